@@ -1,0 +1,177 @@
+"""Turning values into bytes and back, once for the wire and once for the store.
+
+A value becomes one pickle (protocol 5) and the large buffers that stand beside it: a numpy array of
+a gigabyte is a few hundred bytes of pickle and one buffer that nobody copied. `dump` and `load` work
+on these parts; `pack` and `parts` lay them out in one run of bytes, each buffer on a 64-byte
+boundary, so that a reader which maps the bytes can use the arrays where they lie.
+
+Functions and classes of ``__main__`` travel by value (cloudpickle); plain values of built-in types
+take a shortcut that is seven times as fast.
+"""
+
+import pickle
+import struct
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import cloudpickle
+
+__all__ = ["ALIGN", "Parts", "dump", "load", "pack_into", "packed_size", "unpack"]
+
+ALIGN = 64
+_HEADER = struct.Struct("<II")  # bytes of pickle, number of buffers
+_LENGTH = struct.Struct("<Q")
+
+# Exact types that pickle by value everywhere and hold nothing that needs cloudpickle.
+_PLAIN: frozenset[type] = frozenset({type(None), bool, int, float, complex, str, bytes})
+_SHORT = 16  # a container longer than this is not worth looking through
+
+
+class Parts(NamedTuple):
+    """A value as bytes: the pickle, and the buffers that it refers to by position."""
+
+    body: bytes
+    buffers: Sequence[memoryview]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the pickle and of all buffers, without alignment."""
+        return len(self.body) + sum(buffer.nbytes for buffer in self.buffers)
+
+
+def is_plain(value: object) -> bool:
+    """Tell whether `value` is made of built-in types alone, as far as a short look can tell."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return True
+    if isinstance(value, (tuple, list)):
+        return kind in (tuple, list) and len(value) <= _SHORT and all(map(is_plain, value))
+    if isinstance(value, dict):
+        return kind is dict and len(value) <= _SHORT and all(map(is_plain, (*value, *value.values())))
+    return False
+
+
+def dump(value: object) -> Parts:
+    """Turn a value into a pickle and its large buffers, which stay where they are.
+
+    Raises
+    ------
+    TypeError
+        If it cannot be pickled; the message names the offending part.
+    """
+    if is_plain(value):
+        return Parts(pickle.dumps(value, 5), ())
+    buffers: list[memoryview] = []
+
+    def apart(buffer: pickle.PickleBuffer) -> bool:
+        try:
+            buffers.append(buffer.raw())
+        except BufferError:  # not contiguous: goes into the pickle
+            return True
+        return False
+
+    try:
+        body = cloudpickle.dumps(value, protocol=5, buffer_callback=apart)
+    except Exception as error:
+        if isinstance(error, (pickle.PicklingError, TypeError, AttributeError, RecursionError)):
+            raise TypeError(_report(value, error)) from error
+        raise
+    return Parts(body, buffers)
+
+
+def load(body: bytes | memoryview, buffers: Iterable[Any] = ()) -> Any:
+    """Turn the parts back into a value; arrays use the given buffers where they lie.
+
+    Read-only buffers give read-only arrays.
+    """
+    return pickle.loads(body, buffers=buffers)
+
+
+def packed_size(parts: Parts) -> int:
+    """Bytes that `pack_into` will write."""
+    size = _HEADER.size + _LENGTH.size * len(parts.buffers) + len(parts.body)
+    for buffer in parts.buffers:
+        size = -(-size // ALIGN) * ALIGN + buffer.nbytes
+    return size
+
+
+def pack_into(parts: Parts, target: memoryview) -> int:
+    """Write the parts one after the other, buffers aligned; give the number of bytes written.
+
+    `target` is assumed to begin on a boundary of `ALIGN` and to be zero where nothing is written.
+    """
+    _HEADER.pack_into(target, 0, len(parts.body), len(parts.buffers))
+    at = _HEADER.size
+    for buffer in parts.buffers:
+        _LENGTH.pack_into(target, at, buffer.nbytes)
+        at += _LENGTH.size
+    target[at : at + len(parts.body)] = parts.body
+    at += len(parts.body)
+    for buffer in parts.buffers:
+        at = -(-at // ALIGN) * ALIGN
+        target[at : at + buffer.nbytes] = buffer.cast("B")
+        at += buffer.nbytes
+    return at
+
+
+def unpack(source: memoryview) -> Parts:
+    """Find the parts in bytes that `pack_into` wrote; nothing is copied.
+
+    Raises
+    ------
+    ValueError
+        If the bytes end before the parts do.
+    """
+    if len(source) < _HEADER.size:
+        raise ValueError("the bytes end before their header does")
+    body_size, count = _HEADER.unpack_from(source)
+    at = _HEADER.size + _LENGTH.size * count
+    if len(source) < at + body_size:
+        raise ValueError("the bytes end before their pickle does")
+    lengths = [_LENGTH.unpack_from(source, _HEADER.size + _LENGTH.size * i)[0] for i in range(count)]
+    body = source[at : at + body_size]
+    at += body_size
+    buffers = []
+    for length in lengths:
+        at = -(-at // ALIGN) * ALIGN
+        if len(source) < at + length:
+            raise ValueError("the bytes end before their buffers do")
+        buffers.append(source[at : at + length])
+        at += length
+    return Parts(body, buffers)  # type: ignore[arg-type]  # a view reads like bytes
+
+
+def _report(value: object, error: Exception) -> str:
+    """Say which part of `value` cannot be pickled, looking two levels deep."""
+    where = _offender(value, _name(value), depth=3)
+    return f"cannot pickle {where}: {error}"
+
+
+def _offender(value: object, path: str, *, depth: int) -> str:
+    for part, name in _parts_of(value, path):
+        try:
+            cloudpickle.dumps(part, protocol=5, buffer_callback=lambda _: False)
+        except Exception:  # whatever it is, here is where it happens
+            return _offender(part, name, depth=depth - 1) if depth else name
+    return f"{path} (a {type(value).__qualname__})"
+
+
+def _parts_of(value: object, path: str) -> Iterable[tuple[object, str]]:
+    if isinstance(value, dict):
+        yield from ((item, f"{path}[{key!r}]") for key, item in value.items())
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        yield from ((item, f"{path}[{i}]") for i, item in enumerate(value))
+    elif isinstance(value, type):
+        return
+    elif (closure := getattr(value, "__closure__", None)) is not None:
+        names = value.__code__.co_freevars  # type: ignore[attr-defined]  # what has a closure has code
+        yield from (
+            (cell.cell_contents, f"{path}'s variable {name!r}")
+            for name, cell in zip(names, closure, strict=True)
+        )
+    elif isinstance(attributes := getattr(value, "__dict__", None), dict):
+        yield from ((item, f"{path}.{key}") for key, item in attributes.items())
+
+
+def _name(value: object) -> str:
+    return getattr(value, "__qualname__", None) or f"the {type(value).__qualname__}"

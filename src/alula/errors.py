@@ -1,0 +1,453 @@
+"""Every error that Alula raises on purpose, in one tree.
+
+AlulaError
+├─ SettingError (ValueError)              a setting that cannot be used, and where it came from
+├─ MissingExtraError (ImportError)        a feature whose package is not installed
+├─ SealError                              stored bytes that are unsigned, foreign or damaged
+├─ FutureError
+│  ├─ TaskError                           the task's own code raised; also an instance of its class
+│  ├─ TaskCancelledError                  the task was cancelled before it had a result
+│  ├─ WorkerCrashedError                  its process died, and no retries were left
+│  ├─ NodeDiedError                       the engine itself is gone: the session is over
+│  ├─ ActorDiedError                      the actor is dead for good
+│  ├─ ObjectLostError                     a value existed and cannot be had any more
+│  │  └─ OwnerDiedError                   because the process that owned it died
+│  ├─ GetTimeoutError (TimeoutError)      a value was not there in time; it may still come
+│  ├─ ActorAlreadyExistsError (ValueError)
+│  └─ UnsupportedError (NotImplementedError)  this engine cannot do that
+├─ GraphError
+│  ├─ CycleError (ValueError)             a node needs itself
+│  └─ UnknownNodeError (LookupError)      a key that the graph does not have
+├─ WorkflowError
+│  ├─ WorkflowExecutionError              a task failed and nothing caught it
+│  ├─ WorkflowCancellationError           the workflow was cancelled while somebody waited
+│  ├─ WorkflowNotFoundError (ValueError)  no workflow, or no task in it, has that id
+│  ├─ WorkflowOutputNotReady (ValueError) it exists, and has no value to give now
+│  └─ WorkflowNotResumableError           what is recorded is not enough to go on
+├─ StoreError
+│  ├─ StoreUnavailableError               the store cannot be opened, read or written
+│  ├─ FencedError                         an older epoch tried to write
+│  ├─ NameNotFoundError (LookupError, AssertionError)  nothing is stored under that name
+│  └─ KindError (TypeError)               no kind of object accepts that value
+├─ RuntimeTaskError
+│  └─ TaskNotFoundError (LookupError)     no task has that id
+└─ CommandError                           a command to the server that cannot be carried out
+
+Each class takes its facts, keeps them as attributes, writes its own message, and survives pickling.
+Errors know no wire: the server and the web look their texts and codes up by class.
+"""
+
+import traceback
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any, Self
+
+__all__ = [
+    "ActorAlreadyExistsError",
+    "ActorDiedError",
+    "AlulaError",
+    "CommandError",
+    "CycleError",
+    "FencedError",
+    "FutureError",
+    "GetTimeoutError",
+    "GraphError",
+    "KindError",
+    "MissingExtraError",
+    "NameNotFoundError",
+    "NodeDiedError",
+    "ObjectLostError",
+    "OwnerDiedError",
+    "RuntimeTaskError",
+    "SealError",
+    "SettingError",
+    "StoreError",
+    "StoreUnavailableError",
+    "TaskCancelledError",
+    "TaskError",
+    "TaskNotFoundError",
+    "UnknownNodeError",
+    "UnsupportedError",
+    "WorkerCrashedError",
+    "WorkflowCancellationError",
+    "WorkflowError",
+    "WorkflowExecutionError",
+    "WorkflowNotFoundError",
+    "WorkflowNotResumableError",
+    "WorkflowOutputNotReady",
+    "suggest",
+]
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Give the tail of a message about an unknown name: the nearest one, and what there is.
+
+    Returns
+    -------
+    str
+        Such as ``did you mean 'iris'? There are: 'digits', 'iris'``; at most eight names.
+    """
+    names = sorted(known)
+    if not names:
+        return "there are none yet"
+    near = get_close_matches(name, names, n=1)
+    shown = ", ".join(map(repr, names[:8])) + (", ..." if len(names) > 8 else "")
+    return (f"did you mean {near[0]!r}? " if near else "") + f"There are: {shown}"
+
+
+class AlulaError(Exception):
+    """The root: ``except AlulaError`` catches whatever Alula raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default calls the class with `args`, which is the finished message, not the facts.
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(cls: type[AlulaError], args: tuple[object, ...], facts: dict[str, object]) -> AlulaError:
+    error = cls.__new__(cls)
+    error.args = args
+    error.__dict__.update(facts)
+    return error
+
+
+# ------------------------------------------------------------------------------------- everywhere
+
+
+class SettingError(AlulaError, ValueError):
+    """A setting has a value that cannot be used; the message names the setting and its origin."""
+
+    def __init__(self, setting: str, value: object, why: str, *, origin: str = "argument") -> None:
+        super().__init__(f"setting {setting!r} = {value!r} (from {origin}): {why}")
+        self.setting, self.value, self.why, self.origin = setting, value, why, origin
+
+
+class MissingExtraError(AlulaError, ImportError):
+    """A feature needs a package that is not installed; the message is the command to install it."""
+
+    def __init__(self, package: str, extra: str, feature: str) -> None:
+        super().__init__(
+            f"{feature} needs the package {package!r}: pip install 'alula[{extra}]'", name=package
+        )
+        self.package, self.extra, self.feature = package, extra, feature
+
+
+class SealError(AlulaError):
+    """Stored bytes were refused before unpickling: unsigned, signed with another key, or damaged."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(f"{what} was refused: {why}")
+        self.what, self.why = what, why
+
+
+# ---------------------------------------------------------------------------------------- futures
+
+
+class FutureError(AlulaError):
+    """Something about a task, an actor or an object reference."""
+
+
+class TaskError(FutureError):
+    """The code of a task or of an actor's method raised.
+
+    What `get` raises is an instance of this class *and* of the class of the original error, is
+    named after both (``TaskError(ValueError)``), and has the original as its ``__cause__``; the
+    text is the traceback in the worker, without the engine's own frames.
+    """
+
+    cause: BaseException
+    task: str
+    remote_traceback: str
+
+    @classmethod
+    def of(cls, cause: BaseException, *, task: str, remote_traceback: str) -> "TaskError":
+        """Make the error of `task` out of the exception that its code raised.
+
+        Parameters
+        ----------
+        cause
+            The original exception; kept as `cause` and as ``__cause__``.
+        task
+            The name of the remote function or method.
+        remote_traceback
+            Text of the traceback in the process where it was raised.
+        """
+        double = _double(type(cause))
+        error = double.__new__(double)
+        # The user's own attributes stay readable on what they catch, whatever their __init__ takes.
+        error.__dict__.update(getattr(cause, "__dict__", {}))
+        error.args = cause.args
+        error.cause, error.task, error.remote_traceback = cause, task, remote_traceback
+        error.__cause__ = cause
+        return error
+
+    def __str__(self) -> str:
+        return f"{self.task}: {type(self.cause).__name__}: {self.cause}\n\n{self.remote_traceback}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild_task_error, (self.cause, self.task, self.remote_traceback)
+
+
+_doubles: dict[type[BaseException], type[TaskError]] = {}
+
+
+def _double(cause: type[BaseException]) -> type[TaskError]:
+    """Make (once) the class that is a `TaskError` and a `cause` at the same time."""
+    known = _doubles.get(cause)
+    if known is None:
+        bases: tuple[type, ...] = (TaskError, cause)
+        if issubclass(TaskError, cause) or not issubclass(cause, Exception):
+            bases = (TaskError,)
+        try:
+            known = type(f"TaskError({cause.__name__})", bases, {"__module__": __name__})
+        except TypeError:  # a class that forbids heirs, or whose layout conflicts
+            known = type(f"TaskError({cause.__name__})", (TaskError,), {"__module__": __name__})
+        _doubles[cause] = known
+    return known
+
+
+def _rebuild_task_error(cause: BaseException, task: str, remote_traceback: str) -> TaskError:
+    return TaskError.of(cause, task=task, remote_traceback=remote_traceback)
+
+
+def remote_traceback(error: BaseException, *, hide: tuple[str, ...] = ()) -> str:
+    """Write an error's traceback as text, leaving out the frames of files that contain `hide`."""
+    report = traceback.TracebackException.from_exception(error, compact=True)
+    seen: list[traceback.TracebackException] = [report]
+    for part in seen:
+        part.stack = traceback.StackSummary.from_list(
+            [frame for frame in part.stack if not any(text in frame.filename for text in hide)]
+        )
+        seen += [link for link in (part.__cause__, part.__context__) if link is not None]
+    return "".join(report.format()).rstrip()
+
+
+class TaskCancelledError(FutureError):
+    """The task was cancelled; its body never ran, or was interrupted."""
+
+    def __init__(self, task: str) -> None:
+        super().__init__(f"task {task} was cancelled")
+        self.task = task
+
+
+class WorkerCrashedError(FutureError):
+    """The process that ran the task died, and no retries were left; its code raised nothing."""
+
+    def __init__(self, task: str, attempts: int, how: str) -> None:
+        times = "once" if attempts == 1 else f"{attempts} times"
+        super().__init__(
+            f"the worker process running {task} {how}; it was tried {times}. "
+            "A native crash, the kernel's out-of-memory killer or os._exit() does that; "
+            "max_retries= allows more attempts"
+        )
+        self.task, self.attempts, self.how = task, attempts, how
+
+
+class NodeDiedError(FutureError):
+    """The engine's own process is gone: no task can run, and every pending value is lost."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the engine is gone ({why}); call alula.init() to start a new session")
+        self.why = why
+
+
+class ActorDiedError(FutureError):
+    """The actor is dead for good: it was killed, its process died, or its ``__init__`` raised."""
+
+    def __init__(self, actor: str, why: str) -> None:
+        super().__init__(f"actor {actor} is dead: {why}")
+        self.actor, self.why = actor, why
+
+
+class ObjectLostError(FutureError):
+    """A value existed and cannot be had any more."""
+
+    def __init__(self, ref: str, why: str) -> None:
+        super().__init__(f"the value of {ref} is lost: {why}")
+        self.ref, self.why = ref, why
+
+
+class OwnerDiedError(ObjectLostError):
+    """The process that created the reference died, and its values with it."""
+
+    def __init__(self, ref: str) -> None:
+        super().__init__(ref, "the process that owned it died; its own task may be run again")
+
+
+class GetTimeoutError(FutureError, TimeoutError):
+    """The value was not there in time; the task goes on and the reference stays good."""
+
+    def __init__(self, waiting_for: str, timeout: float) -> None:
+        super().__init__(f"{waiting_for} not ready after {timeout:g} s")
+        self.waiting_for, self.timeout = waiting_for, timeout
+
+
+class ActorAlreadyExistsError(FutureError, ValueError):
+    """A living actor has that name; `get_if_exists` takes it instead of failing."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"an actor named {name!r} exists: use get_actor({name!r}) or get_if_exists=True")
+        self.name = name
+
+
+class UnsupportedError(FutureError, NotImplementedError):
+    """The engine in use cannot do that; the message says which one can, or what to use instead."""
+
+    def __init__(self, what: str, engine: str, instead: str = "") -> None:
+        super().__init__(f"the {engine} engine does not support {what}" + (instead and f": {instead}"))
+        self.what, self.engine, self.instead = what, engine, instead
+
+
+# ------------------------------------------------------------------------------------------ graph
+
+
+class GraphError(AlulaError):
+    """A graph that cannot be made, or a question that it cannot answer."""
+
+
+class CycleError(GraphError, ValueError):
+    """A node needs its own value, directly or through others."""
+
+    def __init__(self, path: Iterable[str]) -> None:
+        self.path = tuple(path)
+        super().__init__("these nodes need each other: " + " -> ".join(self.path))
+
+
+class UnknownNodeError(GraphError, LookupError):
+    """The graph has no node under that key."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"no node {key!r} in this graph")
+        self.key = key
+
+
+# --------------------------------------------------------------------------------------- workflow
+
+
+class WorkflowError(AlulaError):
+    """Something about a durable workflow."""
+
+
+class WorkflowExecutionError(WorkflowError):
+    """A task of the workflow failed and nothing caught it; ``__cause__`` is the task's error."""
+
+    def __init__(self, workflow_id: str, task_id: str | None = None) -> None:
+        where = f" in task {task_id!r}" if task_id else ""
+        super().__init__(
+            f"workflow {workflow_id!r} failed{where}; what finished is recorded, "
+            f"and resume({workflow_id!r}) goes on from there"
+        )
+        self.workflow_id, self.task_id = workflow_id, task_id
+
+
+class WorkflowCancellationError(WorkflowError):
+    """The workflow was cancelled while somebody waited for it."""
+
+    def __init__(self, workflow_id: str) -> None:
+        super().__init__(f"workflow {workflow_id!r} was cancelled")
+        self.workflow_id = workflow_id
+
+
+class WorkflowNotFoundError(WorkflowError, ValueError):
+    """No workflow has that id, or no task of it has that one."""
+
+    def __init__(self, workflow_id: str, task_id: str | None = None) -> None:
+        super().__init__(
+            f"No such workflow_id {workflow_id!r}"
+            if task_id is None
+            else f"No such task_id {task_id!r} in workflow {workflow_id!r}"
+        )
+        self.workflow_id, self.task_id = workflow_id, task_id
+
+
+class WorkflowOutputNotReady(WorkflowError, ValueError):
+    """The workflow or task exists, and has no value to give: unlike `WorkflowNotFoundError`."""
+
+    def __init__(self, workflow_id: str, why: str) -> None:
+        super().__init__(f"workflow {workflow_id!r} has no output: {why}")
+        self.workflow_id, self.why = workflow_id, why
+
+
+class WorkflowNotResumableError(WorkflowError):
+    """What is recorded of the workflow is not enough to go on, or nothing is recorded at all."""
+
+    def __init__(self, workflow_id: str, why: str) -> None:
+        super().__init__(f"workflow {workflow_id!r} cannot be resumed: {why}")
+        self.workflow_id, self.why = workflow_id, why
+
+
+# ------------------------------------------------------------------------------------------ store
+
+
+class StoreError(AlulaError):
+    """Something about what is kept on disk."""
+
+
+class StoreUnavailableError(StoreError):
+    """The store cannot be opened, read or written; the message says where and why."""
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(f"the store {where} cannot be used: {why}")
+        self.where, self.why = where, why
+
+
+class FencedError(StoreError):
+    """A write came from an executor that no longer owns what it writes to; nothing was changed."""
+
+    def __init__(self, what: str, epoch: int) -> None:
+        super().__init__(f"{what} is no longer owned by epoch {epoch}: the write was refused")
+        self.what, self.epoch = what, epoch
+
+
+class NameNotFoundError(StoreError, LookupError, AssertionError):
+    """Nothing is stored under that name.
+
+    Also a `LookupError`, which it is, and an `AssertionError`, which programs written for omega-ml
+    catch.
+    """
+
+    def __init__(self, name: str, known: Iterable[str] = ()) -> None:
+        super().__init__(f"{name} does not exist; {suggest(name, known)}")
+        self.name = name
+
+
+class KindError(StoreError, TypeError):
+    """No kind of object accepts that value."""
+
+    def __init__(self, value_type: type, store: str, kinds: Iterable[str]) -> None:
+        self.kinds = tuple(sorted(kinds))
+        super().__init__(
+            f"type {value_type.__module__}.{value_type.__qualname__} not supported "
+            f"in {store}; it takes {', '.join(self.kinds)}"
+        )
+        self.value_type, self.store = value_type, store
+
+
+# ---------------------------------------------------------------------------------------- runtime
+
+
+class RuntimeTaskError(AlulaError):
+    """Something about a task of the runtime, apart from the error that its own work raised."""
+
+
+class TaskNotFoundError(RuntimeTaskError, LookupError):
+    """No task has that id: it was never submitted to this store, or was deleted."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(f"no task {task_id!r} in this store")
+        self.task_id = task_id
+
+
+# ----------------------------------------------------------------------------------------- server
+
+
+class CommandError(AlulaError):
+    """A command to the tensor server that cannot be carried out; the text is the reply's."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    @classmethod
+    def wrongtype(cls) -> Self:
+        """A key holds a value of another type than the command works on."""
+        return cls("WRONGTYPE Operation against a key holding the wrong kind of value")

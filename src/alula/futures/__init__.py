@@ -1,0 +1,68 @@
+"""Distributed futures: tasks, actors and references, on an engine.
+
+The words are Ray's. The engine of one machine is embedded; ``init(engine="ray")`` runs the same
+programs on a Ray cluster.
+"""
+
+from ._api import (
+    ActorClass,
+    ActorHandle,
+    ActorMethod,
+    RemoteFunction,
+    available_resources,
+    cancel,
+    cluster_resources,
+    execute,
+    get,
+    get_actor,
+    init,
+    is_initialized,
+    kill,
+    method,
+    nodes,
+    put,
+    remote,
+    shutdown,
+    wait,
+)
+from ._engine import ActorRef, Cluster, Engine, Feature, Settle
+from ._options import ActorOptions, TaskOptions
+from ._refs import ObjectRef
+from ._remote import ActorType, Function
+from ._session import current, open_engine, set_default, using
+
+__all__ = [
+    "ActorClass",
+    "ActorHandle",
+    "ActorMethod",
+    "ActorOptions",
+    "ActorRef",
+    "ActorType",
+    "Cluster",
+    "Engine",
+    "Feature",
+    "Function",
+    "ObjectRef",
+    "RemoteFunction",
+    "Settle",
+    "TaskOptions",
+    "available_resources",
+    "cancel",
+    "cluster_resources",
+    "current",
+    "execute",
+    "get",
+    "get_actor",
+    "init",
+    "is_initialized",
+    "kill",
+    "method",
+    "nodes",
+    "open_engine",
+    "put",
+    "remote",
+    "set_default",
+    "shutdown",
+    "using",
+    "wait",
+]

@@ -1,0 +1,466 @@
+"""The first face: `remote`, `get`, `put`, `wait`, actors, in the words that Ray gave them.
+
+Written once over `Engine`, so that every engine behaves the same here.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, cast, overload
+
+from ..errors import ActorAlreadyExistsError, suggest
+from ..graph import Done, Drive, Graph, Node, Outcome, Scope
+from . import _session
+from ._engine import ActorRef
+from ._options import ActorOptions, TaskOptions
+from ._refs import ObjectRef
+from ._remote import ActorType, Function
+
+__all__ = [
+    "ActorClass",
+    "ActorHandle",
+    "ActorMethod",
+    "RemoteFunction",
+    "available_resources",
+    "cancel",
+    "cluster_resources",
+    "execute",
+    "get",
+    "get_actor",
+    "init",
+    "is_initialized",
+    "kill",
+    "method",
+    "nodes",
+    "put",
+    "remote",
+    "shutdown",
+    "wait",
+]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+# --------------------------------------------------------------------------------------- the session
+
+
+def init(
+    address: str | None = None,
+    *,
+    engine: str | None = None,
+    num_cpus: int | None = None,
+    resources: Mapping[str, float] | None = None,
+    object_store_memory: int | None = None,
+    namespace: str | None = None,
+    ignore_reinit_error: bool = False,
+) -> None:
+    """Start or join an engine; any other call does it with the defaults.
+
+    Parameters
+    ----------
+    address
+        Of a running engine; None starts one.
+    engine
+        ``"embedded"`` (processes on this machine) or ``"ray"``.
+    num_cpus
+        Cores that tasks may hold together; all of the machine's by default.
+    resources
+        Further named amounts that tasks may ask for.
+    object_store_memory
+        Bytes of shared memory for large values.
+    namespace
+        In which the names of actors are unique.
+    ignore_reinit_error
+        Whether a second call is fine, as long as it asks for the same.
+
+    Raises
+    ------
+    RuntimeError
+        If there is an engine already.
+    SettingError
+        If a value cannot be used.
+    """
+    options = {k: v for k, v in (("resources", resources), ("namespace", namespace)) if v is not None}
+    given = {
+        "address": address,
+        "engine": engine,
+        "num_cpus": num_cpus,
+        "object_store_memory": object_store_memory,
+    }
+    _session.start(
+        again=ignore_reinit_error,
+        options=options,
+        **{name: value for name, value in given.items() if value is not None},
+    )
+
+
+def shutdown() -> None:
+    """End what `init` started; may be called again. References and handles become invalid."""
+    _session.stop()
+
+
+def is_initialized() -> bool:
+    """Tell whether an engine is running."""
+    return _session.current_or_none() is not None
+
+
+def nodes() -> list[Mapping[str, Any]]:
+    """Describe the machines: ``NodeID``, ``Alive``, ``Resources``."""
+    return list(_session.current().cluster().nodes)
+
+
+def cluster_resources() -> dict[str, float]:
+    """Give all resources by name, ``"CPU"`` in cores."""
+    return dict(_session.current().cluster().total)
+
+
+def available_resources() -> dict[str, float]:
+    """Give the resources that nobody holds now."""
+    return dict(_session.current().cluster().available)
+
+
+# ------------------------------------------------------------------------------------------- values
+
+
+def put(value: T) -> ObjectRef[T]:
+    """Keep a copy of a value and give its reference.
+
+    Large numpy arrays go into shared memory once and are read in place, read-only, by every task.
+
+    Raises
+    ------
+    TypeError
+        If the value is a reference, or cannot be pickled.
+    """
+    if isinstance(value, ObjectRef):
+        raise TypeError("put() of an ObjectRef: it has a reference already; wrap it in a list to pass it on")
+    return _session.current().put(value)
+
+
+@overload
+def get(refs: ObjectRef[T], *, timeout: float | None = None) -> T: ...
+@overload
+def get(refs: list[ObjectRef[T]], *, timeout: float | None = None) -> list[T]: ...
+def get(refs: Any, *, timeout: float | None = None) -> Any:
+    """Give the value of a reference, or of each of a list, waiting for them.
+
+    Parameters
+    ----------
+    refs
+        One reference, or a list; duplicates are allowed, and the order is kept.
+    timeout
+        Seconds; 0 only looks, None and negative numbers wait for ever.
+
+    Raises
+    ------
+    TaskError
+        If the task raised; also an instance of the class that it raised.
+    GetTimeoutError
+        If a value was not there in time.
+    ValueError
+        If given anything but references.
+    """
+    limit = None if timeout is None or timeout < 0 else timeout
+    if isinstance(refs, ObjectRef):
+        return refs.engine.get((refs,), limit)[0]
+    _only_refs("get", refs, ValueError)
+    return _session.current().get(refs, limit) if refs else []
+
+
+def wait(
+    refs: list[ObjectRef[T]],
+    *,
+    num_returns: int = 1,
+    timeout: float | None = None,
+    fetch_local: bool = True,
+) -> tuple[list[ObjectRef[T]], list[ObjectRef[T]]]:
+    """Wait until some of the references have settled; failed ones count.
+
+    Parameters
+    ----------
+    refs
+        A list without duplicates.
+    num_returns
+        How many to wait for; at most so many are in the first list, even if more have settled.
+    timeout
+        Seconds; 0 only looks, None waits for ever.
+    fetch_local
+        Of no effect on one machine.
+
+    Returns
+    -------
+    tuple of two lists
+        Those that have settled and the others, each in the order given.
+
+    Raises
+    ------
+    TypeError
+        If `refs` is not a list of references.
+    ValueError
+        For duplicates, a negative timeout, or a `num_returns` below 1 or above the length.
+    """
+    _only_refs("wait", refs, TypeError)
+    if not refs:
+        return [], []
+    if len(set(refs)) != len(refs):
+        raise ValueError("wait() takes each reference once")
+    if not 1 <= num_returns <= len(refs):
+        raise ValueError(f"num_returns must be from 1 to {len(refs)}, not {num_returns}")
+    if timeout is not None and timeout < 0:
+        raise ValueError(f"timeout must be 0 or more, not {timeout}")
+    return _session.current().wait(refs, num_returns, timeout)
+
+
+def cancel(ref: ObjectRef[Any], *, force: bool = False, recursive: bool = True) -> None:
+    """Ask the task behind a reference to end; `get` on it then raises `TaskCancelledError`.
+
+    A task that has not started never runs. A running one is interrupted with `KeyboardInterrupt`, or its
+    process is killed if `force`. One that has finished keeps its value.
+
+    Raises
+    ------
+    TypeError
+        If given anything but a reference.
+    """
+    if not isinstance(ref, ObjectRef):
+        raise TypeError(f"cancel() takes an ObjectRef, not {type(ref).__name__}")
+    ref.engine.cancel(ref, force=force, recursive=recursive)
+
+
+def _only_refs(call: str, refs: Any, error: type[Exception]) -> None:
+    if not isinstance(refs, list):
+        raise error(f"{call}() takes an ObjectRef or a list of them, not {type(refs).__name__}")
+    for i, ref in enumerate(refs):
+        if not isinstance(ref, ObjectRef):
+            raise error(f"{call}() takes a list of ObjectRefs; item {i} is {type(ref).__name__}")
+
+
+# -------------------------------------------------------------------------------------------- tasks
+
+
+class RemoteFunction(Generic[P, T]):
+    """A function that runs in a worker process: call it with ``.remote()``."""
+
+    def __init__(self, function: Function) -> None:
+        self._function = function
+        target = function.target
+        self.__name__: str = target.__name__
+        self.__qualname__: str = target.__qualname__
+        self.__doc__ = target.__doc__
+        self.__wrapped__: Callable[P, T] = target
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse: the function runs elsewhere."""
+        raise TypeError(f"{self.__name__} is a remote function: call {self.__name__}.remote(...) instead")
+
+    def remote(self, *args: Any, **kwargs: Any) -> ObjectRef[T]:
+        """Start the task; give its reference at once.
+
+        Returns
+        -------
+        ObjectRef
+            With ``num_returns=n`` a list of n references, and with 0 None.
+
+        Raises
+        ------
+        TypeError
+            If the arguments do not fit the function, or cannot be pickled.
+        """
+        function = self._function
+        function.check(args, kwargs)
+        refs = _session.current().submit(function, args, kwargs, function.options)
+        return cast("ObjectRef[T]", _returned(refs))
+
+    def options(self, **options: Any) -> "RemoteFunction[P, T]":
+        """Give the same function with some options replaced; see `TaskOptions`."""
+        return RemoteFunction(self._function.with_options(options))
+
+    def bind(self, *args: Any, **kwargs: Any) -> Node[T]:
+        """Make a node of a graph: a call that has not happened yet.
+
+        Raises
+        ------
+        TypeError
+            If the arguments do not fit the function.
+        """
+        self._function.check(args, kwargs)
+        return Node(self._function, args, kwargs, self._function.options.metadata)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RemoteFunction, (self._function,)
+
+    def __repr__(self) -> str:
+        return f"<remote function {self._function.name}>"
+
+
+def _returned(refs: list[ObjectRef[Any]]) -> Any:
+    return refs[0] if len(refs) == 1 else refs or None
+
+
+@overload
+def remote(target: Callable[P, T], /) -> RemoteFunction[P, T]: ...
+@overload
+def remote(target: type, /) -> "ActorClass": ...
+@overload
+def remote(**options: Any) -> Callable[[Any], Any]: ...
+def remote(*targets: Any, **options: Any) -> Any:
+    """Make a function or a class remote: ``@remote``, ``@remote(num_cpus=2)`` or ``remote(f)``.
+
+    Raises
+    ------
+    ValueError
+        If an option is unknown or out of range.
+    TypeError
+        If an option is of the wrong type, or the target neither a function nor a class.
+    """
+    if not targets:
+        if not options:
+            raise TypeError("use @remote without parentheses, or with options")
+        # Checked here already, where the mistake stands, although only the target tells which kind.
+        return lambda target: _made(target, options)
+    if options or len(targets) > 1:
+        raise TypeError("use @remote on a function or class, or @remote(option=...) with keywords only")
+    return _made(targets[0], {})
+
+
+def _made(target: Any, options: Mapping[str, Any]) -> Any:
+    if inspect.isclass(target):
+        return ActorClass(ActorType(target, ActorOptions().merged(options)))
+    if callable(target) and hasattr(target, "__qualname__"):
+        return RemoteFunction(Function(target, TaskOptions().merged(options)))
+    raise TypeError(f"@remote takes a function or a class, not {type(target).__name__}")
+
+
+def execute(node: Node[T], /, *args: Any, **kwargs: Any) -> ObjectRef[T]:
+    """Run a graph on the engine, nothing recorded; see `Node.execute`."""
+    engine = _session.current()
+    ref, settle = engine.promise()
+
+    def then(outcome: Outcome) -> None:
+        settle(Done(outcome.value[0]) if isinstance(outcome, Done) else cast("Any", outcome))
+
+    Drive(Graph.of(node), engine, Scope(), then=then, args=args, kwargs=kwargs).start()
+    return ref
+
+
+# ------------------------------------------------------------------------------------------- actors
+
+
+class ActorClass:
+    """A class whose instances live in processes of their own: make one with ``.remote()``."""
+
+    def __init__(self, cls: ActorType) -> None:
+        self._cls = cls
+        self.__name__: str = cls.target.__name__
+        self.__doc__ = cls.target.__doc__
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse: the instance lives elsewhere."""
+        raise TypeError(f"{self.__name__} is an actor class: call {self.__name__}.remote(...) instead")
+
+    def remote(self, *args: Any, **kwargs: Any) -> "ActorHandle":
+        """Start an actor; give its handle at once, before its ``__init__`` has run.
+
+        Raises
+        ------
+        TypeError
+            If the arguments do not fit ``__init__``, or cannot be pickled.
+        ActorAlreadyExistsError
+            If a living actor has that name, unless ``get_if_exists``.
+        """
+        cls = self._cls
+        cls.check(args, kwargs)
+        engine = _session.current()
+        try:
+            return ActorHandle(engine.actor(cls, args, kwargs, cls.options), cls)
+        except ActorAlreadyExistsError:
+            if not cls.options.get_if_exists or cls.options.name is None:
+                raise
+            return ActorHandle(*engine.find(cls.options.name, cls.options.namespace))
+
+    def options(self, **options: Any) -> "ActorClass":
+        """Give the same class with some options replaced; see `ActorOptions`."""
+        return ActorClass(self._cls.with_options(options))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ActorClass, (self._cls,)
+
+    def __repr__(self) -> str:
+        return f"<actor class {self._cls.name}>"
+
+
+class ActorHandle:
+    """A living actor, as seen from anywhere: ``handle.method.remote(...)``. Pickles."""
+
+    def __init__(self, actor: ActorRef, cls: ActorType) -> None:
+        self._actor = actor
+        self._cls = cls
+
+    def __getattr__(self, name: str) -> "ActorMethod":
+        if name.startswith("__") and name != "__call__":
+            raise AttributeError(name)
+        count = self._cls.methods.get(name)
+        if count is None:
+            known = [m for m in self._cls.methods if not m.startswith("_")]
+            raise AttributeError(f"{self._cls.name} has no method {name!r}; {suggest(name, known)}")
+        return ActorMethod(self, name, TaskOptions(num_returns=count))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ActorHandle, (self._actor, self._cls)
+
+    def __repr__(self) -> str:
+        return f"<actor {self._cls.name}>"
+
+
+class ActorMethod:
+    """A method of a living actor."""
+
+    def __init__(self, handle: ActorHandle, name: str, options: TaskOptions) -> None:
+        self._handle, self._name, self._options = handle, name, options
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse: the instance lives elsewhere."""
+        raise TypeError(f"{self._name} is a method of an actor: call .{self._name}.remote(...) instead")
+
+    def remote(self, *args: Any, **kwargs: Any) -> ObjectRef[Any]:
+        """Call the method; give its reference at once. Calls of one caller run in their order."""
+        refs = _session.current().tell(self._handle._actor, self._name, args, kwargs, self._options)
+        return cast("ObjectRef[Any]", _returned(refs))
+
+    def options(self, **options: Any) -> "ActorMethod":
+        """Give the same method with some options replaced: ``num_returns``, ``name``."""
+        return ActorMethod(self._handle, self._name, self._options.merged(options))
+
+
+def method(*, num_returns: int = 1) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Say of an actor's method how many references a call gives."""
+
+    def mark(function: Callable[P, T]) -> Callable[P, T]:
+        function.__alula_num_returns__ = num_returns  # type: ignore[attr-defined]  # read by ActorType
+        return function
+
+    return mark
+
+
+def get_actor(name: str, namespace: str | None = None) -> ActorHandle:
+    """Give the living actor of that name.
+
+    Raises
+    ------
+    ValueError
+        If there is none; says which there are.
+    """
+    return ActorHandle(*_session.current().find(name, namespace))
+
+
+def kill(actor: ActorHandle, *, no_restart: bool = True) -> None:
+    """End an actor at once: running and queued calls fail with `ActorDiedError`.
+
+    Raises
+    ------
+    ValueError
+        If given anything but an actor's handle.
+    """
+    if not isinstance(actor, ActorHandle):
+        raise ValueError(f"kill() takes an actor's handle, not {type(actor).__name__}")
+    _session.current().kill(actor._actor, no_restart=no_restart)

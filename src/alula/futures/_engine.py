@@ -1,0 +1,146 @@
+"""What an engine must do: a dozen methods, written by the embedded engine and by the Ray adapter.
+
+Everything people see (`remote`, handles, `ObjectRef.future`, graphs) is built on these, once.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, TypeAlias
+
+from ..graph import Call, Cancel, Done, Failed, Then
+from ._options import ActorOptions, TaskOptions
+from ._refs import ObjectRef
+from ._remote import ActorType, Function
+
+__all__ = ["ActorRef", "Cluster", "Engine", "Feature", "Settle"]
+
+Feature: TypeAlias = Literal["restarts", "threads", "nodes"]
+"""What only some engines can do: restart actors, run an actor's calls in threads, span machines."""
+
+Settle: TypeAlias = Callable[[Done[Any] | Failed], None]
+"""Gives a promise its value or error. A value that is a reference is followed, not wrapped."""
+
+ActorRef: TypeAlias = Any
+"""An engine's own name of an actor; pickles, and may be used by any process of the session."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """What an engine has to run on.
+
+    Attributes
+    ----------
+    total, available
+        Amounts by resource name, ``"CPU"`` among them: all there are, and those not held now.
+    nodes
+        One mapping per machine, in Ray's words: ``NodeID``, ``Alive``, ``Resources``.
+    """
+
+    total: Mapping[str, float]
+    available: Mapping[str, float]
+    nodes: Sequence[Mapping[str, Any]]
+
+
+class Engine(ABC):
+    """Runs tasks and actors, keeps volatile values. Safe to use from any thread."""
+
+    name: ClassVar[str]
+    supports: ClassVar[frozenset[Feature]]
+
+    @abstractmethod
+    def submit(
+        self,
+        function: Function,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        options: TaskOptions,
+    ) -> list[ObjectRef[Any]]:
+        """Start a task when its inputs are there; return at once.
+
+        A reference that stands on its own among the arguments is replaced by its value, and the task
+        waits for it; one inside a container or object is passed as a reference.
+
+        Returns
+        -------
+        list of ObjectRef
+            ``options.num_returns`` of them.
+
+        Raises
+        ------
+        TypeError
+            If an argument or the function cannot be pickled.
+        """
+
+    @abstractmethod
+    def actor(
+        self, cls: ActorType, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: ActorOptions
+    ) -> ActorRef:
+        """Start an actor; return at once. It ends when no handle is left, or when it is killed."""
+
+    @abstractmethod
+    def tell(
+        self,
+        actor: ActorRef,
+        method: str,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        options: TaskOptions,
+    ) -> list[ObjectRef[Any]]:
+        """Call a method of an actor; the calls of one process to one actor run in their order."""
+
+    @abstractmethod
+    def find(self, name: str, namespace: str | None) -> tuple[ActorRef, ActorType]:
+        """Give the living actor of that name; `ValueError` if there is none."""
+
+    @abstractmethod
+    def kill(self, actor: ActorRef, *, no_restart: bool) -> None:
+        """End an actor at once; its running and queued calls fail with `ActorDiedError`."""
+
+    @abstractmethod
+    def put(self, value: Any) -> ObjectRef[Any]:
+        """Keep a copy of a value."""
+
+    @abstractmethod
+    def get(self, refs: Sequence[ObjectRef[Any]], timeout: float | None) -> list[Any]:
+        """Wait for values; raise the first error found, or `GetTimeoutError` after `timeout` s."""
+
+    @abstractmethod
+    def wait(
+        self, refs: Sequence[ObjectRef[Any]], num_returns: int, timeout: float | None
+    ) -> tuple[list[ObjectRef[Any]], list[ObjectRef[Any]]]:
+        """Wait until `num_returns` are settled or `timeout` s have passed; keep the input's order."""
+
+    @abstractmethod
+    def watch(self, ref: ObjectRef[Any], then: Callable[[BaseException | None], None]) -> None:
+        """Call `then` once when a reference has settled, with its error if it failed.
+
+        From any thread, also from this call if it has settled already. `then` must not block.
+        """
+
+    @abstractmethod
+    def promise(self) -> tuple[ObjectRef[Any], Settle]:
+        """Give a reference and the function that settles it, once."""
+
+    @abstractmethod
+    def cancel(self, ref: ObjectRef[Any], *, force: bool, recursive: bool) -> None:
+        """Ask the task behind a reference to end; one that has finished keeps its value."""
+
+    @abstractmethod
+    def cluster(self) -> Cluster:
+        """Tell what there is to run on."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End what this engine started; references and handles are of no use afterwards."""
+
+    def start(self, call: Call, then: Then) -> Cancel:
+        """Run a node of a graph as a task: an engine is a place.
+
+        The value given to `then` is the reference of the result, so it stays where it was made.
+        """
+        if not isinstance(call.fn, Function):
+            raise TypeError(f"a node of {call.fn!r} cannot run on an engine: bind a remote function")
+        [ref] = self.submit(call.fn, call.args, call.kwargs, call.fn.options)
+        self.watch(ref, lambda error: then(Failed(error) if error else Done(ref)))
+        return lambda: self.cancel(ref, force=False, recursive=True)

@@ -1,0 +1,64 @@
+"""References: the names of values that exist or will exist."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Generator
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from ._engine import Engine
+
+__all__ = ["ObjectRef"]
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class ObjectRef(ABC, Generic[T_co]):
+    """A future: names one immutable value that exists or will exist.
+
+    References are equal if they name the same value, may be hashed, passed to tasks, and awaited as
+    often as one likes. The value lives as long as anybody holds a reference to it.
+    """
+
+    __slots__ = ("__weakref__",)
+
+    @property
+    @abstractmethod
+    def engine(self) -> "Engine":
+        """The engine that this reference belongs to."""
+
+    @abstractmethod
+    def binary(self) -> bytes:
+        """Give the identity as bytes."""
+
+    def hex(self) -> str:
+        """Give the identity in hexadecimal."""
+        return self.binary().hex()
+
+    def future(self) -> "Future[T_co]":
+        """Give a `concurrent.futures.Future` of the value; cancelling it does not cancel the task."""
+        future: Future[T_co] = Future()
+
+        def settle(error: BaseException | None) -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                future.set_result(self.engine.get([self], None)[0])
+            except BaseException as raised:  # whatever the task raised is what the future holds
+                future.set_exception(raised)
+
+        self.engine.watch(self, settle)
+        return future
+
+    def __await__(self) -> Generator[Any, None, T_co]:
+        return asyncio.wrap_future(self.future()).__await__()
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, ObjectRef) and self.binary() == other.binary())
+
+    def __hash__(self) -> int:
+        return hash(self.binary())
+
+    def __repr__(self) -> str:
+        return f"ObjectRef({self.hex()})"

@@ -1,0 +1,192 @@
+"""The frontier of readiness: which nodes may start now, and which values nobody needs any more.
+
+Pure bookkeeping over a graph that may grow while it runs: a node whose result is another graph (a
+continuation) is finished when the output of that graph is. `graphlib` has such a sorter but cannot
+grow once it is prepared.
+
+A chain of continuations takes constant memory: a link that has grown into the next one is forgotten,
+and what waited for it waits for its successor.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Literal, TypeAlias
+
+from .._core._ids import Key
+from ._graph import Graph
+
+__all__ = ["Frontier", "Known"]
+
+Known: TypeAlias = Graph | Literal[True] | None
+"""What is known of a key before it runs: its value is there, it has grown into a graph, nothing."""
+
+
+def _nothing(key: Key) -> Known:
+    return None
+
+
+class Frontier:
+    """Keys in, keys out; no values, no clock, no threads.
+
+    Every key goes one way: waiting, then ready (given out once by `ready`), then `done` or `failed`; or
+    skipped, because an input failed or because of `stop`.
+    """
+
+    def __init__(self, graph: Graph, recall: Callable[[Key], Known] = _nothing) -> None:
+        """Begin with a graph, asking `recall` from the outputs upwards what is known of each key.
+
+        What only a known node needed is left out.
+        """
+        self._inputs: dict[Key, tuple[Key, ...]] = {}
+        self._readers: dict[Key, dict[Key, None]] = {}  # those that have not finished
+        self._missing: dict[Key, int] = {}  # of a waiting key: inputs without a value
+        self._outputs = graph.outputs
+        self._kept = frozenset(graph.outputs)
+        self._settled: set[Key] = set()
+        self._heir: dict[Key, Key] = {}  # of a key that has grown: where its value will be
+        self._stands_for: dict[Key, list[Key]] = {}  # the other way round
+        self._ready: list[Key] = []
+        self._running: set[Key] = set()
+        self._freed: list[Key] = []
+        self._recall = recall
+        self._add(graph)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing runs and nothing can start any more."""
+        return not (self._running or self._missing)
+
+    @property
+    def running(self) -> frozenset[Key]:
+        """The keys that were given out and are neither done nor failed."""
+        return frozenset(self._running)
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether every output has its value."""
+        return all(self.where(key) in self._settled for key in self._outputs)
+
+    def where(self, key: Key) -> Key:
+        """Give the key under which the value of `key` is, or will be: its own, or its heir's."""
+        return self._heir.get(key, key)
+
+    def ready(self) -> list[Key]:
+        """Give the keys that may start now, each once, in the order of the graph."""
+        ready, self._ready = self._ready, []
+        for key in ready:
+            del self._missing[key]
+        self._running.update(ready)
+        return ready
+
+    def done(self, key: Key, grown: Graph | None = None) -> list[Key]:
+        """Note that a running node has its value, or has grown into a graph that will give it.
+
+        Parameters
+        ----------
+        key
+            A key that `ready` gave out.
+        grown
+            The graph whose first output is the result of this node.
+
+        Returns
+        -------
+        list of Key
+            Those whose values nobody will read again.
+        """
+        self._running.remove(key)
+        self._leave(key)
+        if grown is not None:
+            names = [k for k in (key, *self._stands_for.pop(key, ())) if self._wanted_itself(k)]
+            if key not in names:  # the middle of a chain: forgotten, so that the chain is cheap
+                del self._readers[key]
+            self._grow(names, grown)
+        else:
+            self._settled.add(key)
+            for reader in self._waiting_for(key):
+                self._missing[reader] -= 1
+                if not self._missing[reader]:
+                    self._ready.append(reader)
+            self._free_if_unwanted(key)
+        freed, self._freed = self._freed, []
+        return freed
+
+    def failed(self, key: Key) -> list[Key]:
+        """Note that a running node has failed; give the keys that will never start because of it."""
+        self._running.remove(key)
+        self._leave(key)
+        return self._skip(self._waiting_for(key))
+
+    def stop(self) -> list[Key]:
+        """Start nothing any more; give the keys that will never run."""
+        return self._skip(list(self._missing))
+
+    # ------------------------------------------------------------------------------------- inside
+
+    def _add(self, graph: Graph) -> None:
+        known: dict[Key, Known] = {}
+        stack = [*graph.effects, *graph.outputs]
+        while stack:
+            key = stack.pop()
+            if key not in known:
+                known[key] = self._recall(key)
+                if known[key] is None:
+                    stack.extend(graph.inputs(key))
+        for key in graph.nodes:
+            if key not in known:
+                continue
+            self._readers.setdefault(key, {})
+            found = known[key]
+            if found is True:
+                self._settled.add(key)
+            elif found is not None:
+                self._grow([key], found)
+            else:
+                inputs = self._inputs[key] = graph.inputs(key)
+                for source in inputs:
+                    self._readers[source][key] = None
+                self._missing[key] = sum(self.where(k) not in self._settled for k in inputs)
+                if not self._missing[key]:
+                    self._ready.append(key)
+
+    def _grow(self, names: list[Key], grown: Graph) -> None:
+        self._add(grown)
+        heir = self.where(grown.outputs[0])
+        for name in names:
+            self._heir[name] = heir
+        self._stands_for.setdefault(heir, []).extend(names)
+
+    def _waiting_for(self, key: Key) -> list[Key]:
+        names = (key, *self._stands_for.get(key, ()))
+        return [reader for name in names for reader in self._readers[name] if reader in self._missing]
+
+    def _wanted_itself(self, key: Key) -> bool:
+        return key in self._kept or bool(self._readers[key])
+
+    def _leave(self, reader: Key) -> None:
+        """Take a finished reader away from its inputs, and free those that have none left."""
+        for source in self._inputs.pop(reader):
+            del self._readers[source][reader]
+            self._free_if_unwanted(self.where(source))
+
+    def _free_if_unwanted(self, key: Key) -> None:
+        names = (key, *self._stands_for.get(key, ()))
+        if key in self._settled and not any(map(self._wanted_itself, names)):
+            self._freed.append(key)
+            self._settled.discard(key)
+            self._stands_for.pop(key, None)
+            for name in names:
+                del self._readers[name]
+                self._heir.pop(name, None)
+
+    def _skip(self, keys: Iterable[Key]) -> list[Key]:
+        skipped: list[Key] = []
+        stack = list(keys)
+        while stack:
+            key = stack.pop()
+            if self._missing.pop(key, None) is not None:
+                stack.extend(self._waiting_for(key))
+                skipped.append(key)
+        gone = set(skipped)
+        self._ready = [key for key in self._ready if key not in gone]
+        for key in skipped:
+            self._leave(key)
+        return skipped

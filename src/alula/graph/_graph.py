@@ -1,0 +1,178 @@
+"""A graph: nodes under keys, each after its inputs, checked before anything runs."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
+
+from .._core._ids import Key, derive
+from ..errors import CycleError, UnknownNodeError
+from ._draw import Look, mermaid, svg
+from ._node import Mark, Node
+from ._scan import fill, scan
+
+__all__ = ["Call", "Graph", "picture"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A node whose arguments have become values: what a place is asked to start."""
+
+    key: Key
+    fn: Any
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    options: Mapping[str, Any]
+
+
+class Graph:
+    """The nodes that some outputs need, under keys that are the same in every process.
+
+    Attributes
+    ----------
+    nodes
+        Every node by its key, inputs before their readers; among equals, in the order of arguments.
+    outputs
+        Keys of the nodes whose values are wanted.
+    effects
+        Keys of nodes that have to run though nobody wants their value.
+    """
+
+    __slots__ = ("_inputs", "_keys", "_readers", "effects", "nodes", "outputs")
+
+    def __init__(
+        self,
+        nodes: Mapping[Key, Node[Any]],
+        outputs: tuple[Key, ...],
+        effects: tuple[Key, ...] = (),
+    ) -> None:
+        self.nodes = nodes
+        self.outputs = outputs
+        self.effects = effects
+        self._keys: dict[Node[Any], Key] = {node: key for key, node in nodes.items()}
+        self._inputs: dict[Key, tuple[Key, ...]] = {}
+        readers: dict[Key, list[Key]] = {key: [] for key in nodes}
+        for key, node in nodes.items():
+            self._inputs[key] = tuple(self._keys[mark] for mark in _inputs_of(node))
+            for source in self._inputs[key]:
+                readers[source].append(key)
+        self._readers = {key: tuple(found) for key, found in readers.items()}
+
+    @classmethod
+    def of(cls, *outputs: Node[Any], effects: Iterable[Node[Any]] = (), creator: str = "") -> Self:
+        """Collect what the outputs need, each node once.
+
+        Parameters
+        ----------
+        outputs
+            Nodes whose values are wanted.
+        effects
+            Nodes that have to run as well.
+        creator
+            Key of the node whose result this graph is, for a continuation. Keys derive from it and
+            from the position in the graph, inputs first.
+
+        Raises
+        ------
+        CycleError
+            If a node needs itself; names the nodes on the way round.
+        """
+        wanted = tuple(effects)
+        nodes = {derive(creator, i): node for i, node in enumerate(_in_order((*outputs, *wanted)))}
+        keys = {node: key for key, node in nodes.items()}
+        return cls(nodes, tuple(keys[n] for n in outputs), tuple(keys[n] for n in wanted))
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def key(self, node: Node[Any]) -> Key:
+        """Give the key of a node of this graph."""
+        try:
+            return self._keys[node]
+        except KeyError:
+            raise UnknownNodeError(node.label) from None
+
+    def inputs(self, key: Key) -> tuple[Key, ...]:
+        """Give the keys that a node reads, in the order in which they stand in its arguments."""
+        return _find(self._inputs, key)
+
+    def readers(self, key: Key) -> tuple[Key, ...]:
+        """Give the keys of the nodes that read this one."""
+        return _find(self._readers, key)
+
+    def call(self, key: Key, read: Callable[[Mark], Any]) -> Call:
+        """Give the call of a node, its marks replaced by what `read` says."""
+        node = _find(self.nodes, key)
+        return Call(
+            key,
+            node.fn,
+            tuple([fill(arg, read) for arg in node.args]),
+            {name: fill(arg, read) for name, arg in node.kwargs.items()} if node.kwargs else {},
+            node.options,
+        )
+
+    def draw(self, look: Callable[[Key], Look] | None = None) -> str:
+        """Draw the graph as SVG, self-contained, for light and dark pages.
+
+        Parameters
+        ----------
+        look
+            How a node is to look: its label, whether its value is durable, its state.
+        """
+        return svg(*self._picture(look))
+
+    def mermaid(self, look: Callable[[Key], Look] | None = None) -> str:
+        """Write the graph as a Mermaid flowchart, for Markdown pages."""
+        return mermaid(*self._picture(look))
+
+    _repr_html_ = draw
+
+    def _picture(self, look: Callable[[Key], Look] | None) -> tuple[dict[str, Look], list[tuple[str, str]]]:
+        looks: dict[str, Look] = {
+            key: look(key) if look else Look(node.label) for key, node in self.nodes.items()
+        }
+        return looks, [(source, key) for key in self.nodes for source in self._inputs[key]]
+
+
+def _find(table: Mapping[Key, T], key: Key) -> T:
+    try:
+        return table[key]
+    except KeyError:
+        raise UnknownNodeError(key) from None
+
+
+def picture(node: Node[Any]) -> str:
+    """Draw the graph that ends in a node, as SVG."""
+    return Graph.of(node).draw()
+
+
+def _inputs_of(node: Node[Any]) -> list[Node[Any]]:
+    return [mark for mark in scan((node.args, dict(node.kwargs))) if isinstance(mark, Node)]
+
+
+def _in_order(roots: Iterable[Node[Any]]) -> list[Node[Any]]:
+    """Order nodes so that each stands after its inputs; a loop instead of recursion, for depth."""
+    order: dict[Node[Any], None] = {}
+    path: dict[Node[Any], None] = {}
+    for root in roots:
+        stack: list[tuple[Node[Any], list[Node[Any]]]] = []
+        node: Node[Any] | None = root
+        while True:
+            if node is not None and node not in order:
+                if node in path:
+                    around = [*path][[*path].index(node) :]
+                    raise CycleError([n.label for n in (*around, node)])
+                path[node] = None
+                stack.append((node, _inputs_of(node)[::-1]))
+            if not stack:
+                break
+            top, left = stack[-1]
+            if left:
+                node = left.pop()
+            else:
+                stack.pop()
+                path.pop(top)
+                order[top] = None
+                node = None
+    return list(order)
