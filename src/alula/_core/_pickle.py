@@ -2,7 +2,7 @@
 
 A value becomes one pickle (protocol 5) and the large buffers that stand beside it: a numpy array of
 a gigabyte is a few hundred bytes of pickle and one buffer that nobody copied. `dump` and `load` work
-on these parts; `pack` and `parts` lay them out in one run of bytes, each buffer on a 64-byte
+on these parts; `pack` and `unpack` lay them out in one run of bytes, each buffer on a 64-byte
 boundary, so that a reader which maps the bytes can use the arrays where they lie.
 
 Functions and classes of ``__main__`` travel by value (cloudpickle); plain values of built-in types
@@ -11,12 +11,12 @@ take a shortcut that is seven times as fast.
 
 import pickle
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import cloudpickle
 
-__all__ = ["ALIGN", "Parts", "dump", "load", "pack_into", "packed_size", "unpack"]
+__all__ = ["ALIGN", "Parts", "dump", "is_plain", "load", "pack", "pack_chunks", "packed_size", "unpack"]
 
 ALIGN = 64
 _HEADER = struct.Struct("<II")  # bytes of pickle, number of buffers
@@ -51,8 +51,15 @@ def is_plain(value: object) -> bool:
     return False
 
 
-def dump(value: object) -> Parts:
+def dump(value: object, name: str | None = None) -> Parts:
     """Turn a value into a pickle and its large buffers, which stay where they are.
+
+    Parameters
+    ----------
+    value
+        Anything that can be pickled; functions and classes of ``__main__`` too.
+    name
+        What an error message calls the value; its type or qualified name by default.
 
     Raises
     ------
@@ -74,7 +81,7 @@ def dump(value: object) -> Parts:
         body = cloudpickle.dumps(value, protocol=5, buffer_callback=apart)
     except Exception as error:
         if isinstance(error, (pickle.PicklingError, TypeError, AttributeError, RecursionError)):
-            raise TypeError(_report(value, error)) from error
+            raise TypeError(_report(value, name or _name(value), error)) from error
         raise
     return Parts(body, buffers)
 
@@ -88,34 +95,33 @@ def load(body: bytes | memoryview, buffers: Iterable[Any] = ()) -> Any:
 
 
 def packed_size(parts: Parts) -> int:
-    """Bytes that `pack_into` will write."""
+    """Bytes that `pack` will give."""
     size = _HEADER.size + _LENGTH.size * len(parts.buffers) + len(parts.body)
     for buffer in parts.buffers:
         size = -(-size // ALIGN) * ALIGN + buffer.nbytes
     return size
 
 
-def pack_into(parts: Parts, target: memoryview) -> int:
-    """Write the parts one after the other, buffers aligned; give the number of bytes written.
+def pack_chunks(parts: Parts) -> Iterator[bytes | memoryview]:
+    """Give the parts one after the other as the bytes to be written, buffers aligned, nothing copied."""
+    lengths = b"".join(_LENGTH.pack(buffer.nbytes) for buffer in parts.buffers)
+    head = _HEADER.pack(len(parts.body), len(parts.buffers)) + lengths + parts.body
+    yield head
+    at = len(head)
+    for buffer in parts.buffers:
+        if padding := -at % ALIGN:
+            yield bytes(padding)
+        yield buffer.cast("B")
+        at += padding + buffer.nbytes
 
-    `target` is assumed to begin on a boundary of `ALIGN` and to be zero where nothing is written.
-    """
-    _HEADER.pack_into(target, 0, len(parts.body), len(parts.buffers))
-    at = _HEADER.size
-    for buffer in parts.buffers:
-        _LENGTH.pack_into(target, at, buffer.nbytes)
-        at += _LENGTH.size
-    target[at : at + len(parts.body)] = parts.body
-    at += len(parts.body)
-    for buffer in parts.buffers:
-        at = -(-at // ALIGN) * ALIGN
-        target[at : at + buffer.nbytes] = buffer.cast("B")
-        at += buffer.nbytes
-    return at
+
+def pack(parts: Parts) -> bytes:
+    """Give the parts as one run of bytes."""
+    return b"".join(pack_chunks(parts))
 
 
 def unpack(source: memoryview) -> Parts:
-    """Find the parts in bytes that `pack_into` wrote; nothing is copied.
+    """Find the parts in bytes that `pack` gave; nothing is copied.
 
     Raises
     ------
@@ -141,10 +147,9 @@ def unpack(source: memoryview) -> Parts:
     return Parts(body, buffers)  # type: ignore[arg-type]  # a view reads like bytes
 
 
-def _report(value: object, error: Exception) -> str:
-    """Say which part of `value` cannot be pickled, looking two levels deep."""
-    where = _offender(value, _name(value), depth=3)
-    return f"cannot pickle {where}: {error}"
+def _report(value: object, name: str, error: Exception) -> str:
+    """Say which part of `value` cannot be pickled, looking three levels deep."""
+    return f"cannot pickle {_offender(value, name, depth=3)}: {error}"
 
 
 def _offender(value: object, path: str, *, depth: int) -> str:

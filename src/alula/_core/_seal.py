@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import SealError
-from ._pickle import dump, load, pack_into, packed_size, unpack
+from ._pickle import dump, load, pack, unpack
 
 __all__ = ["Sealed", "seal", "unseal"]
 
@@ -29,20 +29,25 @@ class Sealed:
 
     Attributes
     ----------
-    data
-        Head (magic, MAC), then the packed pickle and buffers.
+    head
+        64 bytes: a magic number and the MAC.
+    content
+        The packed pickle and buffers.
     digest
-        SHA-256 of what follows the head, in hexadecimal: the same for the same content, so it is a
-        name for it.
+        SHA-256 of the content, in hexadecimal: the same for the same content, so it is a name for it.
     """
 
-    data: bytes | memoryview
+    head: bytes
+    content: bytes
     digest: str
 
     @property
     def size(self) -> int:
-        """Bytes to be stored."""
-        return len(self.data)
+        """Bytes to be stored: head and content, in this order."""
+        return len(self.head) + len(self.content)
+
+    def __bytes__(self) -> bytes:
+        return self.head + self.content
 
 
 def seal(value: object, *, key: bytes) -> Sealed:
@@ -53,22 +58,18 @@ def seal(value: object, *, key: bytes) -> Sealed:
     TypeError
         If it cannot be pickled; the message names the offending part.
     """
-    parts = dump(value)
-    data = bytearray(_HEAD.size + packed_size(parts))
-    view = memoryview(data)
-    pack_into(parts, view[_HEAD.size :])
-    content = hashlib.sha256(view[_HEAD.size :]).digest()
-    _HEAD.pack_into(data, 0, _MAGIC, _sign(content, key))
-    return Sealed(memoryview(data).toreadonly(), content.hex())
+    content = pack(dump(value))
+    digest = hashlib.sha256(content)
+    return Sealed(_HEAD.pack(_MAGIC, _sign(digest.digest(), key)), content, digest.hexdigest())
 
 
-def unseal(data: bytes | memoryview | Sealed, *, key: bytes, what: str = "a stored value") -> Any:
+def unseal(data: bytes | memoryview, *, key: bytes, what: str = "a stored value") -> Any:
     """Check signed bytes and turn them back into the value; arrays in it are read-only.
 
     Parameters
     ----------
     data
-        What `seal` gave, or its bytes; arrays use these bytes where they lie.
+        Bytes of a `Sealed`; arrays use them where they lie.
     key
         The key they were sealed with.
     what
@@ -79,7 +80,7 @@ def unseal(data: bytes | memoryview | Sealed, *, key: bytes, what: str = "a stor
     SealError
         If they are unsigned, damaged, or signed with another key. Nothing was unpickled.
     """
-    view = memoryview(data.data if isinstance(data, Sealed) else data).toreadonly()
+    view = memoryview(data).toreadonly()
     if len(view) < _HEAD.size or bytes(view[: len(_MAGIC)]) != _MAGIC:
         raise SealError(what, "it is not signed by Alula")
     _, mac = _HEAD.unpack_from(view)

@@ -242,12 +242,10 @@ class RemoteFunction(Generic[P, T]):
     """A function that runs in a worker process: call it with ``.remote()``."""
 
     def __init__(self, function: Function) -> None:
+        # Nothing here may ask for the function itself: in a worker that would unpickle it, and a
+        # recursive one contains this very object.
         self._function = function
-        target = function.target
-        self.__name__: str = target.__name__
-        self.__qualname__: str = target.__qualname__
-        self.__doc__ = target.__doc__
-        self.__wrapped__: Callable[P, T] = target
+        self.__name__: str = function.name.rpartition(".")[2]
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: the function runs elsewhere."""
@@ -324,11 +322,17 @@ def remote(*targets: Any, **options: Any) -> Any:
 
 
 def _made(target: Any, options: Mapping[str, Any]) -> Any:
+    made: Any
     if inspect.isclass(target):
-        return ActorClass(ActorType(target, ActorOptions().merged(options)))
-    if callable(target) and hasattr(target, "__qualname__"):
-        return RemoteFunction(Function(target, TaskOptions().merged(options)))
-    raise TypeError(f"@remote takes a function or a class, not {type(target).__name__}")
+        made = ActorClass(ActorType(target, ActorOptions().merged(options)))
+    elif callable(target) and hasattr(target, "__qualname__"):
+        made = RemoteFunction(Function(target, TaskOptions().merged(options)))
+        made.__wrapped__ = target
+    else:
+        raise TypeError(f"@remote takes a function or a class, not {type(target).__name__}")
+    made.__doc__ = target.__doc__
+    made.__module__ = target.__module__
+    return made
 
 
 def execute(node: Node[T], /, *args: Any, **kwargs: Any) -> ObjectRef[T]:
@@ -351,8 +355,7 @@ class ActorClass:
 
     def __init__(self, cls: ActorType) -> None:
         self._cls = cls
-        self.__name__: str = cls.target.__name__
-        self.__doc__ = cls.target.__doc__
+        self.__name__: str = cls.name.rpartition(".")[2]
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: the instance lives elsewhere."""

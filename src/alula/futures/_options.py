@@ -55,7 +55,7 @@ class TaskOptions:
     """
 
     num_cpus: float = 1
-    resources: Mapping[str, float] = _NONE
+    resources: Mapping[str, float] = field(default_factory=lambda: _NONE)
     num_returns: int = 1
     max_retries: int = 3
     retry_exceptions: bool | tuple[type[BaseException], ...] = False
@@ -102,7 +102,7 @@ class ActorOptions:
     """
 
     num_cpus: float = 0
-    resources: Mapping[str, float] = _NONE
+    resources: Mapping[str, float] = field(default_factory=lambda: _NONE)
     max_restarts: int = 0
     max_concurrency: int = 1
     name: str | None = None
@@ -118,10 +118,10 @@ class ActorOptions:
         return made
 
 
-O = TypeVar("O", TaskOptions, ActorOptions)
+Given = TypeVar("Given", TaskOptions, ActorOptions)
 
 
-def _merged(options: O, given: Mapping[str, Any], kind: str) -> O:
+def _merged(options: Given, given: Mapping[str, Any], kind: str) -> Given:
     known = {name: _CHECKS[name] for name in options.__slots__}
     checked: dict[str, Any] = {}
     for name, value in given.items():
@@ -131,6 +131,8 @@ def _merged(options: O, given: Mapping[str, Any], kind: str) -> O:
                 raise UnsupportedError(f"the {kind} option {name}={value!r}", "embedded")
             raise ValueError(f"unknown {kind} option {name!r}; {suggest(name, known)}")
         checked[field_name] = known[field_name](name, value)
+    if "metadata" in checked:  # of several faces, and said in several calls: merged by key
+        checked["metadata"] = {**options.metadata, **checked["metadata"]}
     return replace(options, **checked)
 
 

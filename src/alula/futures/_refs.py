@@ -6,6 +6,8 @@ from collections.abc import Generator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ..graph import Mark
+
 if TYPE_CHECKING:
     from ._engine import Engine
 
@@ -14,7 +16,7 @@ __all__ = ["ObjectRef"]
 T_co = TypeVar("T_co", covariant=True)
 
 
-class ObjectRef(ABC, Generic[T_co]):
+class ObjectRef(Mark, ABC, Generic[T_co]):  # a mark: graphs find it in arguments without pickling it
     """A future: names one immutable value that exists or will exist.
 
     References are equal if they name the same value, may be hashed, passed to tasks, and awaited as

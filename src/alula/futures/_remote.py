@@ -1,9 +1,15 @@
-"""What travels: a function or class with its options, pickled once, known by the hash of its pickle."""
+"""What travels: functions and classes, pickled once, known everywhere by an id.
+
+A definition is pickled at its first use, so a closure captures the values that its variables have then.
+Inside that pickle, other remote functions (itself among them, when it is recursive) stand by their
+ids; outside of one, a function is pickled together with every definition that it reaches, so that it
+can be sent or stored on its own. A definition is unpickled when it is first called, once per process.
+"""
 
 import inspect
+import secrets
+import threading
 from collections.abc import Callable, Mapping
-from functools import lru_cache
-from hashlib import blake2b
 from typing import Any, TypeAlias
 
 import cloudpickle
@@ -11,80 +17,187 @@ import cloudpickle
 from .._core._pickle import dump, load
 from ._options import ActorOptions, TaskOptions
 
-__all__ = ["ActorType", "Function", "unship"]
+__all__ = ["ActorType", "Bundle", "Definition", "Function", "known", "learn"]
 
 _Check: TypeAlias = Callable[[tuple[Any, ...], Mapping[str, Any]], None]
 
+Bundle: TypeAlias = tuple[tuple[bytes, str, bytes], ...]
+"""Definitions as sent and stored: id, name, pickle."""
 
-class _Shipped:
-    """Something of the user's that is pickled at its first use and unpickled once per process.
+_known: dict[bytes, "Definition"] = {}
 
-    A closure therefore captures the values that its variables have at the first call, and a later
-    change of them is not seen: the same in every worker.
+
+class _Pickling(threading.local):
+    found: "dict[bytes, Definition] | None" = None  # definitions met inside the one being pickled
+
+
+_pickling = _Pickling()
+_UNKNOWN = object()
+
+
+class Definition:
+    """A function or class of the user's, wherever it is at the moment: an object, a pickle, or both.
+
+    Attributes
+    ----------
+    id
+        16 random bytes.
+    name
+        Module and qualified name, for people.
     """
 
-    __slots__ = ("_blob", "_check", "_digest", "name", "target")
+    __slots__ = ("_check", "_inner", "_pickle", "_target", "id", "name")
 
-    def __init__(self, target: Any) -> None:
-        self.target = target
-        self.name: str = f"{target.__module__}.{target.__qualname__}"
-        self._blob: bytes | None = None
-        self._digest = b""
+    def __init__(self, key: bytes, name: str, target: Any = _UNKNOWN, pickled: bytes | None = None) -> None:
+        self.id, self.name = key, name
+        self._target = target
+        self._pickle = pickled
+        self._inner: list[Definition] | None = None
         self._check: _Check | None = None
 
     @property
-    def blob(self) -> bytes:
-        """The pickle; `TypeError` if there can be none."""
-        if self._blob is None:
-            parts = dump(self.target)
-            # Arrays in a closure go into the pickle: functions are small, or should be.
-            self._blob = parts.body if not parts.buffers else cloudpickle.dumps(self.target, protocol=5)
-            self._digest = blake2b(self._blob, digest_size=16).digest()
-        return self._blob
+    def target(self) -> Any:
+        """The function or class itself, unpickled if need be."""
+        if self._target is _UNKNOWN:
+            assert self._pickle is not None
+            self._target = load(self._pickle)
+        return self._target
 
-    @property
-    def digest(self) -> bytes:
-        """16 bytes by which a worker knows that it has this one already."""
-        _ = self.blob
-        return self._digest
+    def pickled(self) -> bytes:
+        """Give the pickle, making it at the first call; `TypeError` if there can be none."""
+        if self._pickle is None:
+            before, _pickling.found = _pickling.found, {}
+            try:
+                parts = dump(self._target)
+                # Arrays in a closure go into the pickle: functions are small, or should be.
+                plain = parts.body if not parts.buffers else cloudpickle.dumps(self._target, protocol=5)
+                self._inner = list(_pickling.found.values())
+            finally:
+                _pickling.found = before
+            self._pickle = plain
+        return self._pickle
+
+    def bundle(self) -> Bundle:
+        """Give this definition and every one that it reaches."""
+        reached: dict[bytes, Definition] = {}
+        stack = [self]
+        while stack:
+            definition = stack.pop()
+            if definition.id not in reached:
+                reached[definition.id] = definition
+                stack.extend(definition.inner())
+        return tuple([(d.id, d.name, d.pickled()) for d in reached.values()])
+
+    def inner(self) -> "list[Definition]":
+        """Give the definitions that stand inside this one."""
+        pickled = self.pickled()
+        if self._inner is None:  # it came as a pickle: what is inside shows when that is loaded
+            before, _pickling.found = _pickling.found, {}
+            try:
+                target = load(pickled)
+                self._inner = list(_pickling.found.values())
+            finally:
+                _pickling.found = before
+            self._target = target if self._target is _UNKNOWN else self._target
+        return self._inner
 
     def check(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Raise `TypeError` here and now if these arguments do not fit."""
         if self._check is None:
-            self._check = bind_check(self.target, self.name)
+            self._check = _bind_check(self.target, self.name)
         self._check(args, kwargs)
 
-    def __getstate__(self) -> dict[str, Any]:
-        state = {"blob": self.blob}
-        for name in ("options", "methods"):
-            if hasattr(self, name):
-                state[name] = getattr(self, name)
-        return state
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        blob = state.pop("blob")
-        _Shipped.__init__(self, unship(blob))
-        self._blob, self._digest = blob, blake2b(blob, digest_size=16).digest()
-        for name, value in state.items():
-            setattr(self, name, value)
+def learn(bundle: Bundle) -> None:
+    """Take note of definitions that have arrived."""
+    for key, name, pickled in bundle:
+        if key not in _known:
+            _known[key] = Definition(key, name, pickled=pickled)
+
+
+def known(key: bytes) -> Definition:
+    """Give a definition that has arrived; `KeyError` if it has not."""
+    return _known[key]
+
+
+def _defined(target: Any) -> Definition:
+    definition = Definition(secrets.token_bytes(16), f"{target.__module__}.{target.__qualname__}", target)
+    _known[definition.id] = definition
+    return definition
+
+
+def _by_id(kind: "type[Function | ActorType]", key: bytes, rest: tuple[Any, ...]) -> Any:
+    definition = _known[key]
+    if _pickling.found is not None:
+        _pickling.found[key] = definition
+    return kind.of(definition, *rest)
+
+
+def _by_bundle(kind: "type[Function | ActorType]", key: bytes, rest: tuple[Any, ...], bundle: Bundle) -> Any:
+    learn(bundle)
+    return kind.of(_known[key], *rest)
+
+
+class _Shipped:
+    """What functions and actor classes have in common: a definition, and how they pickle."""
+
+    __slots__ = ("definition",)
+
+    definition: Definition
+
+    @property
+    def name(self) -> str:
+        """Module and qualified name."""
+        return self.definition.name
+
+    @property
+    def target(self) -> Any:
+        """The function or class itself."""
+        return self.definition.target
+
+    def check(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Raise `TypeError` here and now if these arguments do not fit."""
+        self.definition.check(args, kwargs)
+
+    def _rest(self) -> tuple[Any, ...]:
+        raise NotImplementedError
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        definition = self.definition
+        if _pickling.found is not None:
+            _pickling.found[definition.id] = definition
+            return _by_id, (type(self), definition.id, self._rest())
+        return _by_bundle, (type(self), definition.id, self._rest(), definition.bundle())
 
 
 class Function(_Shipped):
-    """A function that can be called elsewhere, and how."""
+    """A function that can be called elsewhere, and how.
+
+    Attributes
+    ----------
+    options
+        How it runs.
+    """
 
     __slots__ = ("options",)
 
     def __init__(self, target: Callable[..., Any], options: TaskOptions) -> None:
-        super().__init__(target)
+        self.definition = _defined(target)
         self.options = options
 
+    @classmethod
+    def of(cls, definition: Definition, options: TaskOptions) -> "Function":
+        """Make one from a definition that is known already."""
+        made = cls.__new__(cls)
+        made.definition, made.options = definition, options
+        return made
+
     def with_options(self, given: Mapping[str, Any]) -> "Function":
-        """Give the same function with some options replaced; its pickle is shared."""
-        other = Function.__new__(Function)
-        for slot in _Shipped.__slots__:
-            setattr(other, slot, getattr(self, slot))
-        other.options = self.options.merged(given)
-        return other
+        """Give the same function with some options replaced."""
+        return Function.of(self.definition, self.options.merged(given))
+
+    def _rest(self) -> tuple[Any, ...]:
+        return (self.options,)
 
 
 class ActorType(_Shipped):
@@ -92,6 +205,8 @@ class ActorType(_Shipped):
 
     Attributes
     ----------
+    options
+        How an instance lives.
     methods
         Of every method people may call: the number of references that a call gives.
     """
@@ -99,7 +214,7 @@ class ActorType(_Shipped):
     __slots__ = ("methods", "options")
 
     def __init__(self, target: type, options: ActorOptions) -> None:
-        super().__init__(target)
+        self.definition = _defined(target)
         self.options = options
         self.methods: dict[str, int] = {
             name: int(getattr(member, "__alula_num_returns__", 1))
@@ -107,17 +222,22 @@ class ActorType(_Shipped):
             if not name.startswith("__") or name == "__call__"
         }
 
+    @classmethod
+    def of(cls, definition: Definition, options: ActorOptions, methods: dict[str, int]) -> "ActorType":
+        """Make one from a definition that is known already."""
+        made = cls.__new__(cls)
+        made.definition, made.options, made.methods = definition, options, methods
+        return made
+
     def with_options(self, given: Mapping[str, Any]) -> "ActorType":
-        """Give the same class with some options replaced; its pickle is shared."""
-        other = ActorType.__new__(ActorType)
-        for slot in _Shipped.__slots__:
-            setattr(other, slot, getattr(self, slot))
-        other.methods = self.methods
-        other.options = self.options.merged(given)
-        return other
+        """Give the same class with some options replaced."""
+        return ActorType.of(self.definition, self.options.merged(given), self.methods)
+
+    def _rest(self) -> tuple[Any, ...]:
+        return (self.options, self.methods)
 
 
-def bind_check(target: Callable[..., Any], name: str) -> _Check:
+def _bind_check(target: Callable[..., Any], name: str) -> _Check:
     """Make the function that tells whether arguments fit, cheap for positional ones.
 
     `inspect.Signature.bind` costs five microseconds, which is more than all the rest of a call; so
@@ -147,9 +267,3 @@ def bind_check(target: Callable[..., Any], name: str) -> _Check:
             raise TypeError(f"{name}{signature}: {error}") from None
 
     return check
-
-
-@lru_cache(maxsize=4096)
-def unship(blob: bytes) -> Any:
-    """Unpickle a function or class, once per process."""
-    return load(blob)

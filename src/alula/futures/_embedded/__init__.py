@@ -1,0 +1,87 @@
+"""The embedded engine: real worker processes on this machine, nothing to install or start.
+
+Three kinds of process: the driver, the workers, and one node process that starts, lends and ends
+workers. `open_engine` starts them.
+"""
+
+import os
+import resource
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+
+from ..._core._settings import Settings
+from ._engine import Embedded
+
+__all__ = ["open_engine"]
+
+_START = "import sys; from alula.futures._embedded._node_process import main; main(int(sys.argv[1]))"
+
+
+class _Driver(Embedded):
+    """The engine of the process that started it all."""
+
+    def __init__(
+        self,
+        control: socket.socket,
+        total: Mapping[str, float],
+        namespace: str,
+        node: subprocess.Popen[bytes],
+    ) -> None:
+        super().__init__(control, total, namespace=namespace)
+        self._node = node
+
+    def close(self) -> None:
+        """End the session: the node ends all workers when it loses us."""
+        super().close()
+        try:
+            self._node.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._node.kill()
+            self._node.wait()
+
+
+def open_engine(
+    settings: Settings, *, resources: Mapping[str, float] | None = None, namespace: str = ""
+) -> Embedded:
+    """Start a session of this process's own.
+
+    Parameters
+    ----------
+    settings
+        Of which `num_cpus` counts here.
+    resources
+        Further amounts by name.
+    namespace
+        Of the names of actors.
+    """
+    total = {"CPU": float(settings.num_cpus or os.cpu_count() or 1), **(resources or {})}
+    _raise_descriptor_limit()
+    ours, theirs = socket.socketpair()
+    with theirs:
+        node = subprocess.Popen(
+            [sys.executable, "-c", _START, str(theirs.fileno())],
+            pass_fds=(theirs.fileno(),),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for us alone
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+    engine = _Driver(ours, total, namespace, node)
+    config = {
+        "resources": total,
+        "sys_path": [path or os.getcwd() for path in sys.path],
+        "namespace": namespace,
+        "prestart": max(1, int(total["CPU"])),
+    }
+    with engine.lock:
+        engine.tell_node(("config", config))
+    engine.loop.start()
+    return engine
+
+
+def _raise_descriptor_limit() -> None:
+    """Allow as many descriptors as we may have: each large value is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,191 @@
+"""The caller's side of actors: one queue for each, so that its calls arrive in their order."""
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from ...errors import ActorDiedError
+from .._errors import pack_error
+from ._values import ERROR, Blob, Ref
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._engine import Embedded
+    from ._peers import Peer
+
+__all__ = ["ActorName", "Actors", "Call"]
+
+
+class ActorName:
+    """An actor's identity in every process of the session.
+
+    The one that the actor was made with ends it when it goes, unless it has been sent to other processes:
+    then the actor lives until the session ends or it is killed.
+    """
+
+    __slots__ = ("_dropped", "cls_name", "id", "shared")
+
+    def __init__(self, actor: bytes, cls_name: str, dropped: "Callable[[bytes], None] | None" = None) -> None:
+        self.id, self.cls_name = actor, cls_name
+        self.shared = False
+        self._dropped = dropped
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        self.shared = True
+        return ActorName, (self.id, self.cls_name)
+
+    def __del__(self) -> None:
+        if self._dropped is not None and not self.shared:
+            self._dropped(self.id)
+
+    def __repr__(self) -> str:
+        return f"{self.cls_name}({self.id.hex()[:8]})"
+
+
+class Call:
+    """One call of a method that has no result yet; a method of None is the making of the actor."""
+
+    __slots__ = ("args", "method", "missing", "options", "refs")
+
+    def __init__(self, method: str, args: Blob, refs: list[Ref[Any]], options: Any = None) -> None:
+        self.method, self.args, self.refs, self.options = method, args, refs, options
+        self.missing = 0
+
+    @property
+    def number(self) -> int:
+        """The number of its first reference."""
+        return self.refs[0].number
+
+
+class _Actor:
+    __slots__ = ("dead", "ending", "inflight", "name", "peer", "queue")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.queue: deque[Call] = deque()
+        self.inflight: dict[int, Call] = {}
+        self.peer: Peer | None = None
+        self.dead: str | None = None
+        self.ending = False
+
+
+class Actors:
+    """The actors that this process calls. Every method is called with the engine's lock held."""
+
+    def __init__(self, engine: "Embedded") -> None:
+        self._engine = engine
+        self._actors: dict[bytes, _Actor] = {}
+        self._by_peer: dict[int, _Actor] = {}
+
+    def made(self, actor: bytes, name: str) -> None:
+        """Take note of an actor that we are making; the node answers `found` when it has a worker."""
+        self._actors[actor] = _Actor(name)
+
+    def found(self, actor: bytes, message: tuple[Any, ...]) -> None:
+        """The node has answered: a connection to the actor's worker, or how it ended."""
+        state = self._actors[actor]
+        if state.dead is not None:
+            return
+        if message[0] == "granted":
+            state.peer = self._engine.peer(message[2])
+            self._by_peer[state.peer.id] = state
+            self._push(state)
+        elif message[0] == "gone":
+            self._bury(state, message[2])
+
+    def call(self, actor: ActorName, call: Call, inputs: list[Ref[Any]]) -> None:
+        """Queue a call behind the earlier ones of this process."""
+        state = self._actors.get(actor.id)
+        if state is None:
+            state = self._actors[actor.id] = _Actor(actor.cls_name)
+            self._engine.request(("connect",), actor.id, reply=lambda m: self.found(actor.id, m))
+        if state.dead is not None:
+            self._fail(state, call)
+            return
+        for ref in inputs:
+            if ref.blob is None:
+                call.missing += 1
+                ref.on_settled(lambda: self._input_settled(state, call))
+        state.queue.append(call)
+        self._push(state)
+
+    def _input_settled(self, state: _Actor, call: Call) -> None:
+        call.missing -= 1
+        if not call.missing:
+            self._push(state)
+
+    def _push(self, state: _Actor) -> None:
+        if state.peer is None:
+            return
+        while state.queue and not state.queue[0].missing:
+            call = state.queue.popleft()
+            fds: list[int] = []
+            state.inflight[call.number] = call
+            args = self._engine.encode(state.peer, call.args, fds)
+            self._engine.send(
+                state.peer, ("call", call.number, call.method, len(call.refs), args, call.options), fds
+            )
+        if state.ending and not state.queue and not state.inflight:
+            self._engine.send(state.peer, ("exit",))
+
+    def results(self, peer: "Peer", results: list[Any], fds: list[int]) -> None:
+        """An actor has finished calls."""
+        state = self._by_peer.get(peer.id)
+        if state is None:  # killed meanwhile
+            return
+        for number, encoded in results:
+            blobs = [self._engine.decode(peer, item, fds) for item in encoded]
+            call = state.inflight.pop(number, None)
+            if call is not None:
+                for ref, blob in zip(call.refs, blobs, strict=True):
+                    self._engine.settle(ref, blob)
+        self._push(state)
+
+    def dropped(self, actor: bytes) -> None:
+        """The last handle is gone: the actor ends when it has done what it was asked."""
+        state = self._actors[actor]
+        state.ending = True
+        self._push(state)
+
+    def killed(self, actor: bytes) -> None:
+        """We have had it killed: for us it is dead from now on."""
+        state = self._actors.get(actor)
+        if state is not None and state.dead is None:
+            if state.peer is not None:
+                self._by_peer.pop(state.peer.id, None)
+            self._bury(state, "was killed")
+
+    def lost(self, peer: "Peer", how: str) -> None:
+        """A process has died; it may have been an actor's."""
+        state = self._by_peer.pop(peer.id, None)
+        if state is not None:
+            self._bury(state, how)
+
+    def _bury(self, state: _Actor, how: str) -> None:
+        state.dead = how
+        state.peer = None
+        calls = [*state.inflight.values(), *state.queue]
+        state.inflight.clear()
+        state.queue.clear()
+        for call in calls:
+            self._fail(state, call)
+
+    def _fail(self, state: _Actor, call: Call) -> None:
+        assert state.dead is not None
+        blob = Blob(ERROR, pack_error(ActorDiedError(state.name, f"its process {state.dead}")))
+        for ref in call.refs:
+            self._engine.settle(ref, blob)
+
+    def cancel(self, ref: Ref[Any]) -> Call | None:
+        """Take a call that has not been sent out of its queue; None if there is no such."""
+        for state in self._actors.values():
+            for call in state.queue:
+                if ref in call.refs:
+                    state.queue.remove(call)
+                    return call
+        return None
+
+    def fail_all(self, how: str) -> None:
+        """The session is over."""
+        for state in self._actors.values():
+            self._bury(state, how)

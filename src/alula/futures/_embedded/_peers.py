@@ -1,0 +1,40 @@
+"""The other processes that this one talks to, and the pending references between them."""
+
+from typing import TYPE_CHECKING, Any
+
+from ._wire import Channel
+
+if TYPE_CHECKING:
+    from ._tasks import Lease
+    from ._values import Ref
+
+__all__ = ["Peer"]
+
+
+class Peer:
+    """A process at the other end of a connection: a worker lent to us, an actor, or one who owns us.
+
+    Attributes
+    ----------
+    shipped
+        Digests of functions and classes that it has.
+    borrowed
+        Pending references it sent us, whose values it will send when they are there.
+    lending
+        Pending references we sent it; each value is sent once.
+    lease
+        What we use it for, if it was lent to us.
+    lost
+        Whether the connection has ended.
+    """
+
+    __slots__ = ("borrowed", "channel", "id", "lease", "lending", "lost", "shipped")
+
+    def __init__(self, number: int, channel: Channel) -> None:
+        self.id = number
+        self.channel = channel
+        self.shipped: set[bytes] = set()
+        self.borrowed: dict[tuple[bytes, int], Ref[Any]] = {}
+        self.lending: set[tuple[bytes, int]] = set()
+        self.lease: Lease | None = None
+        self.lost = False

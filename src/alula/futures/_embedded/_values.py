@@ -1,0 +1,190 @@
+"""Values in the form in which they are kept and sent, and the references to them.
+
+A `Blob` is a pickled value: small ones as bytes, large ones in a shared segment, and errors. It carries
+the references that are nested in the value, since those are not part of the pickle: a reference that is
+ready travels *with its value*, so that the receiver needs nobody; one that is pending travels as a name,
+and whoever sent it sends the value after it (see `Peer`).
+
+There is therefore no protocol for borrowing: every holder of a reference holds the value itself, small
+ones as bytes, large ones as a descriptor of memory that the kernel frees after the last of them.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..._core._pickle import Parts, dump, is_plain, load, pack, unpack
+from .._errors import unpack_error
+from .._refs import ObjectRef
+from ._segments import write_segment
+
+if TYPE_CHECKING:
+    from ._engine import Embedded
+
+__all__ = ["BODY", "ERROR", "INLINE", "NONE", "PACKED", "SEGMENT", "Blob", "Ref", "to_blob"]
+
+T = TypeVar("T")
+
+INLINE = 100 * 1024
+"""Bytes up to which a value travels inside messages."""
+
+BODY, PACKED, SEGMENT, ERROR = 0, 1, 2, 3
+"""A pickle; pickle and buffers in one run of bytes; the same in shared memory; a carried error."""
+
+
+class Blob:
+    """One value, pickled.
+
+    Attributes
+    ----------
+    kind
+        `BODY`, `PACKED`, `SEGMENT` or `ERROR`.
+    data
+        Bytes, or the segment.
+    refs
+        References nested in the value, in the order of its pickle.
+    """
+
+    __slots__ = ("data", "kind", "refs")
+
+    def __init__(self, kind: int, data: Any, refs: "tuple[Ref[Any], ...]" = ()) -> None:
+        self.kind, self.data, self.refs = kind, data, refs
+
+    def load(self) -> Any:
+        """Unpickle: each call gives a value of its own, its arrays read-only; an error is raised."""
+        if self.kind == BODY:
+            if not self.refs:
+                return load(self.data)
+            parts = Parts(self.data, ())
+        elif self.kind == PACKED:
+            parts = unpack(memoryview(self.data))
+        elif self.kind == SEGMENT:
+            parts = self.data.parts()
+        else:
+            raise unpack_error(self.data)
+        with _refs_at_hand(list(self.refs)):
+            return load(parts.body, parts.buffers)
+
+    def error(self) -> BaseException | None:
+        """Give the error, if it is one."""
+        return unpack_error(self.data) if self.kind == ERROR else None
+
+
+NONE = Blob(BODY, dump(None).body)
+
+
+def to_blob(value: Any, name: str | None = None) -> Blob:
+    """Pickle a value, called `name` in errors; a large one goes straight into shared memory.
+
+    Raises
+    ------
+    TypeError
+        If it cannot be pickled.
+    """
+    if value is None:
+        return NONE
+    if is_plain(value) and not (isinstance(value, (str, bytes)) and len(value) > INLINE):
+        return _sized(dump(value), [])
+    with _refs_at_hand([]) as refs:
+        parts = dump(value, name)
+    return _sized(parts, refs)
+
+
+def _sized(parts: Parts, refs: "list[Ref[Any]]") -> Blob:
+    if parts.size > INLINE:
+        return Blob(SEGMENT, write_segment(parts), tuple(refs))
+    if parts.buffers:
+        return Blob(PACKED, pack(parts), tuple(refs))
+    return Blob(BODY, parts.body, tuple(refs))
+
+
+# ------------------------------------------------------------------------------ references in pickles
+
+
+class _AtHand(threading.local):
+    refs: "list[Ref[Any]] | None" = None
+
+
+_at_hand = _AtHand()
+
+
+@contextmanager
+def _refs_at_hand(refs: "list[Ref[Any]]") -> "Iterator[list[Ref[Any]]]":
+    before, _at_hand.refs = _at_hand.refs, refs
+    try:
+        yield refs
+    finally:
+        _at_hand.refs = before
+
+
+def _nested(index: int) -> "Ref[Any]":
+    if _at_hand.refs is None:
+        raise RuntimeError("this pickle holds references to values of a session that has ended")
+    return _at_hand.refs[index]
+
+
+class Ref(ObjectRef[T]):
+    """A reference of the embedded engine: identity, and the value once it is there.
+
+    The object is its own row in the owner's table: as long as anything holds it, the value lives.
+
+    Attributes
+    ----------
+    owner, number
+        Identity: the process that made it (8 bytes), and a number in that process.
+    blob
+        The value, or None while it is pending.
+    then
+        Callbacks for when it has settled: None, one, or a list.
+    """
+
+    __slots__ = ("_engine", "blob", "number", "owner", "then")
+
+    def __init__(self, engine: "Embedded", owner: bytes, number: int, blob: Blob | None = None) -> None:
+        self._engine, self.owner, self.number = engine, owner, number
+        self.blob = blob
+        self.then: Callable[[], None] | list[Callable[[], None]] | None = None
+
+    @property
+    def engine(self) -> "Embedded":
+        """The engine of this process."""
+        return self._engine
+
+    def binary(self) -> bytes:
+        """Owner and number: 16 bytes."""
+        return self.owner + self.number.to_bytes(8, "big")
+
+    def on_settled(self, callback: Callable[[], None]) -> None:
+        """Add a callback; the lock is held and the value pending."""
+        if self.then is None:
+            self.then = callback
+        elif isinstance(self.then, list):
+            self.then.append(callback)
+        else:
+            self.then = [self.then, callback]
+
+    def settle(self, blob: Blob) -> list[Callable[[], None]]:
+        """Give the value, once; give the callbacks that are due. The lock is held."""
+        if self.blob is not None:
+            return []
+        self.blob = blob
+        then, self.then = self.then, None
+        return then if isinstance(then, list) else [then] if then else []
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (
+            isinstance(other, Ref) and self.number == other.number and self.owner == other.owner
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.owner, self.number))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if _at_hand.refs is None:
+            raise TypeError(
+                "an ObjectRef can only be pickled by passing it to a task, an actor or put(): outside of "
+                "its session it names nothing. Store the value instead: get(ref)"
+            )
+        _at_hand.refs.append(self)
+        return _nested, (len(_at_hand.refs) - 1,)
