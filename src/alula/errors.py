@@ -23,14 +23,20 @@ AlulaError
 │  ├─ WorkflowCancellationError           the workflow was cancelled while somebody waited
 │  ├─ WorkflowNotFoundError (ValueError)  no workflow, or no task in it, has that id
 │  ├─ WorkflowOutputNotReady (ValueError) it exists, and has no value to give now
-│  └─ WorkflowNotResumableError           what is recorded is not enough to go on
+│  ├─ WorkflowNotResumableError           what is recorded is not enough to go on
+│  └─ WorkflowStillActiveError            it runs or waits, so it cannot be deleted
 ├─ StoreError
 │  ├─ StoreUnavailableError               the store cannot be opened, read or written
 │  ├─ FencedError                         an older epoch tried to write
+│  ├─ ExecutorAliveError                  a living executor has that name
+│  ├─ ArtifactNotFoundError (LookupError) no stored bytes have that digest
 │  ├─ NameNotFoundError (LookupError, AssertionError)  nothing is stored under that name
+│  ├─ InvalidNameError (ValueError)       a name that cannot mean what it says
 │  └─ KindError (TypeError)               no kind of object accepts that value
 ├─ RuntimeTaskError
-│  └─ TaskNotFoundError (LookupError)     no task has that id
+│  ├─ TaskNotFoundError (LookupError)     no task has that id
+│  ├─ LabelError (ValueError, AssertionError)  what was asked for is no label
+│  └─ DeployError                         a model that no tensor server can be given
 └─ CommandError                           a command to the server that cannot be carried out
 
 Each class takes its facts, keeps them as attributes, writes its own message, and survives pickling.
@@ -46,13 +52,18 @@ __all__ = [
     "ActorAlreadyExistsError",
     "ActorDiedError",
     "AlulaError",
+    "ArtifactNotFoundError",
     "CommandError",
     "CycleError",
+    "DeployError",
+    "ExecutorAliveError",
     "FencedError",
     "FutureError",
     "GetTimeoutError",
     "GraphError",
+    "InvalidNameError",
     "KindError",
+    "LabelError",
     "MissingExtraError",
     "NameNotFoundError",
     "NodeDiedError",
@@ -75,6 +86,7 @@ __all__ = [
     "WorkflowNotFoundError",
     "WorkflowNotResumableError",
     "WorkflowOutputNotReady",
+    "WorkflowStillActiveError",
     "suggest",
 ]
 
@@ -375,6 +387,14 @@ class WorkflowNotResumableError(WorkflowError):
         self.workflow_id, self.why = workflow_id, why
 
 
+class WorkflowStillActiveError(WorkflowError):
+    """The workflow runs, or waits to run, and cannot be deleted before it has ended."""
+
+    def __init__(self, workflow_id: str) -> None:
+        super().__init__(f"workflow {workflow_id!r} is active: wait for it, or cancel({workflow_id!r}) first")
+        self.workflow_id = workflow_id
+
+
 # ------------------------------------------------------------------------------------------ store
 
 
@@ -398,6 +418,25 @@ class FencedError(StoreError):
         self.what, self.epoch = what, epoch
 
 
+class ExecutorAliveError(StoreError):
+    """The name that an executor is to have belongs to one that lives."""
+
+    def __init__(self, name: str, host: str, pid: int) -> None:
+        super().__init__(
+            f"an executor named {name!r} runs already (process {pid} on {host}): "
+            "stop it, or choose another name"
+        )
+        self.name, self.host, self.pid = name, host, pid
+
+
+class ArtifactNotFoundError(StoreError, LookupError):
+    """The store of large values has none under that digest: it was deleted, or is another store."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(f"no artifact {digest} in this store")
+        self.digest = digest
+
+
 class NameNotFoundError(StoreError, LookupError, AssertionError):
     """Nothing is stored under that name.
 
@@ -408,6 +447,14 @@ class NameNotFoundError(StoreError, LookupError, AssertionError):
     def __init__(self, name: str, known: Iterable[str] = ()) -> None:
         super().__init__(f"{name} does not exist; {suggest(name, known)}")
         self.name = name
+
+
+class InvalidNameError(StoreError, ValueError):
+    """A name that cannot mean what it says: wrongly written, or asking for what is not there to ask."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"the name {name!r} cannot be used: {why}")
+        self.name, self.why = name, why
 
 
 class KindError(StoreError, TypeError):
@@ -435,6 +482,28 @@ class TaskNotFoundError(RuntimeTaskError, LookupError):
     def __init__(self, task_id: str) -> None:
         super().__init__(f"no task {task_id!r} in this store")
         self.task_id = task_id
+
+
+class LabelError(RuntimeTaskError, ValueError, AssertionError):
+    """What was asked for cannot be the label of any executor.
+
+    Also an `AssertionError`, which programs written for omega-ml catch.
+    """
+
+    def __init__(self, label: object) -> None:
+        super().__init__(
+            f"label must be valid, and {label!r} is not: a label is text without commas; "
+            "alula.runtime.labels() lists those of the active executors"
+        )
+        self.label = label
+
+
+class DeployError(RuntimeTaskError):
+    """A model cannot be deployed: it has no form that a tensor server loads, or the server refused it."""
+
+    def __init__(self, model: str, why: str) -> None:
+        super().__init__(f"models/{model} cannot be deployed: {why}")
+        self.model, self.why = model, why
 
 
 # ----------------------------------------------------------------------------------------- server

@@ -63,8 +63,10 @@ def seal(value: object, *, key: bytes) -> Sealed:
     return Sealed(_HEAD.pack(_MAGIC, _sign(digest.digest(), key)), content, digest.hexdigest())
 
 
-def unseal(data: bytes | memoryview, *, key: bytes, what: str = "a stored value") -> Any:
-    """Check signed bytes and turn them back into the value; arrays in it are read-only.
+def unseal(
+    data: bytes | memoryview, *, key: bytes, what: str = "a stored value", writable: bool = False
+) -> Any:
+    """Check signed bytes and turn them back into the value.
 
     Parameters
     ----------
@@ -74,18 +76,19 @@ def unseal(data: bytes | memoryview, *, key: bytes, what: str = "a stored value"
         The key they were sealed with.
     what
         How the message is to call them.
+    writable
+        Whether arrays may be written to where they lie, if `data` can be; else they are read-only.
 
     Raises
     ------
     SealError
         If they are unsigned, damaged, or signed with another key. Nothing was unpickled.
     """
-    view = memoryview(data).toreadonly()
+    view = memoryview(data) if writable else memoryview(data).toreadonly()
     if len(view) < _HEAD.size or bytes(view[: len(_MAGIC)]) != _MAGIC:
         raise SealError(what, "it is not signed by Alula")
-    _, mac = _HEAD.unpack_from(view)
     content = hashlib.sha256(view[_HEAD.size :]).digest()
-    if not hmac.compare_digest(mac, _sign(content, key)):
+    if not hmac.compare_digest(view[: _HEAD.size], _HEAD.pack(_MAGIC, _sign(content, key))):
         raise SealError(what, "its signature does not match: it is damaged, or of another ALULA_HOME")
     parts = unpack(view[_HEAD.size :])
     return load(parts.body, parts.buffers)

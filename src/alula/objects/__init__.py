@@ -1,0 +1,24 @@
+"""Objects: datasets and models by name, with versions, and the models that servers load.
+
+It knows how values are kept (kinds) and what names mean. Who computes them, and where, is the business
+of the layers to the right.
+"""
+
+from ._catalog import Catalog
+from ._catalogs import Catalogs, open_catalogs
+from ._deployments import TOPIC, Deployment, Deployments
+from ._metadata import Metadata
+from ._names import Reference
+from ._shelf import Shelf
+
+__all__ = [
+    "TOPIC",
+    "Catalog",
+    "Catalogs",
+    "Deployment",
+    "Deployments",
+    "Metadata",
+    "Reference",
+    "Shelf",
+    "open_catalogs",
+]

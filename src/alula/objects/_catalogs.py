@@ -1,0 +1,77 @@
+"""All catalogs of one store, opened together from settings."""
+
+from types import TracebackType
+from typing import Self
+
+from .._core._settings import Settings
+from ..store import Artifacts, Store
+from ._catalog import Catalog
+from ._deployments import Deployments
+from ._shelf import Shelf
+
+__all__ = ["Catalogs", "open_catalogs"]
+
+
+class Catalogs:
+    """The catalogs of one bucket, and the deployments, which are of no bucket.
+
+    Attributes
+    ----------
+    bucket
+        The name space.
+    datasets, models
+        A catalog each.
+    deployments
+        What tensor servers on this store load.
+    store
+        What they stand on.
+    """
+
+    def __init__(self, shelf: Shelf, bucket: str, *, default: str, owner: bool) -> None:
+        self.bucket, self.store = bucket, shelf.store
+        self.datasets = Catalog(shelf, prefix="data/", bucket=bucket)
+        self.models = Catalog(shelf, prefix="models/", bucket=bucket)
+        self.deployments = Deployments(shelf)
+        self._shelf, self._default, self._owner = shelf, default, owner
+
+    def __getitem__(self, bucket: str | None) -> "Catalogs":
+        """Give the same store in another name space; None or ``"default"`` is that of the settings."""
+        name = self._default if bucket in (None, "default") else bucket
+        assert name is not None
+        return Catalogs(self._shelf, name, default=self._default, owner=False)
+
+    def close(self) -> None:
+        """Close the store, if it was opened for these catalogs."""
+        if self._owner:
+            self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_catalogs(settings: Settings, *, store: Store | None = None) -> Catalogs:
+    """Open the catalogs that the settings name; whoever opened them closes them.
+
+    Parameters
+    ----------
+    store
+        A store that this process has open already; it stays open when the catalogs are closed.
+
+    Raises
+    ------
+    StoreUnavailableError
+        If the store or the place of artifacts cannot be opened.
+    SettingError
+        If the signing key cannot be read or made.
+    """
+    key = settings.signing_key()
+    # A folder of their own: what no object mentions is removed, whatever workflows may mention.
+    artifacts = Artifacts.open(f"{settings.artifacts.rstrip('/')}/objects", durability=settings.durability)
+    opened = store or Store.open(settings.store, durability=settings.durability)
+    shelf = Shelf(opened, artifacts, key)
+    return Catalogs(shelf, settings.bucket, default=settings.bucket, owner=store is None)

@@ -1,0 +1,278 @@
+"""The tables of named objects, and the few statements on them.
+
+An object is a name. Its versions are rows that never change (but for their attributes); the bytes of a
+version are a run of the object's parts, so that appending adds one part and one row, whatever the
+size of what is there. Functions here take a connection, and whoever calls them ends the transaction.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Connection,
+    Double,
+    ForeignKey,
+    Integer,
+    MetaData,
+    Row,
+    Select,
+    String,
+    Table,
+    UniqueConstraint,
+    delete,
+    exists,
+    insert,
+    select,
+    update,
+)
+
+__all__ = [
+    "DEPLOYMENTS",
+    "TABLES",
+    "VERSION",
+    "New",
+    "add_version",
+    "annotate",
+    "drop",
+    "drop_before",
+    "find_object",
+    "find_version",
+    "forget_orphan",
+    "latest_of_all",
+    "orphan",
+    "orphans",
+    "parts",
+    "tag",
+    "tags",
+    "undeploy",
+    "versions",
+]
+
+VERSION: Final = 1
+TABLES: Final = MetaData()
+
+_OBJECTS = Table(
+    "objects",
+    TABLES,
+    Column("id", Integer, primary_key=True),
+    Column("bucket", String(255), nullable=False),
+    Column("prefix", String(32), nullable=False),
+    Column("name", String(1024), nullable=False),
+    Column("created", Double, nullable=False),
+    Column("latest", Integer, nullable=False),
+    UniqueConstraint("bucket", "prefix", "name"),
+)
+_VERSIONS = Table(
+    "object_versions",
+    TABLES,
+    Column("object", ForeignKey("objects.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("kind", String(64), nullable=False),
+    Column("first_part", Integer, nullable=False),
+    Column("last_part", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("attributes", JSON, nullable=False),
+    Column("modified", Double, nullable=False),
+)
+_PARTS = Table(
+    "object_parts",
+    TABLES,
+    Column("object", ForeignKey("objects.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("digest", String(64), nullable=False, index=True),
+)
+_TAGS = Table(
+    "object_tags",
+    TABLES,
+    Column("object", ForeignKey("objects.id", ondelete="CASCADE"), primary_key=True),
+    Column("tag", String(255), primary_key=True),
+    Column("number", Integer, nullable=False),
+)
+DEPLOYMENTS: Final = Table(
+    "deployments",
+    TABLES,
+    Column("key", String(255), primary_key=True),
+    Column("tag", String(255), nullable=False),
+    Column("digest", String(64), nullable=False, index=True),
+    Column("backend", String(32), nullable=False),
+    Column("device", String(32), nullable=False),
+    Column("created", Double, nullable=False),
+)
+# Digests that lost a reader, until somebody has looked whether it was their last one.
+_ORPHANS = Table("object_orphans", TABLES, Column("digest", String(64), primary_key=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class New:
+    """What a new version is made of."""
+
+    kind: str
+    digest: str
+    size: int
+    facts: Mapping[str, Any]
+    attributes: Mapping[str, Any]
+    now: float
+
+
+def _joined() -> Select[Any]:
+    columns = (_OBJECTS.c.name, _OBJECTS.c.created, _OBJECTS.c.latest, *_VERSIONS.c)
+    return select(*columns).join_from(_OBJECTS, _VERSIONS, _VERSIONS.c.object == _OBJECTS.c.id)
+
+
+def find_object(connection: Connection, bucket: str, prefix: str, name: str) -> Row[Any] | None:
+    """Give the latest version of an object, or None if there is no such object."""
+    mine = (_OBJECTS.c.bucket == bucket) & (_OBJECTS.c.prefix == prefix) & (_OBJECTS.c.name == name)
+    return connection.execute(_joined().where(mine, _VERSIONS.c.number == _OBJECTS.c.latest)).one_or_none()
+
+
+def find_version(connection: Connection, latest: Row[Any], number: int, tag: str | None) -> Row[Any] | None:
+    """Give one version of an object whose latest is known: by tag, by number, or from the end."""
+    if tag is not None:
+        mine = (_TAGS.c.object == latest.object) & (_TAGS.c.tag == tag)
+        number = connection.scalar(select(_TAGS.c.number).where(mine)) or 0
+    asked = _joined().where(_VERSIONS.c.object == latest.object)
+    if number < 0:
+        from_end = asked.order_by(_VERSIONS.c.number.desc()).offset(-1 - number).limit(1)
+        return connection.execute(from_end).one_or_none()
+    return connection.execute(asked.where(_VERSIONS.c.number == number)).one_or_none()
+
+
+def latest_of_all(connection: Connection, bucket: str, prefix: str) -> list[Row[Any]]:
+    """Give the latest version of every object, by name."""
+    mine = (_OBJECTS.c.bucket == bucket) & (_OBJECTS.c.prefix == prefix)
+    asked = _joined().where(mine, _VERSIONS.c.number == _OBJECTS.c.latest).order_by(_OBJECTS.c.name)
+    return list(connection.execute(asked))
+
+
+def versions(connection: Connection, number: int) -> list[Row[Any]]:
+    """Give all versions of an object, the oldest first."""
+    asked = _joined().where(_VERSIONS.c.object == number).order_by(_VERSIONS.c.number)
+    return list(connection.execute(asked))
+
+
+def tags(connection: Connection, number: int) -> dict[int, tuple[str, ...]]:
+    """Give the tags of an object by version."""
+    asked = select(_TAGS.c.number, _TAGS.c.tag).where(_TAGS.c.object == number).order_by(_TAGS.c.tag)
+    found: dict[int, tuple[str, ...]] = {}
+    for version, tag in connection.execute(asked):
+        found[version] = (*found.get(version, ()), tag)
+    return found
+
+
+def parts(connection: Connection, version: Row[Any]) -> list[str]:
+    """Give the digests of a version's parts, in order."""
+    run = _PARTS.c.position.between(version.first_part, version.last_part)
+    asked = select(_PARTS.c.digest).where(_PARTS.c.object == version.object, run)
+    return list(connection.scalars(asked.order_by(_PARTS.c.position)))
+
+
+def add_version(
+    connection: Connection, place: tuple[str, str, str], latest: Row[Any] | None, new: New, *, append: bool
+) -> Row[Any]:
+    """Add a version to an object, which is made if there is none; give it.
+
+    Parameters
+    ----------
+    place
+        Bucket, prefix and name.
+    latest
+        The object's latest version, read in this transaction.
+    append
+        Whether the parts of the latest version come first.
+    """
+    if latest is None:
+        bucket, prefix, name = place
+        values = {"bucket": bucket, "prefix": prefix, "name": name, "created": new.now, "latest": 1}
+        made = connection.execute(insert(_OBJECTS).values(values)).inserted_primary_key
+        assert made is not None
+        number, version, last, first = int(made[0]), 1, 1, 1
+    else:
+        number, version, last = latest.object, latest.latest + 1, latest.last_part + 1
+        first = latest.first_part if append else last
+        connection.execute(update(_OBJECTS).where(_OBJECTS.c.id == number).values(latest=version))
+    connection.execute(insert(_PARTS).values(object=number, position=last, digest=new.digest))
+    connection.execute(
+        insert(_VERSIONS).values(
+            object=number,
+            number=version,
+            kind=new.kind,
+            first_part=first,
+            last_part=last,
+            size=new.size + (latest.size if append and latest is not None else 0),
+            facts=new.facts,
+            attributes=new.attributes,
+            modified=new.now,
+        )
+    )
+    return _one(connection, number, version)
+
+
+def annotate(
+    connection: Connection, version: Row[Any], attributes: Mapping[str, Any], now: float
+) -> Row[Any]:
+    """Change the attributes of a version; give it as it is now."""
+    mine = (_VERSIONS.c.object == version.object) & (_VERSIONS.c.number == version.number)
+    connection.execute(update(_VERSIONS).where(mine).values(attributes=attributes, modified=now))
+    return _one(connection, version.object, version.number)
+
+
+def _one(connection: Connection, number: int, version: int) -> Row[Any]:
+    asked = _joined().where(_VERSIONS.c.object == number, _VERSIONS.c.number == version)
+    return connection.execute(asked).one()
+
+
+def tag(connection: Connection, number: int, version: int, name: str) -> None:
+    """Let a tag point to a version, wherever it pointed before."""
+    connection.execute(delete(_TAGS).where(_TAGS.c.object == number, _TAGS.c.tag == name))
+    connection.execute(insert(_TAGS).values(object=number, tag=name, number=version))
+
+
+def drop(connection: Connection, number: int) -> None:
+    """Remove an object with all its versions, and list what may have lost its last reader."""
+    asked = select(_PARTS.c.digest).where(_PARTS.c.object == number)
+    orphan(connection, connection.scalars(asked).all())
+    connection.execute(delete(_OBJECTS).where(_OBJECTS.c.id == number))
+
+
+def drop_before(connection: Connection, number: int, version: int) -> None:
+    """Remove the versions of an object before one that shares no parts with them."""
+    first = select(_VERSIONS.c.first_part).where(_VERSIONS.c.object == number, _VERSIONS.c.number == version)
+    mine = (_PARTS.c.object == number) & (_PARTS.c.position < first.scalar_subquery())
+    orphan(connection, connection.scalars(select(_PARTS.c.digest).where(mine)).all())
+    connection.execute(delete(_PARTS).where(mine))
+    for table in (_TAGS, _VERSIONS):
+        connection.execute(delete(table).where(table.c.object == number, table.c.number < version))
+
+
+def undeploy(connection: Connection, key: str) -> bool:
+    """Remove a deployment; tell whether there was one."""
+    mine = DEPLOYMENTS.c.key == key
+    found = connection.scalars(select(DEPLOYMENTS.c.digest).where(mine)).all()
+    orphan(connection, found)
+    connection.execute(delete(DEPLOYMENTS).where(mine))
+    return bool(found)
+
+
+def orphan(connection: Connection, digests: Iterable[str]) -> None:
+    """List digests that may have lost their last reader."""
+    known = set(connection.scalars(select(_ORPHANS.c.digest)))
+    for digest in set(digests) - known:
+        connection.execute(insert(_ORPHANS).values(digest=digest))
+
+
+def orphans(connection: Connection) -> list[tuple[str, bool]]:
+    """Give the digests that are listed, and whether anything reads them after all."""
+    read = exists().where(_PARTS.c.digest == _ORPHANS.c.digest) | exists().where(
+        DEPLOYMENTS.c.digest == _ORPHANS.c.digest
+    )
+    return [(digest, bool(used)) for digest, used in connection.execute(select(_ORPHANS.c.digest, read))]
+
+
+def forget_orphan(connection: Connection, digest: str) -> None:
+    """Take a digest off the list."""
+    connection.execute(delete(_ORPHANS).where(_ORPHANS.c.digest == digest))

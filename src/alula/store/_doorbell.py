@@ -1,0 +1,164 @@
+"""A doorbell: wakes those who wait for news in other processes of this machine and user.
+
+Each listener has a datagram socket in a folder named after the store; to ring is to send an empty
+datagram to all of a topic. A ring carries no news: whoever hears it looks into the store. So a ring
+that is lost, because nobody listens yet or a buffer is full, harms nobody who looks when it begins to
+listen.
+"""
+
+import logging
+import os
+import secrets
+import socket
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+from threading import Lock, Thread, current_thread
+
+from ..errors import StoreUnavailableError
+
+__all__ = ["Doorbell", "runtime_folder"]
+
+_log = logging.getLogger("alula.store")
+
+
+def runtime_folder() -> Path:
+    """Give the folder for the sockets of this user's processes: ``/run/user/<uid>/alula``.
+
+    Where the system has none, ``/tmp/alula-<uid>``. It does not follow XDG_RUNTIME_DIR or TMPDIR: a
+    daemon and a shell that differ in their environment must meet in the same place.
+    """
+    system = Path(f"/run/user/{os.getuid()}")
+    return system / "alula" if os.access(system, os.W_OK) else Path(f"/tmp/alula-{os.getuid()}")
+
+
+class Doorbell:
+    """Rings and listens for one store."""
+
+    def __init__(self, url: str) -> None:
+        self._folder = runtime_folder() / _short(url, 8)
+        self._lock = Lock()
+        self._sender: socket.socket | None = None
+        self._listeners: set[_Listener] = set()
+
+    def ring(self, topic: str) -> None:
+        """Wake every listener of a topic; never blocks, never fails."""
+        prefix = _short(topic, 6) + "."
+        # Whatever goes wrong here costs only time: those who wait also look of their own accord.
+        with suppress(OSError):
+            for name in os.listdir(self._folder):
+                if name.startswith(prefix):
+                    self._send(self._folder / name)
+
+    def listen(self, topic: str, then: Callable[[], None]) -> Callable[[], None]:
+        """Call `then` in a thread of its own after each ring; give the function that ends this."""
+        path = self._folder / f"{_short(topic, 6)}.{secrets.token_hex(4)}"
+        listener = _Listener(path, then)
+        with self._lock:
+            self._listeners.add(listener)
+
+        def stop() -> None:
+            with self._lock:
+                self._listeners.discard(listener)
+            listener.stop()
+
+        return stop
+
+    def close(self) -> None:
+        """End all listeners."""
+        with self._lock:
+            listeners, self._listeners = self._listeners, set()
+            sender, self._sender = self._sender, None
+        for listener in listeners:
+            listener.stop()
+        if sender is not None:
+            sender.close()
+
+    def forget(self) -> None:
+        """Let go of the sockets in a forked child: they, and their threads, are the parent's."""
+        for listener in self._listeners:
+            listener.socket.close()
+        if self._sender is not None:
+            self._sender.close()
+
+    def _send(self, path: Path) -> None:
+        with self._lock:
+            if self._sender is None:
+                self._sender = _datagrams()
+            sender = self._sender
+        try:
+            sender.sendto(b"!", str(path))
+        except ConnectionRefusedError:  # its process died; no other will ever take that name
+            path.unlink(missing_ok=True)
+        except (FileNotFoundError, BlockingIOError):
+            pass  # gone since we looked; or so many rings wait there that it will wake anyway
+
+
+class _Listener:
+    """One bound socket and the daemon thread that waits on it."""
+
+    def __init__(self, path: Path, then: Callable[[], None]) -> None:
+        self._path, self._then, self._stopped = path, then, False
+        self.socket = _bind(path)
+        self._thread = Thread(target=self._run, name="alula-doorbell", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._path.unlink(missing_ok=True)
+        with suppress(OSError):  # it has stopped already
+            self.socket.shutdown(socket.SHUT_RDWR)
+        if self._thread is not current_thread():
+            self._thread.join()
+
+    def _run(self) -> None:
+        with self.socket:
+            while not self._stopped:
+                self.socket.recv(1)
+                self._drain()
+                if not self._stopped:
+                    self._call()
+
+    def _call(self) -> None:
+        try:
+            self._then()
+        except Exception:  # the caller's code: it must hear the next ring all the same
+            _log.exception("a callback of Store.listen failed")
+
+    def _drain(self) -> None:
+        """Take the rings that came meanwhile: one look into the store answers them all."""
+        with suppress(BlockingIOError):
+            while self.socket.recv(1, socket.MSG_DONTWAIT):
+                pass
+
+
+def _bind(path: Path) -> socket.socket:
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        _private(path.parent.parent)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        bound.bind(str(path))
+    except OSError as error:
+        bound.close()
+        raise StoreUnavailableError(str(path), f"cannot listen there: {error.strerror}") from error
+    return bound
+
+
+def _private(folder: Path) -> None:
+    """Make a folder of this user's own; refuse one that somebody else laid there for us."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise PermissionError(1, f"{folder} can be written by others")
+
+
+def _datagrams() -> socket.socket:
+    sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    sender.setblocking(False)
+    return sender
+
+
+def _short(text: str, size: int) -> str:
+    return blake2b(text.encode(), digest_size=size).hexdigest()  # a socket's path has 107 bytes at most

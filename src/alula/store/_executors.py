@@ -1,0 +1,251 @@
+"""Executors: who runs durable work on this store, and whether it still lives.
+
+Each holds a row (name, labels, epoch) and a lock. The epoch grows with each holder of the name, so a
+write can tell an earlier holder from the present one. On one machine the lock is one of the operating
+system's: it ends with its process, however that dies, and no clock is asked.
+"""
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from threading import Lock
+from typing import Final
+from urllib.parse import quote
+
+from sqlalchemy import Boolean, Column, Connection, Double, Integer, MetaData, String, Table, select
+from sqlalchemy.engine import Row
+
+from ..errors import ExecutorAliveError, StoreUnavailableError
+from ._metadata import Store
+
+__all__ = ["ExecutorInfo", "Executors", "Lease"]
+
+_VERSION: Final = 1
+_METADATA = MetaData()
+_EXECUTORS = Table(
+    "executors",
+    _METADATA,
+    Column("name", String(255), primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("labels", String(1024), nullable=False),  # separated by commas, which no label contains
+    Column("claims", Boolean, nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started", Double, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What an executor holds while it lives.
+
+    Attributes
+    ----------
+    name
+        Its name; at most one living executor has it.
+    epoch
+        Grows by one with each holder of the name, from 1; what it writes carries it.
+    labels
+        What it can do.
+    """
+
+    name: str
+    epoch: int
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorInfo:
+    """What is known of an executor.
+
+    Attributes
+    ----------
+    name, epoch, labels
+        As in its lease.
+    claims
+        Whether it takes work from the queue, or only runs what its own process submits.
+    host, pid
+        Where it runs, or ran.
+    started
+        UNIX time in seconds.
+    alive
+        Whether it lives.
+    """
+
+    name: str
+    epoch: int
+    labels: tuple[str, ...]
+    claims: bool
+    host: str
+    pid: int
+    started: float
+    alive: bool
+
+
+class Executors:
+    """The executors of one store; safe to use from any thread."""
+
+    def __init__(self, store: Store) -> None:
+        store.ensure("executors", _VERSION, _METADATA)
+        self._store = store
+        self._locks = _Locks(store.file.with_name(store.file.name + "-executors"))
+
+    def register(self, labels: Sequence[str], *, name: str | None = None, claims: bool = False) -> Lease:
+        """Become an executor, until `release` or the end of this process.
+
+        Parameters
+        ----------
+        labels
+            What this executor can do; at least one, without commas.
+        name
+            By default the first of ``alula@<host>``, ``alula-2@<host>``, ... whose holder is dead.
+        claims
+            Whether it will take work from the queue.
+
+        Raises
+        ------
+        ExecutorAliveError
+            If the given name belongs to an executor that lives.
+        StoreUnavailableError
+            If the store cannot be written.
+        """
+        if not labels or any("," in label or not label.strip() for label in labels):
+            raise ValueError(
+                f"an executor has at least one label, and none is empty or has commas: {labels!r}"
+            )
+        with ExitStack() as undo:
+            with self._store.transaction() as connection:  # of two that register at once, one waits here
+                name, epoch = self._free_name(connection, name)
+                lease = Lease(name, epoch, tuple(labels))
+                self._locks.take(name, epoch)  # before the row can be seen: its readers find it alive
+                undo.callback(self._locks.give_back, name, epoch)
+                connection.execute(_EXECUTORS.delete().where(_EXECUTORS.c.name == name))
+                connection.execute(_EXECUTORS.insert().values(self._row(lease, claims)))
+            undo.pop_all()
+        self._locks.forget(name, epoch - 1)
+        return lease
+
+    def release(self, lease: Lease) -> None:
+        """Stop being an executor. The name keeps its epoch, so this lease never counts again."""
+        self._locks.give_back(lease.name, lease.epoch)
+
+    def alive(self) -> list[ExecutorInfo]:
+        """Give those that live, by name."""
+        return [info for info in self.list() if info.alive]
+
+    def list(self) -> list[ExecutorInfo]:
+        """Give the last holder of each name, dead or alive, by name."""
+        with self._store.reading() as connection:
+            rows = connection.execute(select(_EXECUTORS).order_by(_EXECUTORS.c.name)).all()
+        return [self._info(row) for row in rows]
+
+    def is_alive(self, name: str, epoch: int) -> bool:
+        """Tell whether this very holder of the name lives."""
+        return self._locks.taken(name, epoch)
+
+    def _free_name(self, connection: Connection, wanted: str | None) -> tuple[str, int]:
+        """Find a name without a living holder, and the epoch of its next one."""
+        for name in (wanted,) if wanted else _names():
+            row = connection.execute(select(_EXECUTORS).where(_EXECUTORS.c.name == name)).one_or_none()
+            if row is None:
+                return name, 1
+            if not self.is_alive(name, row.epoch):
+                return name, row.epoch + 1
+            if wanted:
+                raise ExecutorAliveError(name, row.host, row.pid)
+        raise AssertionError("the default names never end")
+
+    def _row(self, lease: Lease, claims: bool) -> dict[str, object]:
+        return {
+            "name": lease.name,
+            "epoch": lease.epoch,
+            "labels": ",".join(lease.labels),
+            "claims": claims,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "started": self._store.clock.time(),
+        }
+
+    def _info(self, row: Row[tuple[object, ...]]) -> ExecutorInfo:
+        facts = row._asdict() | {"labels": tuple(row.labels.split(","))}
+        return ExecutorInfo(**facts, alive=self.is_alive(row.name, row.epoch))
+
+
+def _names() -> Iterator[str]:
+    host = socket.gethostname()
+    yield f"alula@{host}"
+    yield from (f"alula-{number}@{host}" for number in count(2))
+
+
+class _Locks:
+    """Locks of the operating system, one file for each holder of a name.
+
+    They lie beside the database and not in the user's runtime folder: that one is emptied when its
+    user logs out, and whoever then looked would take a living executor for dead.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def take(self, name: str, epoch: int) -> None:
+        path = self._path(name, epoch)
+        with _guard:  # no fork in here: its child could not tell that the file is one of these
+            try:
+                path.parent.mkdir(exist_ok=True)
+                descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+            except OSError as error:
+                raise StoreUnavailableError(str(path), str(error.strerror)) from error
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                os.close(descriptor)
+                why = "an executor unknown to the store holds it; is the database an older copy of itself?"
+                raise StoreUnavailableError(str(path), why) from error
+            _held[path] = descriptor
+
+    def taken(self, name: str, epoch: int) -> bool:
+        try:
+            descriptor = os.open(self._path(name, epoch), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def give_back(self, name: str, epoch: int) -> None:
+        path = self._path(name, epoch)
+        with _guard:
+            descriptor = _held.pop(path, None)
+        if descriptor is not None:
+            path.unlink(missing_ok=True)
+            os.close(descriptor)
+
+    def forget(self, name: str, epoch: int) -> None:
+        self._path(name, epoch).unlink(missing_ok=True)
+
+    def _path(self, name: str, epoch: int) -> Path:
+        return self._folder / f"{quote(name, safe='@')}.{epoch}.lock"
+
+
+_guard = Lock()
+_held: dict[Path, int] = {}
+
+
+def _close_inherited() -> None:
+    """Let go of the locks in a forked child, which would otherwise hold them after its parent's death."""
+    for descriptor in _held.values():
+        os.close(descriptor)
+    _held.clear()
+
+
+os.register_at_fork(before=_guard.acquire, after_in_parent=_guard.release, after_in_child=_guard.release)
+os.register_at_fork(after_in_child=_close_inherited)

@@ -1,0 +1,114 @@
+"""Group commit: one thread that writes what all others hand it, as much as there is in one transaction.
+
+A commit costs the same for one record and for a hundred, so whoever can go on without waiting posts
+its write here and is told when it is durable. Each piece stands in a savepoint of its own: one that
+fails takes nothing else with it.
+"""
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from threading import Condition, Thread, current_thread
+from typing import Any, Protocol, TypeAlias
+
+from sqlalchemy import Connection
+
+__all__ = ["Fence", "Piece", "Writer"]
+
+_MOST = 1000  # pieces in one transaction, so that nobody else waits for the write lock too long
+
+_log = logging.getLogger("alula.store")
+
+Outcome: TypeAlias = tuple[Any, BaseException | None]
+
+
+class Fence(Protocol):
+    """Refuses a writer that has been superseded."""
+
+    def __call__(self, connection: Connection) -> None:
+        """Raise `FencedError` if the writer no longer owns what it is about to write to.
+
+        Runs inside the write transaction and before its work, so nothing can change in between.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One write, and whom to tell; `then` gets the value of `work`, or the error."""
+
+    work: Callable[[Connection], Any]
+    then: Callable[[Any, BaseException | None], None]
+    fence: Fence | None
+
+
+class Writer:
+    """A queue of pieces and the daemon thread that empties it, started by the first piece."""
+
+    def __init__(self, transaction: Callable[[], AbstractContextManager[Connection]]) -> None:
+        self._transaction = transaction
+        self._queue: list[Piece] = []
+        self._wake = Condition()
+        self._thread: Thread | None = None
+        self._closed = False
+
+    def post(self, piece: Piece) -> bool:
+        """Queue a piece; False if the writer is closed."""
+        with self._wake:
+            if self._closed:
+                return False
+            self._queue.append(piece)
+            if self._thread is None:
+                self._thread = Thread(target=self._run, name="alula-store-writer", daemon=True)
+                self._thread.start()
+            self._wake.notify()
+        return True
+
+    def close(self) -> None:
+        """Take no more, and return when all that was queued has been written and told."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+        if self._thread is not None and self._thread is not current_thread():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while batch := self._next():
+            for piece, outcome in zip(batch, self._write(batch), strict=True):
+                _tell(piece, outcome)
+
+    def _next(self) -> list[Piece]:
+        """Wait for pieces; none means that the writer is closed and all is written."""
+        with self._wake:
+            self._wake.wait_for(lambda: self._queue or self._closed)
+            batch, self._queue = self._queue[:_MOST], self._queue[_MOST:]
+        return batch
+
+    def _write(self, batch: list[Piece]) -> list[Outcome]:
+        try:
+            with self._transaction() as connection:
+                return [_attempt(connection, piece) for piece in batch]
+        except BaseException as error:  # whatever it is, those who wait must hear of it
+            return [(None, error)] * len(batch)
+
+
+def _attempt(connection: Connection, piece: Piece) -> Outcome:
+    connection.exec_driver_sql("SAVEPOINT piece")
+    try:
+        if piece.fence is not None:
+            piece.fence(connection)
+        outcome: Outcome = (piece.work(connection), None)
+    except BaseException as error:  # the caller's code: its error belongs to it alone
+        # A full disk may have ended the whole transaction: this then fails, and with it the batch.
+        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT piece")
+        outcome = (None, error)
+    connection.exec_driver_sql("RELEASE SAVEPOINT piece")
+    return outcome
+
+
+def _tell(piece: Piece, outcome: Outcome) -> None:
+    try:
+        piece.then(*outcome)
+    except Exception:  # the caller's code: it must not silence the writer for all others
+        _log.exception("a callback of Store.post failed; what it was about is written")

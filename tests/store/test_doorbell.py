@@ -1,0 +1,151 @@
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event, Semaphore, active_count
+from typing import Any
+
+import pytest
+
+from alula.errors import StoreUnavailableError
+from alula.store import Store, _doorbell
+from alula.store._doorbell import Doorbell, runtime_folder
+
+WAIT = 10.0
+
+
+@pytest.fixture
+def bell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Doorbell]:
+    monkeypatch.setattr(_doorbell, "runtime_folder", lambda: tmp_path / "run")
+    bell = Doorbell("sqlite:///a.db")
+    yield bell
+    bell.close()
+
+
+def sockets(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_socket()]
+
+
+def test_a_ring_wakes_every_listener_of_its_topic_and_no_other(bell: Doorbell) -> None:
+    heard = {name: Semaphore(0) for name in ("one", "two", "other")}
+    for name, topic in (("one", "queue"), ("two", "queue"), ("other", "schedules")):
+        bell.listen(topic, heard[name].release)
+    bell.ring("queue")
+    assert heard["one"].acquire(timeout=WAIT)
+    assert heard["two"].acquire(timeout=WAIT)
+    bell.ring("schedules")
+    assert heard["other"].acquire(timeout=WAIT)
+    assert not heard["other"].acquire(blocking=False)
+
+
+def test_a_ring_during_the_call_is_answered_by_another_call(bell: Doorbell) -> None:
+    entered, leave, calls = Semaphore(0), Event(), []
+
+    def then() -> None:
+        calls.append(1)
+        entered.release()
+        leave.wait(WAIT)
+
+    bell.listen("queue", then)
+    bell.ring("queue")
+    assert entered.acquire(timeout=WAIT)
+    for _ in range(10_000):  # far more than a socket's buffer holds: none may block
+        bell.ring("queue")
+    leave.set()
+    assert entered.acquire(timeout=WAIT)
+    assert len(calls) <= 3
+
+
+def test_ringing_where_nobody_listens_does_nothing(bell: Doorbell) -> None:
+    bell.ring("queue")
+
+
+def test_a_stopped_listener_hears_nothing_and_leaves_nothing(bell: Doorbell, tmp_path: Path) -> None:
+    threads = active_count()
+    stop = bell.listen("queue", lambda: pytest.fail("it was stopped"))
+    assert len(sockets(tmp_path)) == 1
+    stop()
+    stop()
+    bell.ring("queue")
+    assert sockets(tmp_path) == []
+    assert active_count() == threads
+
+
+def test_a_listener_may_stop_itself(bell: Doorbell) -> None:
+    stopped = Event()
+
+    def then() -> None:
+        stop()
+        stopped.set()
+
+    stop = bell.listen("queue", then)
+    bell.ring("queue")
+    assert stopped.wait(WAIT)
+
+
+def test_a_callback_that_raises_hears_the_next_ring(bell: Doorbell, caplog: pytest.LogCaptureFixture) -> None:
+    heard = Semaphore(0)
+
+    def then() -> None:
+        heard.release()
+        raise ValueError("broken listener")
+
+    bell.listen("queue", then)
+    for _ in range(2):
+        bell.ring("queue")
+        assert heard.acquire(timeout=WAIT)
+
+
+def test_the_socket_of_a_dead_process_is_removed_by_the_next_ring(bell: Doorbell, tmp_path: Path) -> None:
+    heard = Event()
+    bell.listen("queue", heard.set)
+    [alive] = sockets(tmp_path)
+    dead = alive.with_name(alive.name.partition(".")[0] + ".dead")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as left:
+        left.bind(str(dead))
+    bell.ring("queue")
+    assert sockets(tmp_path) == [alive]
+    assert heard.wait(WAIT)
+
+
+def test_a_folder_laid_there_by_somebody_else_is_refused(bell: Doorbell, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run").chmod(0o777)
+    with pytest.raises(StoreUnavailableError, match="can be written by others"):
+        bell.listen("queue", lambda: None)
+
+
+def test_the_runtime_folder_does_not_hang_on_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = runtime_folder()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/elsewhere")
+    monkeypatch.setenv("TMPDIR", "/elsewhere")
+    assert runtime_folder() == before
+
+
+def test_processes_of_one_store_hear_each_other(store: Store, spawn: Callable[..., Any]) -> None:
+    heard = Event()
+    store.listen("answer", heard.set)
+    child = spawn("""
+        store.listen("question", lambda: store.ring("answer"))
+        say("listening")
+        sys.stdin.read()
+    """)
+    assert child.stdout.readline() == "listening\n"
+    store.ring("question")
+    assert heard.wait(WAIT)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of a process with threads
+def test_a_forked_child_does_not_hold_its_parents_socket(bell: Doorbell, store: Store) -> None:
+    """Else rings to a dead parent would vanish in the child's buffer instead of being refused."""
+    store.listen("queue", lambda: None)
+    [listener] = store._doorbell._listeners
+    descriptor = listener.socket.fileno()
+    child = os.fork()
+    if not child:
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os._exit(0)
+        os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0

@@ -1,0 +1,168 @@
+import os
+from collections.abc import Callable
+from threading import Event, get_ident
+from typing import Any
+
+import pytest
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, insert, select
+
+from alula._core._gates import arm, disarm
+from alula.errors import FencedError, StoreUnavailableError
+from alula.store import Store
+
+TABLES = MetaData()
+NUMBERS = Table("numbers", TABLES, Column("n", Integer, primary_key=True))
+
+
+@pytest.fixture
+def numbers(store: Store) -> Store:
+    store.ensure("test", 1, TABLES)
+    return store
+
+
+def adding(n: int) -> Callable[[Connection], int]:
+    def add(connection: Connection) -> int:
+        connection.execute(insert(NUMBERS).values(n=n))
+        return n
+
+    return add
+
+
+def kept(store: Store) -> list[int]:
+    with store.reading() as connection:
+        return list(connection.scalars(select(NUMBERS.c.n).order_by(NUMBERS.c.n)))
+
+
+class Told:
+    """What the callbacks were told, in order."""
+
+    def __init__(self) -> None:
+        self.all: list[tuple[Any, BaseException | None]] = []
+
+    def __call__(self, value: Any, error: BaseException | None) -> None:
+        self.all.append((value, error))
+
+
+def test_posts_are_told_in_order_when_they_are_durable(numbers: Store) -> None:
+    order: list[int] = []
+
+    def then(n: int | None, error: BaseException | None) -> None:
+        assert n in kept(numbers)
+        order.append(n)
+
+    for n in range(5):
+        numbers.post(adding(n), then)
+    numbers.close()
+    assert order == [0, 1, 2, 3, 4]
+
+
+def test_what_is_queued_goes_in_one_transaction(numbers: Store) -> None:
+    commits: list[int] = []
+    with numbers.transaction():  # the writer must wait for this one
+        for n in range(10):
+            numbers.post(adding(n), Told())
+    arm("store.committed", lambda: commits.append(get_ident()))
+    numbers.close()
+    disarm()
+    assert len(commits) <= 2  # the first piece may have left alone, before the others came
+
+
+def test_a_piece_that_fails_fails_alone(numbers: Store) -> None:
+    def half(connection: Connection) -> None:
+        adding(2)(connection)
+        raise ValueError("half-way")
+
+    told = Told()
+    numbers.post(adding(1), told)
+    numbers.post(half, told)
+    numbers.post(adding(1), told)  # the same key again
+    numbers.post(adding(3), told)
+    numbers.close()
+    reopened = Store.open(numbers.url)
+    assert kept(reopened) == [1, 3]
+    reopened.close()
+    assert [type(error).__name__ for _, error in told.all] == [
+        "NoneType",
+        "ValueError",
+        "IntegrityError",
+        "NoneType",
+    ]
+
+
+def test_a_fenced_piece_does_no_work_and_harms_no_other(numbers: Store) -> None:
+    def fence(connection: Connection) -> None:
+        raise FencedError("workflow w", 1)
+
+    told = Told()
+    numbers.post(adding(1), told, fence=fence)
+    numbers.post(adding(2), told)
+    numbers.close()
+    assert isinstance(told.all[0][1], FencedError)
+    assert told.all[1] == (2, None)
+
+
+def test_when_the_commit_fails_everybody_hears_of_it(numbers: Store) -> None:
+    def fail() -> None:
+        raise StoreUnavailableError("here", "the disk is full")
+
+    told = Told()
+    arm("store.before_commit", fail)
+    numbers.post(adding(1), told)
+    numbers.post(adding(2), told)
+    numbers.close()
+    disarm()
+    assert [(value, str(error)) for value, error in told.all] == [
+        (None, "the store here cannot be used: the disk is full")
+    ] * 2
+
+
+def test_the_writer_survives_a_callback_that_raises(numbers: Store, caplog: pytest.LogCaptureFixture) -> None:
+    def broken(value: object, error: object) -> None:
+        raise ValueError("broken callback")
+
+    told = Told()
+    numbers.post(adding(1), broken)
+    numbers.post(adding(2), told)
+    numbers.close()
+    assert told.all == [(2, None)]
+    assert "broken callback" in caplog.text
+
+
+def test_a_callback_may_post_again_and_close_the_store(numbers: Store) -> None:
+    closed = Event()
+
+    def close(value: object, error: object) -> None:
+        numbers.close()
+        closed.set()
+
+    numbers.post(adding(1), lambda value, error: numbers.post(adding(2), close))
+    assert closed.wait(10)
+
+
+@pytest.mark.parametrize(("gate", "survives"), [("store.before_commit", []), ("store.committed", [1])])
+def test_a_kill_during_group_commit_loses_only_what_nobody_was_told(
+    numbers: Store, spawn: Callable[..., Any], gate: str, survives: list[int]
+) -> None:
+    code = """
+        from threading import Event
+        die_at(sys.argv[2])
+        store.post(lambda c: c.execute(insert(numbers).values(n=1)) and None, lambda v, e: say("told"))
+        Event().wait()
+    """
+    child = spawn(code, gate)
+    assert child.communicate(timeout=30)[0] == ""
+    assert kept(numbers) == survives
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of a process with threads
+def test_a_fork_leaves_the_parents_posts_to_the_parent(numbers: Store) -> None:
+    told = Told()
+    with numbers.transaction():
+        numbers.post(adding(1), told)
+        child = os.fork()
+        if not child:
+            numbers.close()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+    numbers.close()
+    assert told.all == [(1, None)]
