@@ -175,7 +175,6 @@ class Drive:
         self._then, self._on_error = then, on_error
         self._args, self._kwargs = args, kwargs or {}
         self._outputs = graph.outputs
-        self._graph_of: dict[Key, Graph] = dict.fromkeys(graph.nodes, graph)
         self._cancels: dict[Key, Cancel] = {}
         self._first: BaseException | None = None
         self._stopped = self._ended = False
@@ -197,10 +196,10 @@ class Drive:
 
         For use inside `then`, while the scope is open.
         """
-        if key in self.failures:
-            return Failed(self.failures[key])
-        home = self._frontier.where(key)
-        return Done(self._scope.read(home)) if home in self._scope else None
+        where = self._frontier.where(key)
+        if where in self.failures:
+            return Failed(self.failures[where])
+        return Done(self._scope.read(where)) if where in self._scope else None
 
     # ------------------------------------------------------------------------------------ the inbox
 
@@ -219,6 +218,7 @@ class Drive:
     def _advance(self) -> None:
         if self._ended:
             return
+        self._scope.free(self._frontier.freed())
         for key in self._frontier.ready():
             self._launch(key)
         if self._frontier.finished:
@@ -226,7 +226,7 @@ class Drive:
             self._end()
 
     def _launch(self, key: Key) -> None:
-        graph = self._graph_of[key]
+        graph = self._frontier.graph(key)
         try:
             call = graph.call(key, partial(self._read, graph))
             self._cancels[key] = self._place.start(call, partial(self._answer, key))
@@ -246,43 +246,48 @@ class Drive:
             self._post(partial(self._settle, key, Failed(error)))
 
     def _recorded(self, key: Key, outcome: Outcome, error: BaseException | None) -> None:
-        self._post(partial(self._settle, key, Failed(error) if error else outcome))
+        self._post(partial(self._settle, key, outcome if error is None else Failed(error)))
 
     def _settle(self, key: Key, outcome: Outcome) -> None:
         self._cancels.pop(key, None)
-        del self._graph_of[key]
         match outcome:
             case Done(value):
                 self._scope.keep(key, value)
-                self._scope.free(self._frontier.done(key))
+                self._frontier.done(key)
             case Grown(graph):
-                self._graph_of.update(dict.fromkeys(graph.nodes, graph))
-                self._scope.free(self._frontier.done(key, graph))
-                if self._stopped:
-                    self._skip(self._frontier.stop())
+                self._grow(key, graph)
             case Failed(error):
-                self.failures[key] = error
-                self._first = self._first or error
-                self._skip(self._frontier.failed(key))
+                self._fail(key, error)
+                self.skipped.update(self._frontier.failed(key))
                 if self._on_error == "stop":
-                    self._stopped = True
-                    self._skip(self._frontier.stop())
+                    self._stop()
             case _:
                 assert_never(outcome)
 
-    def _cancel_all(self) -> None:
-        if self._ended:
-            return
+    def _grow(self, key: Key, graph: Graph) -> None:
+        try:
+            self._frontier.done(key, graph)
+        except Exception as error:  # the home cannot tell what of it has run, so none of it may start
+            self._fail(key, error)
+            self._stop()
+        if self._stopped:
+            self._stop()
+
+    def _fail(self, key: Key, error: BaseException) -> None:
+        self.failures[key] = error
+        if self._first is None:
+            self._first = error
+
+    def _stop(self) -> None:
         self._stopped = True
-        self._first = self._first or TaskCancelledError("the graph")
-        self._skip(self._frontier.stop())
+        self.skipped.update(self._frontier.stop())
+
+    def _cancel_all(self) -> None:
+        if self._first is None:
+            self._first = TaskCancelledError("the graph")
+        self._stop()
         for cancel in list(self._cancels.values()):
             cancel()
-
-    def _skip(self, keys: list[Key]) -> None:
-        self.skipped.update(keys)
-        for key in keys:
-            del self._graph_of[key]
 
     # ------------------------------------------------------------------------------------- the end
 
@@ -292,28 +297,35 @@ class Drive:
             return
         try:
             values = tuple([self._value(self._frontier.where(key)) for key in self._outputs])
-            if self._home is None:
-                self._finish(Done(values))
-            else:
-                self._home.commit(values, partial(self._committed, values))
-        except Exception as error:  # recalling or committing failed: that is the result
+        except Exception as error:  # what was recorded cannot be had: that is the result
             self._finish(Failed(error))
+            return
+        if self._home is None:
+            self._finish(Done(values))
+            return
+        try:
+            self._home.commit(values, partial(self._committed, values))
+        except Exception as error:  # a whole that cannot be stored has failed
+            self._committed(values, error)
 
     def _committed(self, values: tuple[Any, ...], error: BaseException | None) -> None:
-        self._finish(Failed(error) if error else Done(values))
+        # By way of the inbox, so that an error raised by `then` does not pass for one of the home.
+        self._post(partial(self._finish, Done(values) if error is None else Failed(error)))
 
     def _finish(self, outcome: Outcome) -> None:
         try:
             self._then(outcome)
         finally:
             self._scope.close()
+            # Whatever the run was given goes with it, and does not wait for the garbage collector.
+            self._args, self._kwargs = (), {}
+            self._frontier.close()
 
     # -------------------------------------------------------------------------------------- values
 
     def _known(self, key: Key) -> Known:
         recorded = self._home.recall(key) if self._home else None
         if isinstance(recorded, Grown):
-            self._graph_of.update(dict.fromkeys(recorded.graph.nodes, recorded.graph))
             return recorded.graph
         return True if isinstance(recorded, Done) else None
 
@@ -322,8 +334,8 @@ class Drive:
             return self._value(self._frontier.where(graph.key(mark)))
         if isinstance(mark, InputItem):
             return mark.pick(self._args, self._kwargs)
-        assert isinstance(mark, Name)
-        return self._recalled(mark)
+        # Any other mark is a place's own, such as an engine's reference: the place will read it.
+        return self._recalled(mark) if isinstance(mark, Name) else mark
 
     def _value(self, key: Key) -> Any:
         """Read a value where it lives: in the scope, or (after a resume) still only in its home."""

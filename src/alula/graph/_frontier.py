@@ -36,7 +36,7 @@ class Frontier:
 
         What only a known node needed is left out.
         """
-        self._inputs: dict[Key, tuple[Key, ...]] = {}
+        self._graphs: dict[Key, Graph] = {}  # of a waiting or running key: where its node stands
         self._readers: dict[Key, dict[Key, None]] = {}  # those that have not finished
         self._missing: dict[Key, int] = {}  # of a waiting key: inputs without a value
         self._outputs = graph.outputs
@@ -48,7 +48,7 @@ class Frontier:
         self._running: set[Key] = set()
         self._freed: list[Key] = []
         self._recall = recall
-        self._add(graph)
+        self._grow(self._add(graph))
 
     @property
     def finished(self) -> bool:
@@ -69,6 +69,10 @@ class Frontier:
         """Give the key under which the value of `key` is, or will be: its own, or its heir's."""
         return self._heir.get(key, key)
 
+    def graph(self, key: Key) -> Graph:
+        """Give the graph in which a waiting or running key stands: the first, or one that grew."""
+        return self._graphs[key]
+
     def ready(self) -> list[Key]:
         """Give the keys that may start now, each once, in the order of the graph."""
         ready, self._ready = self._ready, []
@@ -77,8 +81,15 @@ class Frontier:
         self._running.update(ready)
         return ready
 
-    def done(self, key: Key, grown: Graph | None = None) -> list[Key]:
+    def freed(self) -> list[Key]:
+        """Give the keys whose values nobody will read again, each once."""
+        freed, self._freed = self._freed, []
+        return freed
+
+    def done(self, key: Key, grown: Graph | None = None) -> None:
         """Note that a running node has its value, or has grown into a graph that will give it.
+
+        If `recall` raises, so does this; then all that can still be done is to `stop`.
 
         Parameters
         ----------
@@ -86,42 +97,68 @@ class Frontier:
             A key that `ready` gave out.
         grown
             The graph whose first output is the result of this node.
-
-        Returns
-        -------
-        list of Key
-            Those whose values nobody will read again.
         """
         self._running.remove(key)
         self._leave(key)
         if grown is not None:
-            names = [k for k in (key, *self._stands_for.pop(key, ())) if self._wanted_itself(k)]
-            if key not in names:  # the middle of a chain: forgotten, so that the chain is cheap
-                del self._readers[key]
-            self._grow(names, grown)
+            self._grow([(key, grown)])
         else:
             self._settled.add(key)
-            for reader in self._waiting_for(key):
-                self._missing[reader] -= 1
-                if not self._missing[reader]:
-                    self._ready.append(reader)
+            self._wake(self._names(key))
             self._free_if_unwanted(key)
-        freed, self._freed = self._freed, []
-        return freed
 
     def failed(self, key: Key) -> list[Key]:
         """Note that a running node has failed; give the keys that will never start because of it."""
         self._running.remove(key)
         self._leave(key)
-        return self._skip(self._waiting_for(key))
+        return self._skip(self._waiting_for(self._names(key)))
 
     def stop(self) -> list[Key]:
         """Start nothing any more; give the keys that will never run."""
         return self._skip(list(self._missing))
 
+    def close(self) -> None:
+        """Ask nobody any more what is known: so an owner who was asked is free to go."""
+        self._recall = _nothing
+
     # ------------------------------------------------------------------------------------- inside
 
-    def _add(self, graph: Graph) -> None:
+    def _grow(self, grown: list[tuple[Key, Graph]]) -> None:
+        """Let each key wait for the graph that it has grown into; a loop, for a chain may be long."""
+        while grown:
+            key, graph = grown.pop()
+            grown += self._add(graph)
+            heir = graph.outputs[0]
+            names = [k for k in self._names(key) if self._wanted_itself(k)]
+            self._stands_for.pop(key, None)
+            if key not in names:  # the middle of a chain: forgotten, so that the chain is cheap
+                del self._readers[key]
+            self._heir.update(dict.fromkeys(names, heir))
+            self._stands_for[heir] = names
+            if heir in self._settled:  # known before, though not that `key` would grow into it
+                self._wake(names)
+            for end in (*graph.outputs, *graph.effects):
+                self._free_if_unwanted(end)
+
+    def _add(self, graph: Graph) -> list[tuple[Key, Graph]]:
+        """Take in what is needed of a graph; give the keys that are known to have grown."""
+        known = self._survey(graph)
+        grown: list[tuple[Key, Graph]] = []
+        for key in graph.nodes:
+            if key not in known:
+                continue
+            self._readers[key] = {}
+            found = known[key]
+            if found is True:
+                self._settled.add(key)
+            elif found is not None:
+                grown.append((key, found))
+            else:
+                self._await(key, graph)
+        return grown
+
+    def _survey(self, graph: Graph) -> dict[Key, Known]:
+        """Ask what is known of each needed key, changing nothing, for the asking may fail."""
         known: dict[Key, Known] = {}
         stack = [*graph.effects, *graph.outputs]
         while stack:
@@ -130,32 +167,28 @@ class Frontier:
                 known[key] = self._recall(key)
                 if known[key] is None:
                     stack.extend(graph.inputs(key))
-        for key in graph.nodes:
-            if key not in known:
-                continue
-            self._readers.setdefault(key, {})
-            found = known[key]
-            if found is True:
-                self._settled.add(key)
-            elif found is not None:
-                self._grow([key], found)
-            else:
-                inputs = self._inputs[key] = graph.inputs(key)
-                for source in inputs:
-                    self._readers[source][key] = None
-                self._missing[key] = sum(self.where(k) not in self._settled for k in inputs)
-                if not self._missing[key]:
-                    self._ready.append(key)
+        return known
 
-    def _grow(self, names: list[Key], grown: Graph) -> None:
-        self._add(grown)
-        heir = self.where(grown.outputs[0])
-        for name in names:
-            self._heir[name] = heir
-        self._stands_for.setdefault(heir, []).extend(names)
+    def _await(self, key: Key, graph: Graph) -> None:
+        inputs = graph.inputs(key)
+        self._graphs[key] = graph
+        for source in inputs:
+            self._readers[source][key] = None
+        self._missing[key] = sum(source not in self._settled for source in inputs)
+        if not self._missing[key]:
+            self._ready.append(key)
 
-    def _waiting_for(self, key: Key) -> list[Key]:
-        names = (key, *self._stands_for.get(key, ()))
+    def _wake(self, names: Iterable[Key]) -> None:
+        for reader in self._waiting_for(names):
+            self._missing[reader] -= 1
+            if not self._missing[reader]:
+                self._ready.append(reader)
+
+    def _names(self, key: Key) -> tuple[Key, ...]:
+        """Give all keys under which a value is known: its own, and those that it stands for."""
+        return key, *self._stands_for.get(key, ())
+
+    def _waiting_for(self, names: Iterable[Key]) -> list[Key]:
         return [reader for name in names for reader in self._readers[name] if reader in self._missing]
 
     def _wanted_itself(self, key: Key) -> bool:
@@ -163,13 +196,15 @@ class Frontier:
 
     def _leave(self, reader: Key) -> None:
         """Take a finished reader away from its inputs, and free those that have none left."""
-        for source in self._inputs.pop(reader):
+        for source in self._graphs.pop(reader).inputs(reader):
             del self._readers[source][reader]
             self._free_if_unwanted(self.where(source))
 
     def _free_if_unwanted(self, key: Key) -> None:
-        names = (key, *self._stands_for.get(key, ()))
-        if key in self._settled and not any(map(self._wanted_itself, names)):
+        if key not in self._settled:
+            return
+        names = self._names(key)
+        if not any(map(self._wanted_itself, names)):
             self._freed.append(key)
             self._settled.discard(key)
             self._stands_for.pop(key, None)
@@ -183,7 +218,7 @@ class Frontier:
         while stack:
             key = stack.pop()
             if self._missing.pop(key, None) is not None:
-                stack.extend(self._waiting_for(key))
+                stack.extend(self._waiting_for(self._names(key)))
                 skipped.append(key)
         gone = set(skipped)
         self._ready = [key for key in self._ready if key not in gone]

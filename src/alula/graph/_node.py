@@ -21,7 +21,7 @@ class Mark:
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False, weakref_slot=True)
 class Node(Mark, Generic[T_co]):
     """One call in a graph: a function, its arguments, and options for whoever runs it.
 
@@ -73,12 +73,12 @@ class Node(Mark, Generic[T_co]):
         """Start the graph that ends here as a durable workflow; see `alula.workflow.run_async`."""
         return late("node.run_async")(self, *args, **kwargs)
 
-    def _repr_html_(self) -> str:
-        from ._graph import (
-            Graph,
-        )  # the graph knows its nodes; a node asks for its picture only here
+    def __repr__(self) -> str:
+        # Not its arguments: with shared nodes in them their text doubles with every level.
+        return f"<node {self.label}>"
 
-        return Graph.of(self).draw()
+    def _repr_html_(self) -> str:
+        return str(late("node.picture")(self))
 
 
 @dataclass(frozen=True, slots=True)

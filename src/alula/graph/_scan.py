@@ -1,12 +1,14 @@
 """Finding the marks in an argument, however deep, and putting values in their place.
 
-Built-in containers are walked. Any other object is looked through by pickling it with the marks held
-apart, which also rebuilds it with values in their place; its large buffers are not copied.
+Built-in containers are walked. Any other object, and any heir of those, is looked through by pickling
+it with the marks held apart, which also rebuilds it with values in their place; its large buffers are
+not copied.
 """
 
 import io
+import operator
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import cloudpickle
@@ -17,6 +19,7 @@ __all__ = ["fill", "scan"]
 
 # Types that cannot hold a mark, so that the common arguments cost one look.
 _LEAVES: frozenset[type] = frozenset({type(None), bool, int, float, complex, str, bytes, bytearray})
+_CONTAINERS: frozenset[type] = frozenset({list, tuple, set, frozenset, dict})  # not their heirs
 _LEAF_NAMES = ("numpy", "pandas", "pyarrow")  # data, not containers of ours
 
 
@@ -27,48 +30,62 @@ def scan(value: object) -> list[Mark]:
     return list(found.values())
 
 
-def _walk(value: object, found: dict[int, Mark], above: set[int]) -> None:
+def _walk(value: object, found: dict[int, Mark], seen: set[int]) -> None:
     if isinstance(value, Mark):
         found.setdefault(id(value), value)
-    elif type(value) in _LEAVES or id(value) in above:
+    elif type(value) in _LEAVES or id(value) in seen:
         return
-    elif isinstance(value, (list, tuple, set, frozenset, dict)):
-        above.add(id(value))
-        for item in [*value, *value.values()] if isinstance(value, dict) else value:
-            _walk(item, found, above)
-        above.discard(id(value))
+    elif type(value) in _CONTAINERS:
+        seen.add(id(value))
+        for item in _items(value):
+            _walk(item, found, seen)
     elif _may_hold(value):
         for mark in _pickled(value)[1]:
             found.setdefault(id(mark), mark)
 
 
+def _items(container: Any) -> Iterable[object]:
+    return (*container, *container.values()) if type(container) is dict else container
+
+
 def fill(value: Any, given: Callable[[Mark], Any]) -> Any:
     """Give the value with every mark in it replaced by what `given` says.
 
-    Parts without marks are the same objects as before.
+    Parts without marks are the same objects as before, and a part that stands in two places still does.
     """
+    return _filled(value, given, {})
+
+
+def _filled(value: Any, given: Callable[[Mark], Any], filled: dict[int, Any]) -> Any:
     if isinstance(value, Mark):
         return given(value)
     if type(value) in _LEAVES:
         return value
-    if isinstance(value, (list, tuple, set, frozenset)):
-        items = [fill(item, given) for item in value]
-        if all(new is old for new, old in zip(items, value, strict=True)):
-            return value
-        if isinstance(value, tuple) and hasattr(value, "_fields"):
-            return type(value)(*items)
-        return type(value)(items)
-    if isinstance(value, dict):
-        pairs = {fill(key, given): fill(item, given) for key, item in value.items()}
-        same = all(new is old for new, old in zip(pairs.values(), value.values(), strict=False))
-        return value if same and list(pairs) == list(value) else type(value)(pairs)
-    if _may_hold(value):
-        data, marks, buffers = _pickled(value)
-        if marks:
-            loader = _Filler(io.BytesIO(data), buffers=buffers)
-            loader.values = [given(mark) for mark in marks]
-            return loader.load()
-    return value
+    if type(value) in _CONTAINERS:
+        if id(value) not in filled:
+            filled[id(value)] = value  # inside itself, a container stands as it is
+            filled[id(value)] = _container(value, given, filled)
+        return filled[id(value)]
+    return _object(value, given) if _may_hold(value) else value
+
+
+def _container(value: Any, given: Callable[[Mark], Any], filled: dict[int, Any]) -> Any:
+    old = list(_items(value))
+    new = [_filled(item, given, filled) for item in old]
+    if all(map(operator.is_, old, new)):
+        return value
+    if type(value) is dict:
+        return dict(zip(new[: len(value)], new[len(value) :], strict=True))
+    return type(value)(new)
+
+
+def _object(value: Any, given: Callable[[Mark], Any]) -> Any:
+    data, marks, buffers = _pickled(value)
+    if not marks:
+        return value
+    loader = _Filler(io.BytesIO(data), buffers=buffers)
+    loader.values = [given(mark) for mark in marks]
+    return loader.load()
 
 
 def _may_hold(value: object) -> bool:
