@@ -1,0 +1,30 @@
+"""The tensor server: tensors, models and graphs of them, over the wire protocol of Redis.
+
+A name with wings, ``~x~``, lives as long as the command that it stands in; a plain name is a key.
+Clients are those of Redis and RedisAI. The commands are declared in `_commands`; a command that runs
+models becomes a `Plan` (`_dag`, `_plan`), and a plan is run by a `Drive` on the `Devices`.
+"""
+
+from ._keyspace import Keyspace, MemoryKeyspace
+from ._models import Backend, Session
+from ._picture import picture
+from ._resp import Limits
+from ._serve import Deployment, background, serve, serve_until_signal
+from ._server import Server
+from ._tensors import DType, Tensor
+
+__all__ = [
+    "Backend",
+    "DType",
+    "Deployment",
+    "Keyspace",
+    "Limits",
+    "MemoryKeyspace",
+    "Server",
+    "Session",
+    "Tensor",
+    "background",
+    "picture",
+    "serve",
+    "serve_until_signal",
+]

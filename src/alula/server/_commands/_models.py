@@ -1,0 +1,97 @@
+"""Storing, reading and removing models."""
+
+from functools import partial
+from typing import Any
+
+from ...graph import Done, Failed
+from .._client import Client, Services
+from .._keyspace import as_model
+from .._later import Later
+from .._models import Model
+from .._resp import Reply
+from .._run import as_error
+from .._store import Given, read_store
+from ._table import Command
+
+__all__ = ["COMMANDS"]
+
+
+def _store(client: Client, words: list[bytes]) -> Reply | Later:
+    given = read_store(words)
+    services, later = client.services, Later()
+    services.loaders.submit(
+        partial(given.load, services.backends), partial(_loaded, services, later, words[1], given)
+    )
+    return later
+
+
+def _loaded(services: Services, later: Later, key: bytes, given: Given, outcome: Done[Any] | Failed) -> None:
+    """Put a loaded model under its key, on the server's thread, where its type is checked last."""
+    try:
+        if isinstance(outcome, Failed):
+            raise outcome.error
+        services.keyspace.write({key: given.model(outcome.value)})
+    except Exception as error:  # whatever a backend raised, the client is not left waiting
+        later.settle(as_error(error))
+    else:
+        later.settle("OK")
+
+
+# -------------------------------------------------------------------------------------- reading
+
+
+def _get(client: Client, words: list[bytes]) -> Reply:
+    services = client.services
+    model = as_model(services.keyspace.read(words[1]))
+    asked = {word.upper() for word in words[2:]} & {b"META", b"BLOB"}
+    blob = _chunks(model.blob, services.chunk)
+    if asked == {b"BLOB"}:
+        return blob
+    fields = _fields(model)
+    return fields if asked == {b"META"} else [*fields, b"blob", blob]
+
+
+def _fields(model: Model) -> list[Reply]:
+    inputs: list[Reply] = [name.encode() for name in model.session.inputs]
+    outputs: list[Reply] = [name.encode() for name in model.session.outputs]
+    return [
+        *(b"backend", model.backend.encode()),
+        *(b"device", model.device),
+        *(b"tag", model.tag),
+        *(b"batchsize", model.batchsize),
+        *(b"minbatchsize", model.minbatchsize),
+        *(b"inputs", inputs),
+        *(b"outputs", outputs),
+        *(b"minbatchtimeout", model.minbatchtimeout),
+    ]
+
+
+def _chunks(blob: bytes, size: int) -> Reply:
+    """Cut a blob into pieces; a blob of just so many whole pieces gets an empty one behind them."""
+    if len(blob) < size:
+        return blob
+    view = memoryview(blob)
+    return [view[at : at + size] for at in range(0, len(blob) + 1, size)]
+
+
+def _delete(client: Client, words: list[bytes]) -> Reply:
+    keyspace = client.services.keyspace
+    as_model(keyspace.read(words[1]))
+    keyspace.delete(words[1:])
+    return "OK"
+
+
+def _scan(client: Client, words: list[bytes]) -> Reply:
+    found = [(key, value.tag) for key, value in client.services.keyspace.scan() if isinstance(value, Model)]
+    # The longest key first: RedisAI's order is that of a hash, but its client's tests know this case.
+    return [list(entry) for entry in sorted(found, key=lambda entry: (-len(entry[0]), entry[0]))]
+
+
+_WRITE = ("write", "deny-oom")
+COMMANDS = (
+    Command(name="AI.MODELSTORE", run=_store, least=6, flags=_WRITE, keys=(1, 1, 1)),
+    Command(name="AI.MODELGET", run=_get, least=2, most=4, flags=("readonly",), keys=(1, 1, 1)),
+    Command(name="AI.MODELDEL", run=_delete, least=2, most=2, flags=("write",), keys=(1, 1, 1)),
+    Command(name="AI._MODELSCAN", run=_scan, least=1, most=1, flags=("readonly",)),
+    Command(name="AI.MODELSCAN", run=_scan, least=1, most=1, flags=("readonly",)),
+)

@@ -1,0 +1,157 @@
+"""One client's connection: bytes in, requests carried out in their order, bytes out.
+
+While a command runs elsewhere, the later requests of this connection stay unparsed, and everything
+else goes on. What is answered in one turn of the loop is written at once.
+"""
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic
+from typing import Final, cast
+
+from ._client import Client
+from ._commands import dispatch
+from ._later import Later
+from ._resp import Limits, Parser, ProtocolError, Reply, encode, error_line
+
+__all__ = ["Connection"]
+
+_TURN: Final = 0.005  # seconds for which requests of one connection are carried out in a row
+_AHEAD: Final = 1 << 20  # bytes that a client may send ahead of what is being carried out
+_BATCH: Final = 256 << 10  # bytes of replies that are put together into one write
+
+
+class Connection(asyncio.Protocol):
+    """The server's end of one connection.
+
+    Parameters
+    ----------
+    client
+        Who the commands see.
+    limits
+        How much one request may hold.
+    lost
+        Called once, when the connection is gone.
+    """
+
+    def __init__(self, client: Client, limits: Limits, lost: Callable[["Connection"], None]) -> None:
+        self.client = client
+        self._parser = Parser(limits)
+        self._lost = lost
+        self._out: list[bytes | memoryview] = []
+        self._size = 0  # bytes in it
+        self._later: Later | None = None
+        self._transport: asyncio.Transport
+        self._loop = asyncio.get_running_loop()
+        self._full = False  # the client does not read what it asked for
+        self._held = False  # it sends more than is carried out, so nothing is read
+        self._soon = False  # the next turn is already asked for
+        self._closed = False
+
+    # ------------------------------------------------------------------------- told by the transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
+        self.client.services.clients[self.client.number] = self.client
+
+    def data_received(self, data: bytes) -> None:
+        """Carry out what came, unless something of before is still running."""
+        if self.client.leaving:
+            return
+        self._parser.feed(data)
+        if self._later is None and not (self._full or self._soon):
+            self._work()
+        elif self._parser.held > _AHEAD and not self._held:
+            self._held = True
+            self._transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        """Carry out nothing more before the client has read some replies."""
+        self._full = True
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._full = False
+        self._go_on()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End: what runs for nobody now starts nothing more and stores nothing."""
+        self._closed = True
+        del self.client.services.clients[self.client.number]
+        if self._later is not None:
+            self._later.cancel()
+        self._lost(self)
+
+    # ---------------------------------------------------------------------------------- the work
+
+    def leave(self) -> None:
+        """Close the connection once the command that is being carried out has its reply."""
+        self.client.leaving = True
+        if self._later is None and not self._closed:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close the connection now."""
+        if not self._closed:
+            self._transport.abort()
+
+    def _go_on(self) -> None:
+        """Take another turn, soon."""
+        if not self._soon and self._later is None:
+            self._soon = True
+            self._loop.call_soon(self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._soon = False
+        if not self._closed and self._later is None and not self._full:
+            self._work()
+
+    def _work(self) -> None:
+        """Carry out requests until there is none, one takes longer, or others should have a turn."""
+        try:
+            until = monotonic() + _TURN
+            while not (self._full or self.client.leaving) and (words := self._parser.next()) is not None:
+                reply = dispatch(self.client, words)
+                if isinstance(reply, Later):
+                    self._later = reply
+                    reply.watch(self._answer)
+                    break
+                self._reply(reply)
+                if monotonic() > until:
+                    self._go_on()
+                    break
+        except ProtocolError as error:
+            self._write(error_line(error))
+            self.client.leaving = True
+        self._flush()
+
+    def _answer(self, reply: Reply) -> None:
+        """Take the reply that came later, and go on with what has been sent meanwhile."""
+        self._later = None
+        if not self._closed:
+            self._reply(reply)
+            self._work()
+
+    def _reply(self, reply: Reply) -> None:
+        encode(reply, self._write)
+        if self._size > _BATCH:
+            self._flush()
+
+    def _write(self, piece: bytes | memoryview) -> None:
+        self._out.append(piece)
+        self._size += len(piece)
+
+    def _flush(self) -> None:
+        """Send what there is; what a command left to be done to the connection is done after that."""
+        if self._out:
+            self._transport.write(b"".join(self._out))
+            self._out.clear()
+            self._size = 0
+        if self._later is not None or self._full:
+            return
+        if self.client.leaving:
+            self._transport.close()
+        elif self._held:
+            self._held = False
+            self._transport.resume_reading()

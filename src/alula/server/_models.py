@@ -1,0 +1,126 @@
+"""Stored models, and what a backend has to give for them."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from ._tensors import Tensor
+
+__all__ = ["Backend", "Model", "Pace", "Session"]
+
+
+class Session(Protocol):
+    """A loaded model, ready to run; the runs of one session may overlap."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the inputs, in their order."""
+        ...
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs, in their order."""
+        ...
+
+    def run(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Compute the outputs; called from any thread, and lets other threads go on meanwhile.
+
+        Raises
+        ------
+        CommandError
+            If the inputs do not fit or the model fails, in the backend's own words on one line.
+        """
+        ...
+
+
+class Backend(Protocol):
+    """What loads and runs the models of one framework."""
+
+    def load(self, blob: bytes, device: str) -> Session:
+        """Make a model ready on a device; called from any thread but the server's own.
+
+        Parameters
+        ----------
+        blob
+            The model's file.
+        device
+            Such as ``CPU`` or ``GPU:1``, upper case.
+
+        Raises
+        ------
+        CommandError
+            If the blob cannot be loaded, in the backend's own words.
+        MissingExtraError
+            If the framework is not installed.
+        """
+        ...
+
+
+HOP: Final = 60e-6
+"""Seconds that it takes to hand work to another thread and to hear of its end."""
+
+
+class Pace:
+    """Whether a model is so fast that handing it to another thread would take longer than running it.
+
+    What counts is a moving average over runs on inputs of the same shapes. One run of 100 ms keeps the
+    average up for the next thirty, which then are somewhere else: so a model of changing speed cannot
+    hold up the server's own thread for long. Asked and told on that thread only.
+    """
+
+    __slots__ = ("_mean", "_shapes")
+
+    def __init__(self) -> None:
+        self._shapes: list[tuple[int, ...]] | None = None
+        self._mean = math.inf
+
+    def quick(self, inputs: Sequence[Tensor]) -> bool:
+        """Tell whether a run on these inputs is expected to take less than `HOP`."""
+        return self._mean < HOP and [tensor.shape for tensor in inputs] == self._shapes
+
+    def note(self, inputs: Sequence[Tensor], seconds: float) -> None:
+        """Take down how long a run took."""
+        shapes = [tensor.shape for tensor in inputs]
+        if shapes == self._shapes:
+            self._mean += 0.2 * (seconds - self._mean)
+        else:  # the first of its kind warms up caches, and is not to be trusted if it looks quick
+            self._shapes, self._mean = shapes, max(seconds, 2 * HOP)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Model:
+    """A model under a key, as AI.MODELSTORE gave it, and loaded.
+
+    Attributes
+    ----------
+    backend
+        ``ONNX``, upper case.
+    device
+        As the client wrote it; every device that differs in upper case has its own queue.
+    tag
+        Any bytes of the client's, a version for instance; empty if there was none.
+    batchsize, minbatchsize, minbatchtimeout
+        As given, 0 if not: kept and given back. Requests are not put together yet.
+    blob
+        The model's file, byte for byte.
+    session
+        What the backend made of it.
+    pace
+        How fast it was until now.
+    """
+
+    backend: str
+    device: bytes
+    tag: bytes = b""
+    batchsize: int = 0
+    minbatchsize: int = 0
+    minbatchtimeout: int = 0
+    blob: bytes
+    session: Session
+    pace: Pace = field(default_factory=Pace)
+
+    @property
+    def queue(self) -> str:
+        """The device by which it runs, upper case."""
+        return self.device.decode(errors="replace").upper()

@@ -1,0 +1,313 @@
+"""Names become edges: a parsed command turns into a graph, once for all commands of its shape.
+
+A read refers to the latest binding in front of it in the listing, so every binding is its own value
+and the graph needs no other order than that of its edges. The graph's own nodes are the model runs;
+the tensors of TENSORSET are the graph's input, and keys of the keyspace stand in it by name.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, assert_never
+
+from .._core._ids import Key
+from ..errors import CommandError
+from ..graph import Graph, InputItem, Mark, Name, Node
+from ._dag import Dag, is_volatile
+from ._ops import Format, Get, Look, Op, Run, Set
+from ._payloads import Layout
+from ._tensors import Tensor
+
+__all__ = [
+    "Answer",
+    "Payload",
+    "Pick",
+    "Plan",
+    "Ran",
+    "Read",
+    "RunModel",
+    "WasSet",
+    "plan_dag",
+    "plan_run",
+    "take",
+]
+
+
+# ---------------------------------------------------------------------- what the graph's nodes do
+
+
+@dataclass(frozen=True, slots=True)
+class RunModel:
+    """Run a model, the node's first argument, on tensors, the others.
+
+    Attributes
+    ----------
+    position
+        Of the operation in the listing: of those that are ready, the first starts first.
+    outputs
+        How many the model has. The node's value is a tuple of them, or the only one by itself.
+    """
+
+    position: int
+    outputs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """Take one output of a run apart from the others, so that each lives only as long as it is read."""
+
+    index: int
+
+    def __call__(self, outputs: tuple[Tensor, ...]) -> Tensor:
+        return outputs[self.index]
+
+
+def take(tensor: Tensor) -> Tensor:
+    """Give a tensor that was there before the run: so that storing it is storing a node's value."""
+    return tensor
+
+
+# ------------------------------------------------------------------------------------ the plan
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """Where in the command the content of one TENSORSET stands, and how it is read."""
+
+    layout: Layout
+    start: int
+    stop: int
+
+    def read(self, words: list[bytes]) -> Tensor:
+        """Make the tensor, or say what is wrong with it."""
+        return self.layout.read(words[self.start : self.stop])
+
+
+@dataclass(frozen=True, slots=True)
+class WasSet:
+    """TENSORSET answers that it is done; it always is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A model run answers how its node ended."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """TENSORGET answers with what its name refers to.
+
+    Attributes
+    ----------
+    source
+        Where the tensor is: in the graph's input, in the snapshot, or the value of a node.
+    whole
+        The run that it is an output of, and its index: the tensor may be there though the node that
+        picks it was never started, because another operation had failed.
+    format
+        What of it is answered.
+    """
+
+    source: InputItem | Name | Key
+    whole: tuple[Key, int] | None
+    format: Format
+
+
+Answer: TypeAlias = WasSet | Ran | Read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Plan:
+    """All that commands of one shape have in common: everything but the payloads.
+
+    Attributes
+    ----------
+    graph
+        What runs. Its input is the list of the payloads' tensors.
+    payloads
+        Of every TENSORSET, in listing order.
+    answers
+        One per operation, in listing order.
+    models
+        Keys of models, with the numbers of inputs and outputs that they must have.
+    loads
+        Keys of tensors that are read from the keyspace.
+    stores
+        Keys that are written, each with the position of its value among the graph's outputs.
+    timeout
+        Seconds that it may wait in a queue; None is for ever.
+    single
+        Whether it is a command of its own, which answers like its one operation, without an array.
+    """
+
+    graph: Graph
+    payloads: tuple[Payload, ...] = ()
+    answers: tuple[Answer, ...]
+    models: tuple[tuple[bytes, tuple[int, int]], ...]
+    loads: tuple[bytes, ...]
+    stores: tuple[tuple[bytes, int], ...]
+    timeout: float | None
+    single: bool = False
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """All keys that a run reads, of models and tensors."""
+        return (*[key for key, _ in self.models], *self.loads)
+
+
+def plan_dag(dag: Dag, look: Look) -> Plan:
+    """Resolve the names of a DAG, in listing order.
+
+    Raises
+    ------
+    CommandError
+        If a name is read that nothing has bound, or a key that is read holds no tensor.
+    """
+    builder = _Builder(look, inline=dag.inline)
+    for key in dag.loads:
+        builder.load(key)
+    for part in dag.parts:
+        builder.add(part.op, part.start, part.stop)
+    for key in dag.persists:
+        if key not in builder.bound:
+            raise CommandError("ERR PERSIST key cannot be found in DAG")
+        builder.stored[key] = None
+    return builder.plan(timeout=dag.timeout)
+
+
+def plan_run(run: Run, look: Look) -> Plan:
+    """Make the plan of a model run that is a command of its own: all its names are keys."""
+    builder = _Builder(look, inline=True, volatile=False)
+    builder.add(run, 0, 0)
+    return builder.plan(timeout=run.timeout, single=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """A binding to one output of a run: the node that picks it is made when it is first read."""
+
+    run: Key
+    index: int
+    of: int
+
+
+_Binding: TypeAlias = InputItem | Name | _Output
+
+
+@dataclass(slots=True)
+class _Builder:
+    look: Look
+    inline: bool
+    volatile: bool = True
+    bound: dict[bytes, _Binding] = field(default_factory=dict)
+    stored: dict[bytes, None] = field(default_factory=dict)
+    nodes: dict[Key, Node[Any]] = field(default_factory=dict)
+    payloads: list[Payload] = field(default_factory=list)
+    answers: list[tuple[_Binding, Format] | Answer] = field(default_factory=list)
+    models: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    loads: dict[bytes, None] = field(default_factory=dict)
+
+    def load(self, key: bytes) -> None:
+        """Bind a name to the key that is called like it."""
+        self.bound[key] = Name(key)
+        self.loads[key] = None
+
+    def add(self, op: Op, start: int, stop: int) -> None:
+        """Take in the next operation, whose words stand from `start` to `stop`."""
+        match op:
+            case Set():
+                self._bind(op.key, InputItem((len(self.payloads),)))
+                self.payloads.append(Payload(op.layout, start + op.start, stop))
+                self.answers.append(WasSet())
+            case Get():
+                self.answers.append((self._binding(op.key), op.format))
+            case Run():
+                self._run(op)
+            case _:
+                assert_never(op)
+
+    def _run(self, run: Run) -> None:
+        inputs = [self._mark(self._binding(name)) for name in run.inputs]
+        position, count = len(self.answers), len(run.outputs)
+        key = Key(str(position))
+        self.nodes[key] = Node(RunModel(position, count), (Name(run.model), *inputs))
+        self.models[run.model] = (len(run.inputs), count)
+        self.answers.append(Ran(key))
+        for index, name in enumerate(run.outputs):
+            self._bind(name, _Output(key, index, count))
+
+    # ---------------------------------------------------------------------------------- names
+
+    def _is_key(self, name: bytes) -> bool:
+        return self.inline and not (self.volatile and is_volatile(name))
+
+    def _bind(self, name: bytes, binding: _Binding) -> None:
+        self.bound[name] = binding
+        if self._is_key(name):
+            self.stored[name] = None
+
+    def _binding(self, name: bytes) -> _Binding:
+        """Give the latest binding of a name that is read, or find it in the keyspace."""
+        if name not in self.bound:
+            if not self._is_key(name):
+                raise CommandError("ERR INPUT key cannot be found in DAG")
+            self.look.tensor(name)
+            self.load(name)
+        return self.bound[name]
+
+    def _mark(self, binding: _Binding) -> Mark:
+        """Give what stands for a binding among the arguments of a node."""
+        return self.nodes[self._node(binding)] if isinstance(binding, _Output) else binding
+
+    def _node(self, binding: _Binding) -> Key:
+        """Give the key of a node whose value is that of a binding, making the node if need be."""
+        match binding:
+            case _Output(run, _, 1):
+                return run
+            case _Output(run, index):
+                key = Key(f"{run}.{index}")
+                if key not in self.nodes:
+                    self.nodes[key] = Node(Pick(index), (self.nodes[run],))
+            case InputItem() | Name():
+                key = Key(f"take {binding}")
+                if key not in self.nodes:
+                    self.nodes[key] = Node(take, (binding,))
+            case _:
+                assert_never(binding)
+        return key
+
+    # ----------------------------------------------------------------------------------- the end
+
+    def plan(self, *, timeout: int | None, single: bool = False) -> Plan:
+        """Put everything together."""
+        stores = {name: self._node(self.bound[name]) for name in self.stored}
+        outputs = dict.fromkeys(stores.values())
+        answers = [self._read(*a, outputs) if isinstance(a, tuple) else a for a in self.answers]
+        position = {key: i for i, key in enumerate(outputs)}
+        return Plan(
+            graph=Graph(self.nodes, tuple(outputs), _runs(self.nodes)),
+            payloads=tuple(self.payloads),
+            answers=tuple(answers),
+            models=tuple(self.models.items()),
+            loads=tuple(self.loads),
+            stores=tuple([(name, position[key]) for name, key in stores.items()]),
+            timeout=timeout / 1000 if timeout else None,
+            single=single,
+        )
+
+    def _read(self, binding: _Binding, form: Format, outputs: dict[Key, None]) -> Read:
+        """Make the answer of a TENSORGET, and keep what it reads until then."""
+        if not isinstance(binding, _Output):
+            return Read(binding, None, form)
+        key = self._node(binding)
+        outputs[key] = None
+        whole = None
+        if binding.of > 1:
+            outputs[binding.run] = None
+            whole = (binding.run, binding.index)
+        return Read(key, whole, form)
+
+
+def _runs(nodes: Mapping[Key, Node[Any]]) -> tuple[Key, ...]:
+    return tuple([key for key, node in nodes.items() if isinstance(node.fn, RunModel)])

@@ -1,0 +1,281 @@
+"""The wire: requests taken out of a stream of bytes, and replies turned into bytes.
+
+Pure: no sockets, no clock. The parser looks at every announced length before it keeps a byte of what
+was announced, so a client can make the server hold no more than `Limits` allow. What the requests
+mean is left to the commands.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias, Union, assert_never
+
+from ..errors import CommandError
+from ._words import integer
+
+__all__ = ["Limits", "Parser", "ProtocolError", "Reply", "encode", "error_line"]
+
+Reply: TypeAlias = Union[
+    str, bytes, memoryview, int, float, CommandError, "list[Reply]", "tuple[Reply, ...]", None
+]
+"""What a command answers: text is a status line, bytes are a bulk string, None is nil, floats are bulk
+strings in C's ``%.17g``, an error is an error line, and sequences are arrays, which may nest."""
+
+_LENGTHS = {b"$%d" % n: n for n in range(4096)}  # of nearly every word, without parsing
+
+
+class ProtocolError(Exception):
+    """What the client sent is not RESP: it gets this text, and its connection is closed."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"ERR Protocol error: {why}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much one request may hold.
+
+    Attributes
+    ----------
+    bulk
+        Bytes of one word.
+    words
+        Words of one request.
+    request
+        Bytes of one request, all words together.
+    line
+        Bytes of an inline command, or of a line that announces a length.
+    """
+
+    bulk: int = 512 << 20
+    words: int = 1 << 20
+    request: int = 1 << 30
+    line: int = 64 << 10
+
+
+class Parser:
+    """Takes bytes as they come, in pieces of any size, and gives whole requests."""
+
+    __slots__ = (
+        "_at",
+        "_bulk",
+        "_data",
+        "_fresh",
+        "_left",
+        "_limits",
+        "_pieces",
+        "_room",
+        "_wanted",
+        "_words",
+    )
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        self._data = b""
+        self._at = 0  # what lies in front of it has been parsed
+        self._pieces: list[bytes] = []  # came later, and are joined once they are enough
+        self._fresh = 0  # their bytes
+        self._wanted = 0  # bytes, from `_at` on, that the next step needs at least
+        self._words: list[bytes] = []  # of the request that has begun
+        self._left = 0  # its words still to come
+        self._room = 0  # bytes that it may still bring
+        self._bulk = -1  # bytes of its next word, -1 while they are not known
+
+    @property
+    def held(self) -> int:
+        """Bytes that have come and belong to no request that was given out."""
+        return len(self._data) - self._at + self._fresh
+
+    def feed(self, data: bytes) -> None:
+        """Take in what came next."""
+        if self._at == len(self._data) and not self._pieces:
+            self._data, self._at = data, 0
+        else:
+            self._pieces.append(data)
+            self._fresh += len(data)
+
+    def next(self) -> list[bytes] | None:
+        """Give the words of the next request, one or more; None until more has come.
+
+        Raises
+        ------
+        ProtocolError
+            If what came is not RESP or exceeds a limit. The parser is of no use afterwards.
+        """
+        if self._pieces and not self._join():
+            return None
+        while True:
+            if self._left:
+                return self._body()
+            line = self._line()
+            if line is None:
+                return None
+            if line.startswith(b"*"):
+                self._begin(line)
+            elif words := split_line(line):
+                return words
+
+    def _join(self) -> bool:
+        """Put the pieces together, unless they are still too few; so a word's bytes are moved once."""
+        if self.held < self._wanted:
+            return False
+        self._data = b"".join([self._data[self._at :], *self._pieces])
+        self._at = self._fresh = 0
+        self._pieces.clear()
+        return True
+
+    def _line(self) -> bytes | None:
+        """Take the line that begins a request, without its end."""
+        end = self._data.find(b"\n", self._at)
+        if end < 0:
+            held = len(self._data) - self._at
+            if held > self._limits.line:
+                array = self._data.startswith(b"*", self._at)
+                raise ProtocolError("too big mbulk count string" if array else "too big inline request")
+            self._wanted = held + 1
+            return None
+        line = self._data[self._at : end].removesuffix(b"\r")
+        self._at = end + 1
+        return line
+
+    def _begin(self, line: bytes) -> None:
+        count = integer(line[1:])
+        if count is None or count > self._limits.words:
+            raise ProtocolError("invalid multibulk length")
+        self._left = max(0, count)  # no words, or fewer: as if nothing had been sent
+        self._room = self._limits.request
+
+    def _body(self) -> list[bytes] | None:
+        """Take the words of an array. One loop with local names: every word of every request is here."""
+        data, at, bulk, words = self._data, self._at, self._bulk, self._words
+        left, room = self._left, self._room
+        end, most = len(data), self._limits.bulk
+        while left:
+            if bulk < 0:
+                stop = data.find(b"\r\n", at)
+                if stop < 0:
+                    self._check_head(data[at : at + self._limits.line + 1])
+                    self._wanted = end - at + 1
+                    break
+                head = data[at:stop]
+                bulk = _LENGTHS.get(head, -1)
+                if not 0 <= bulk <= most:
+                    bulk = self._length(head)
+                room -= bulk
+                if room < 0:
+                    raise ProtocolError("request exceeds the query buffer limit")
+                at = stop + 2
+            stop = at + bulk
+            if stop + 2 > end:
+                self._wanted = bulk + 2
+                break
+            if data[stop] != 13 or data[stop + 1] != 10:
+                raise ProtocolError("expected CRLF after a bulk string")
+            words.append(data[at:stop])
+            at, bulk = stop + 2, -1
+            left -= 1
+        if at == end:  # what was parsed is not kept until more comes: it may be large
+            self._data, at = b"", 0
+        self._at, self._bulk, self._left, self._room = at, bulk, left, room
+        if left:
+            return None
+        self._words = []
+        return words
+
+    def _check_head(self, head: bytes) -> None:
+        """Refuse what can no longer become the head of a bulk string, before more of it is kept."""
+        if head and not head.startswith(b"$"):
+            raise ProtocolError(f"expected '$', got '{chr(head[0])}'")
+        if len(head) > self._limits.line:
+            raise ProtocolError("too big bulk count string")
+
+    def _length(self, head: bytes) -> int:
+        self._check_head(head or b"\r")
+        length = integer(head[1:])
+        if length is None or not 0 <= length <= self._limits.bulk:
+            raise ProtocolError("invalid bulk length")
+        return length
+
+
+# ---------------------------------------------------------------------------- inline commands
+
+_PIECE = re.compile(
+    rb"""[^\s\0"']+ | "(?:[^"\\]|\\.)*"(?!\S) | '(?:[^'\\]|\\'|\\(?!'))*'(?!\S)""", re.VERBOSE | re.DOTALL
+)
+_ESCAPE = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|(.))", re.DOTALL)
+_CONTROLS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"a": b"\a"}
+
+
+def split_line(line: bytes) -> list[bytes]:
+    """Cut an inline command into words, as a shell would: blanks separate, quotes hold together.
+
+    Raises
+    ------
+    ProtocolError
+        If a quote is not closed, or something stands right behind a closed one.
+    """
+    words: list[bytes] = []
+    at, joined = 0, False
+    while at < len(line):
+        if line[at] in b" \t\n\r\0\v\f":
+            at, joined = at + 1, False
+            continue
+        found = _PIECE.match(line, at)
+        if found is None:
+            raise ProtocolError("unbalanced quotes in request")
+        if joined:
+            words[-1] += _unquoted(found[0])
+        else:
+            words.append(_unquoted(found[0]))
+        at, joined = found.end(), True
+    return words
+
+
+def _unquoted(piece: bytes) -> bytes:
+    if piece[:1] == b"'":
+        return piece[1:-1].replace(b"\\'", b"'")
+    if piece[:1] == b'"':
+        return _ESCAPE.sub(_unescaped, piece[1:-1])
+    return piece
+
+
+def _unescaped(escape: re.Match[bytes]) -> bytes:
+    if escape[1]:
+        return bytes.fromhex(escape[1].decode())
+    return _CONTROLS.get(escape[2], escape[2])
+
+
+# -------------------------------------------------------------------------------------- replies
+
+_LINE_END = re.compile(r"[\r\n]")
+
+
+def encode(reply: Reply, write: Callable[[bytes | memoryview], object]) -> None:
+    """Write a reply as RESP2, in pieces; large bulk strings are handed on as they are."""
+    match reply:
+        case str():
+            write(b"+%b\r\n" % reply.encode())
+        case bytes() | memoryview():
+            write(b"$%d\r\n" % (reply.nbytes if isinstance(reply, memoryview) else len(reply)))
+            write(reply)
+            write(b"\r\n")
+        case int():
+            write(b":%d\r\n" % reply)
+        case list() | tuple():
+            write(b"*%d\r\n" % len(reply))
+            for item in reply:
+                encode(item, write)
+        case None:
+            write(b"$-1\r\n")
+        case float():
+            text = b"%.17g" % reply
+            write(b"$%d\r\n%b\r\n" % (len(text), text))
+        case CommandError():
+            write(b"-%b\r\n" % _LINE_END.sub(" ", reply.text).encode(errors="surrogateescape"))
+        case _:
+            assert_never(reply)
+
+
+def error_line(error: ProtocolError) -> bytes:
+    """Write what a client gets before its connection is closed."""
+    return b"-%b\r\n" % _LINE_END.sub(" ", str(error)).encode(errors="replace")

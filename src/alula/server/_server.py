@@ -1,0 +1,273 @@
+"""The server: it joins the parts, owns their lives, and takes models from outside."""
+
+import asyncio
+import errno
+import logging
+import os
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+
+from .._core._clock import SYSTEM, Clock
+from ..errors import CommandError, SettingError
+from ._backends import OnnxBackend
+from ._client import Client, Services
+from ._connection import Connection
+from ._devices import Devices, Workers
+from ._keyspace import Keyspace, MemoryKeyspace
+from ._models import Backend, Model
+from ._plans import Plans
+from ._resp import Limits
+from ._store import BACKENDS, Given, check_device
+
+__all__ = ["Server"]
+
+_log = logging.getLogger("alula.server")
+
+
+class Server:
+    """A tensor server that speaks RESP; see `serve` for a process of its own.
+
+    Parameters
+    ----------
+    host, port
+        Where to listen; port 0 takes any free one.
+    password
+        What clients must say first; None lets everybody in who can reach the port.
+    threads_per_queue
+        Commands that one device works on at once; the others wait in the order of their arrival.
+    dag_parallelism
+        Operations of one command that may run on one device at once; None is the number of cores, 4 at
+        most.
+    intra_op_parallelism
+        Threads by which one run may split a single operator; 0 leaves it to the backend.
+    model_chunk_size
+        Bytes of the pieces in which AI.MODELGET gives a model.
+    limits
+        How much one request may hold.
+    keyspace
+        Where tensors and models live; in memory by default.
+    backends
+        What loads models, by the name that AI.MODELSTORE calls it by; ONNX by default.
+    clock
+        By which timeouts are measured.
+
+    Raises
+    ------
+    SettingError
+        If a number is out of its range.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 6379,
+        *,
+        password: str | None = None,
+        threads_per_queue: int = 1,
+        dag_parallelism: int | None = None,
+        intra_op_parallelism: int = 1,
+        model_chunk_size: int = 511 << 20,
+        limits: Limits | None = None,
+        keyspace: Keyspace | None = None,
+        backends: Mapping[str, Backend] | None = None,
+        clock: Clock = SYSTEM,
+    ) -> None:
+        width = min(4, os.cpu_count() or 1) if dag_parallelism is None else dag_parallelism
+        _check("port", port, least=0, most=65535)
+        _check("threads_per_queue", threads_per_queue, least=1)
+        _check("dag_parallelism", width, least=1)
+        _check("intra_op_parallelism", intra_op_parallelism, least=0)
+        _check("model_chunk_size", model_chunk_size, least=1)
+        self._host, self._port, self._password = host, port, password
+        self._slots, self._width, self._chunk = threads_per_queue, width, model_chunk_size
+        self._limits, self._clock = limits or Limits(), clock
+        self._keyspace = MemoryKeyspace() if keyspace is None else keyspace
+        onnx = OnnxBackend(threads=intra_op_parallelism)
+        self._backends: Mapping[str, Backend] = {"ONNX": onnx} if backends is None else backends
+        self._connections: set[Connection] = set()
+        self._numbers = 0
+        self._loop: asyncio.AbstractEventLoop | None = None  # set when it has started
+        self._over = False  # it has begun to stop
+        self._waiting: set[Future[None]] = set()  # for steps that other threads asked for
+        self._lock = threading.Lock()  # guards the three above
+        self._services: Services
+        self._listener: asyncio.Server
+        self._empty: asyncio.Event
+
+    @property
+    def port(self) -> int:
+        """Where it listens; of port 0, the one it was given, once it has started."""
+        return self._port
+
+    # ----------------------------------------------------------------------------- start and stop
+
+    async def start(self) -> None:
+        """Listen and serve on the running loop; returns when clients can connect.
+
+        Raises
+        ------
+        SettingError
+            If nobody can listen there: the port is taken, or the host is not this machine.
+        """
+        loop = asyncio.get_running_loop()
+        self._empty = asyncio.Event()
+        self._services = self._make_services(loop)  # a client may be there as soon as anyone listens
+        try:
+            self._listener = await loop.create_server(self._connected, self._host, self._port)
+        except OSError as error:
+            raise _cannot_listen(self._host, self._port, error) from error
+        self._port = self._services.port = self._listener.sockets[0].getsockname()[1]
+        if self._password is None and self._host not in ("127.0.0.1", "::1", "localhost"):
+            _log.warning("%s:%s takes commands from everybody: no password is set", self._host, self._port)
+        with self._lock:
+            self._loop = loop
+
+    def _make_services(self, loop: asyncio.AbstractEventLoop) -> Services:
+        start = self._clock.monotonic()
+        return Services(
+            keyspace=self._keyspace,
+            plans=Plans(self._keyspace),
+            devices=Devices(loop, slots=self._slots, width=self._width, clock=self._clock),
+            loaders=Workers(loop, limit=1, name="alula-load"),
+            backends=self._backends,
+            chunk=self._chunk,
+            password=self._password,
+            port=self._port,
+            uptime=lambda: self._clock.monotonic() - start,
+        )
+
+    async def stop(self, grace: float = 5.0) -> None:
+        """Listen no more, let commands that run have their replies, then close everything.
+
+        Parameters
+        ----------
+        grace
+            Seconds after which connections are closed whatever they wait for.
+        """
+        with self._lock:
+            self._over = True
+            waiting, self._waiting = self._waiting, set()
+        for asked in waiting:
+            asked.set_exception(_not_running())
+        self._listener.close()
+        for connection in list(self._connections):
+            connection.leave()
+        if self._connections:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), grace)
+        for connection in list(self._connections):
+            connection.abort()
+        await self._listener.wait_closed()
+        self._services.loaders.close(timeout=0.1)
+        self._services.devices.close(timeout=0.1)
+
+    # -------------------------------------------------------------------------------- connections
+
+    def _connected(self) -> Connection:
+        self._numbers += 1
+        client = Client(services=self._services, number=self._numbers, trusted=self._password is None)
+        connection = Connection(client, self._limits, self._lost)
+        self._connections.add(connection)
+        return connection
+
+    def _lost(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        if not self._connections:
+            self._empty.set()
+
+    # ------------------------------------------------------------------------ models from outside
+
+    def deploy(
+        self, name: str, blob: bytes, *, backend: str = "ONNX", device: str = "CPU", tag: str = ""
+    ) -> None:
+        """Load a model and put it under a key, in place of the one that is there; from any thread.
+
+        Clients see the old model or the new one, and runs that have begun keep theirs. The model is
+        loaded on the calling thread. Before `start` it is there for the first client.
+
+        Parameters
+        ----------
+        name
+            The key.
+        blob
+            The model's file.
+        backend
+            ``ONNX``; the others are not here yet.
+        device
+            ``CPU``, ``GPU``, or one of them with a number: ``GPU:1``.
+        tag
+            Anything; a version, for instance.
+
+        Raises
+        ------
+        CommandError
+            If the backend or the device is unknown, the blob cannot be loaded, the key holds a tensor,
+            or the server stopped meanwhile; the text is the reply that AI.MODELSTORE would give.
+        """
+        if backend.upper() not in BACKENDS:
+            raise CommandError("ERR unsupported backend")
+        check_device(device.encode())
+        given = Given(backend=backend.upper(), device=device.encode(), tag=tag.encode(), blob=blob)
+        model = given.model(given.load(self._backends))
+        self._ask(partial(self._keyspace.write, {name.encode(): model}))
+
+    def undeploy(self, name: str) -> None:
+        """Remove a model, if it is there; runs that have begun keep it. From any thread."""
+        self._ask(partial(self._remove, name.encode()))
+
+    def _remove(self, key: bytes) -> None:
+        if isinstance(self._keyspace.read(key), Model):
+            self._keyspace.delete([key])
+
+    def _ask(self, step: Callable[[], None]) -> None:
+        """Take a step on the server's thread and wait for its end: nobody else touches the keyspace."""
+        with self._lock:
+            if self._over:
+                raise _not_running()
+            if self._loop is None or _is_here(self._loop):
+                step()
+                return
+            asked: Future[None] = Future()
+            self._waiting.add(asked)
+            self._loop.call_soon_threadsafe(self._take, step, asked)
+        asked.result()
+
+    def _take(self, step: Callable[[], None], asked: "Future[None]") -> None:
+        with self._lock:
+            if asked not in self._waiting:
+                return
+            self._waiting.remove(asked)
+        try:
+            step()
+        except Exception as error:  # it belongs to the thread that asked
+            asked.set_exception(error)
+        else:
+            asked.set_result(None)
+
+
+def _is_here(loop: asyncio.AbstractEventLoop) -> bool:
+    """Tell whether this is the thread on which a loop runs."""
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
+
+
+def _not_running() -> CommandError:
+    return CommandError("ERR the server has stopped")
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> SettingError:
+    if error.errno in (errno.EADDRINUSE, errno.EACCES):
+        why = f"cannot listen on {host}:{port}: {os.strerror(error.errno)}"
+        return SettingError("port", port, f"{why}; choose another, or 0 for a free one")
+    return SettingError("host", host, f"cannot listen on {host}:{port}: {error.strerror or error}")
+
+
+def _check(name: str, value: int, *, least: int, most: int | None = None) -> None:
+    if value < least or (most is not None and value > most):
+        span = f"at least {least}" if most is None else f"between {least} and {most}"
+        raise SettingError(name, value, f"must be {span}")
