@@ -1,0 +1,65 @@
+"""Durable workflows: graphs whose results are recorded, each at most once, and which survive their process.
+
+A task is a node of a graph; its result is recorded before anybody may depend on it. A task may return
+another node, which then gives its value. A workflow whose process died is resumed by any other, and
+what was recorded does not run again. The words are those of Ray Workflows.
+"""
+
+from ._api import (
+    Workflow,
+    cancel,
+    create,
+    delete,
+    get_metadata,
+    get_output,
+    get_output_async,
+    get_status,
+    list_all,
+    resume,
+    resume_async,
+    run,
+    run_async,
+)
+from ._default import default_executor, reset_default_executor
+from ._executor import Executor
+from ._handle import Handle
+from ._options import Options, options
+from ._owner import owner_of
+from ._queue import QUEUE
+from ._status import WorkflowStatus
+from ._worker import continuation
+
+CANCELED, FAILED, PENDING = WorkflowStatus.CANCELED, WorkflowStatus.FAILED, WorkflowStatus.PENDING
+RESUMABLE, RUNNING, SUCCESSFUL = WorkflowStatus.RESUMABLE, WorkflowStatus.RUNNING, WorkflowStatus.SUCCESSFUL
+
+__all__ = [
+    "CANCELED",
+    "FAILED",
+    "PENDING",
+    "QUEUE",
+    "RESUMABLE",
+    "RUNNING",
+    "SUCCESSFUL",
+    "Executor",
+    "Handle",
+    "Options",
+    "Workflow",
+    "WorkflowStatus",
+    "cancel",
+    "continuation",
+    "create",
+    "default_executor",
+    "delete",
+    "get_metadata",
+    "get_output",
+    "get_output_async",
+    "get_status",
+    "list_all",
+    "options",
+    "owner_of",
+    "reset_default_executor",
+    "resume",
+    "resume_async",
+    "run",
+    "run_async",
+]

@@ -1,0 +1,271 @@
+"""The second face: durable workflows, in the words that Ray gave them.
+
+Each call is a line or two over the executor of this process.
+"""
+
+from collections.abc import Collection
+from typing import Any, Generic, TypeVar, cast
+
+from ..futures import ObjectRef
+from ..graph import Graph, Node
+from ._default import default_executor
+from ._handle import Handle
+from ._status import WorkflowStatus
+
+__all__ = [
+    "Workflow",
+    "cancel",
+    "create",
+    "delete",
+    "get_metadata",
+    "get_output",
+    "get_output_async",
+    "get_status",
+    "list_all",
+    "resume",
+    "resume_async",
+    "run",
+    "run_async",
+]
+
+T = TypeVar("T")
+
+
+def run(
+    dag: Node[T],
+    *args: Any,
+    workflow_id: str | None = None,
+    metadata: dict[str, Any] | None = None,
+    **kwargs: Any,
+) -> T:
+    """Run a graph durably, and wait for its output.
+
+    Parameters
+    ----------
+    dag
+        The node whose value is wanted: ``f.bind(...)``.
+    args, kwargs
+        What an `InputNode` in the graph stands for.
+    workflow_id
+        Names the workflow; made of a UUID and the time by default. One that is known already goes on with
+        the workflow that has it, and gives its value if it has succeeded.
+    metadata
+        Kept with the workflow; a dict that JSON can hold.
+
+    Returns
+    -------
+    The value of the node, recorded before this returns.
+
+    Raises
+    ------
+    WorkflowExecutionError
+        If a task failed; its error is the ``__cause__``.
+    WorkflowCancellationError
+        If the workflow was cancelled meanwhile.
+    TypeError
+        If `dag` is not a node of remote functions, the id is not text, or an argument does not pickle.
+    ValueError
+        If the metadata do not fit into JSON.
+    RuntimeError
+        If the id is that of an active workflow.
+    """
+    return _submit(dag, args, kwargs, workflow_id, metadata).result()
+
+
+def run_async(
+    dag: Node[T],
+    *args: Any,
+    workflow_id: str | None = None,
+    metadata: dict[str, Any] | None = None,
+    **kwargs: Any,
+) -> ObjectRef[T]:
+    """Start a graph durably; give a reference to its output at once. As `run` otherwise."""
+    return _submit(dag, args, kwargs, workflow_id, metadata).ref()
+
+
+class Workflow(Generic[T]):
+    """A graph that is to run durably; what `create` gives."""
+
+    def __init__(self, dag: Node[T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._dag, self._args, self._kwargs = dag, args, kwargs
+
+    def run(self, workflow_id: str | None = None, metadata: dict[str, Any] | None = None) -> T:
+        """Run it and wait for its output; see `alula.workflow.run`."""
+        return _submit(self._dag, self._args, self._kwargs, workflow_id, metadata).result()
+
+    def run_async(
+        self, workflow_id: str | None = None, metadata: dict[str, Any] | None = None
+    ) -> ObjectRef[T]:
+        """Start it; see `alula.workflow.run_async`."""
+        return _submit(self._dag, self._args, self._kwargs, workflow_id, metadata).ref()
+
+
+def create(dag: Node[T], *args: Any, **kwargs: Any) -> Workflow[T]:
+    """Make a workflow of a graph, to be started by its `run` or `run_async`.
+
+    Raises
+    ------
+    TypeError
+        If it is not a node.
+    """
+    return Workflow(_node("create", dag), args, kwargs)
+
+
+def resume(workflow_id: str) -> Any:
+    """Go on with a workflow from what is recorded, and wait for its output.
+
+    Recorded tasks do not run again. One that has succeeded gives its value at once.
+
+    Raises
+    ------
+    RuntimeError
+        If it is active.
+    WorkflowNotResumableError
+        If there is none of that id, or its functions are of another Python.
+    WorkflowExecutionError
+        If a task failed again.
+    """
+    return default_executor().resume(workflow_id).result()
+
+
+def resume_async(workflow_id: str) -> ObjectRef[Any]:
+    """Go on with a workflow; give a reference to its output at once. As `resume` otherwise."""
+    return default_executor().resume(workflow_id).ref()
+
+
+def get_output(workflow_id: str, *, task_id: str | None = None) -> Any:
+    """Give the output of a workflow or of one of its tasks, waiting while the workflow is active.
+
+    Of any task in a chain of continuations this is the value at the end of the chain.
+
+    Raises
+    ------
+    WorkflowNotFoundError
+        If there is no such workflow, or it has ended without such a task. A `ValueError`.
+    WorkflowOutputNotReady
+        If there is no value and nobody is at work on it. A `ValueError`.
+    WorkflowExecutionError, WorkflowCancellationError
+        If the workflow ended so while this waited.
+    """
+    return default_executor().output(workflow_id, task_id=task_id).result()
+
+
+def get_output_async(workflow_id: str, *, task_id: str | None = None) -> ObjectRef[Any]:
+    """Give a reference to an output. As `get_output` otherwise."""
+    return default_executor().output(workflow_id, task_id=task_id).ref()
+
+
+def get_status(workflow_id: str) -> WorkflowStatus:
+    """Tell where a workflow stands.
+
+    Raises
+    ------
+    WorkflowNotFoundError
+        If there is none of that id.
+    TypeError
+        If the id is not text.
+    """
+    return default_executor().status(workflow_id)
+
+
+def get_metadata(workflow_id: str, task_id: str | None = None) -> dict[str, Any]:
+    """Describe a workflow or one of its tasks as it is now; never waits.
+
+    Returns
+    -------
+    dict
+        Of a workflow: ``status``, ``user_metadata``, and ``stats`` with ``start_time`` and ``end_time`` in
+        UNIX seconds, each once it is known. Of a task: ``task_id``, ``task_options``, ``user_metadata``,
+        ``workflow_refs`` (ids of the tasks it reads), and ``stats``.
+
+    Raises
+    ------
+    WorkflowNotFoundError
+        If there is no such workflow or task. A `ValueError`.
+    """
+    records = default_executor().records
+    if task_id is None:
+        return records.workflow_metadata(workflow_id)
+    return records.task_metadata(workflow_id, task_id)
+
+
+def list_all(
+    status_filter: WorkflowStatus | str | set[WorkflowStatus | str] | None = None,
+) -> list[tuple[str, WorkflowStatus]]:
+    """List workflows, in the order of their submission.
+
+    Parameters
+    ----------
+    status_filter
+        A status, its name, or a set of those; all by default.
+
+    Raises
+    ------
+    ValueError
+        If there is no such status.
+    TypeError
+        If the filter is something else, such as a list.
+    """
+    return default_executor().records.list(_statuses(status_filter))
+
+
+def cancel(workflow_id: str) -> None:
+    """Cancel a workflow; when this returns, it is CANCELED and its running tasks were told to end.
+
+    Those are interrupted with `KeyboardInterrupt`; others never start, and what is recorded stays.
+    Nothing happens to a workflow that has ended. Who waits for it gets `WorkflowCancellationError`.
+
+    Raises
+    ------
+    WorkflowNotFoundError
+        If there is none of that id.
+    """
+    default_executor().cancel(workflow_id)
+
+
+def delete(workflow_id: str) -> None:
+    """Remove everything recorded of a workflow that has ended; its id may be used anew.
+
+    Raises
+    ------
+    WorkflowStillActiveError
+        If it runs or waits.
+    WorkflowNotFoundError
+        If there is none of that id.
+    """
+    default_executor().delete(workflow_id)
+
+
+def _submit(
+    dag: Node[T],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    workflow_id: str | None,
+    metadata: dict[str, Any] | None,
+) -> Handle[T]:
+    graph = Graph.of(_node("run", dag))
+    return default_executor().submit(graph, id=workflow_id, metadata=metadata, args=args, kwargs=kwargs)
+
+
+def _node(call: str, dag: Any) -> Node[Any]:
+    if not isinstance(dag, Node):
+        raise TypeError(f"{call}() takes a node, made by f.bind(...), not {type(dag).__name__}")
+    return dag
+
+
+def _statuses(given: object) -> Collection[WorkflowStatus]:
+    if given is None:
+        return set(WorkflowStatus) - {WorkflowStatus.NONE}
+    if isinstance(given, str):
+        return {_status(given)}
+    if isinstance(given, (set, frozenset)):
+        return {_status(item) for item in given}
+    raise TypeError(f"status_filter is a status or a set of them, not {type(given).__name__}")
+
+
+def _status(given: object) -> WorkflowStatus:
+    try:
+        return WorkflowStatus(cast("str", given))
+    except ValueError:
+        known = ", ".join(WorkflowStatus)
+        raise ValueError(f"there is no status {given!r}; there are {known}") from None

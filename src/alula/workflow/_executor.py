@@ -1,0 +1,417 @@
+"""The executor: a labelled host of workflows.
+
+It runs what its own process submits, takes from the queue what its labels fit, and goes on with what
+others have left. What is asked of it about workflows that others run, it reads from the records.
+"""
+
+import logging
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from threading import Lock
+from typing import Any, Final, Self, cast
+
+from sqlalchemy import Connection, delete
+
+from .._core._ids import new_id
+from .._core._settings import Settings, Where
+from ..errors import WorkflowNotResumableError, WorkflowOutputNotReady, WorkflowStillActiveError
+from ..futures import Engine, current
+from ..graph import Done, Failed, Graph
+from ..store import Executors, Lease, Store
+from ._handle import Handle
+from ._journal import Submission
+from ._options import check_metadata
+from ._owner import disown
+from ._queue import QUEUE, reclaim, waiting
+from ._rows import heads_of
+from ._run import Run
+from ._runs import Runs
+from ._status import WorkflowStatus
+from ._tables import METADATA, VERSION, WORKFLOWS
+from ._tasks import tasks_of
+from ._vault import Output, Vault
+from ._watch import TOPIC, Watch
+
+__all__ = ["Executor"]
+
+_LONGEST: Final = 255  # characters of a workflow id
+
+_log = logging.getLogger("alula.workflow")
+
+
+class Executor:
+    """Runs workflows in this process, under a lease that ends with it; safe to use from any thread.
+
+    Attributes
+    ----------
+    lease
+        Name, epoch and labels.
+    records
+        What is recorded of all workflows of its store.
+    vault
+        What opens their values.
+    engine
+        Gives the engine on which tasks run.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        vault: Vault,
+        lease: Lease,
+        executors: Executors,
+        *,
+        where: Where = "auto",
+        engine: Callable[[], Engine] = current,
+    ) -> None:
+        """Become an executor of a store that stays the caller's; `open` is the usual way.
+
+        Parameters
+        ----------
+        lease, executors
+            What `Executors.register` gave, and where it is released in the end.
+        where
+            Who runs what is submitted, unless a submission says otherwise.
+        engine
+            Asked at every submission.
+        """
+        store.ensure("workflow", VERSION, METADATA)
+        self.lease, self.vault, self.engine = lease, vault, engine
+        self._store, self._executors = store, executors
+        self._watch = Watch(store)
+        self._runs = Runs(store, vault, lease, executors, self._watch)
+        self.records = self._runs.records
+        self._where = where
+        self._stop_listening = store.listen(_door(lease.name), self._runs.check)
+        self._closing = Lock()
+        self._closed = self._owns_store = False
+
+    @classmethod
+    def open(
+        cls,
+        settings: Settings,
+        *,
+        labels: Sequence[str] | None = None,
+        name: str | None = None,
+        claims: bool = False,
+        engine: Callable[[], Engine] = current,
+    ) -> Self:
+        """Open the store that the settings name and become an executor of it.
+
+        Parameters
+        ----------
+        settings
+            Where records and values are.
+        labels
+            What this executor can do; those of the settings by default.
+        name
+            By default the first free one of ``alula@<host>``, ``alula-2@<host>``, ...
+        claims
+            Whether this executor will `claim`, so that others may leave work to it.
+        engine
+            Asked at every submission; the engine in use by default.
+
+        Raises
+        ------
+        StoreUnavailableError
+            If the store cannot be opened.
+        ExecutorAliveError
+            If a living executor has that name.
+        """
+        store = Store.open(settings.store, durability=settings.durability)
+        try:
+            executors = Executors(store)
+            lease = executors.register(labels or settings.labels, name=name, claims=claims)
+            made = cls(store, Vault.of(settings), lease, executors, where=settings.where, engine=engine)
+        except BaseException:
+            store.close()
+            raise
+        made._owns_store = True
+        return made
+
+    # ------------------------------------------------------------------------------------ beginning
+
+    def submit(
+        self,
+        graph: Graph,
+        *,
+        id: str | None = None,  # noqa: A002  # the word for it everywhere else, too
+        labels: Sequence[str] = ("default",),
+        where: Where | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        requeue: bool = False,
+    ) -> Handle[Any]:
+        """Make a workflow durable and start it, here or by way of the queue.
+
+        An id that is known already goes on with the workflow that has it: one that has succeeded gives
+        its value, any other that nobody runs is resumed; the new graph is not looked at.
+
+        Parameters
+        ----------
+        graph
+            With one output; `InputNode` in it stands for `args` and `kwargs`.
+        id
+            Its workflow id; made of a UUID and the time by default.
+        labels
+            What the executor that runs it must be able to do.
+        where
+            ``"here"``; ``"queue"``; or ``"auto"``: the queue if a living executor takes such work from
+            there, else here if this executor can do it. That of the settings by default.
+        metadata
+            The user's; fit for JSON.
+        requeue
+            Whether it goes back to the queue when its executor is gone; else it waits to be resumed.
+
+        Raises
+        ------
+        TypeError
+            If the id is not text, a node is not of a remote function, or an argument does not pickle.
+        ValueError
+            If the metadata do not fit into JSON, or this executor lacks a label and is asked to run it.
+        RuntimeError
+            If the id is that of an active workflow.
+        WorkflowNotResumableError
+            If the id is that of one which cannot be resumed here.
+        StoreUnavailableError
+            If it cannot be written.
+
+        Warns
+        -----
+        UserWarning
+            If it waits for labels that no living executor has, or the id belongs to another graph.
+        """
+        workflow_id = _checked_id(id)
+        if metadata is not None:
+            check_metadata("metadata", metadata)
+        queued = self._goes_to_queue(labels, where or self._where)
+        tasks = tasks_of(graph, self.vault, args=args, kwargs=kwargs)
+        given = Submission(
+            id=workflow_id,
+            tasks=tasks,
+            heads=heads_of(self.vault, tasks),
+            labels=tuple(sorted(set(labels))),
+            metadata=dict(metadata or {}),
+            requeue=requeue,
+        )
+        return self._submit(given, None if queued else self.engine())
+
+    def resume(self, workflow_id: str) -> Handle[Any]:
+        """Go on with a workflow from what is recorded; one that has succeeded gives its value.
+
+        After a cancel, this waits for those of its tasks that still end here.
+
+        Raises
+        ------
+        RuntimeError
+            If it is active.
+        WorkflowNotResumableError
+            If it is not known, or cannot be resumed by this Python.
+        """
+        workflow_id = _checked_id(workflow_id)
+        engine = self.engine()
+        self._runs.await_end(workflow_id)
+
+        def work(connection: Connection) -> list[Run | None]:
+            row = self.records.workflow_or_none(connection, workflow_id)
+            if row is None:
+                raise WorkflowNotResumableError(workflow_id, "there is none of that id")
+            return [self._runs.again(connection, row, engine)]
+
+        [run] = self._runs.enter(work)
+        return self._handle(workflow_id, run)
+
+    def claim(self, most: int = 1) -> list[Handle[Any]]:
+        """Take workflows from the queue that this executor's labels fit, and start them.
+
+        Those whose executor died, if they were submitted with `requeue`, return to the queue first.
+
+        Parameters
+        ----------
+        most
+            How many to take.
+        """
+        engine = self.engine()
+
+        def work(connection: Connection) -> list[Run | None]:
+            reclaim(connection, self._executors.is_alive, self.vault, self._store.clock.time())
+            rows = waiting(connection, self.lease.labels, most)
+            return [self._runs.take(connection, row, engine) for row in rows]
+
+        runs = [run for run in self._runs.enter(work) if run is not None]
+        return [self._handle(run.id, run) for run in runs]
+
+    # ------------------------------------------------------------------------------------ following
+
+    def find(self, workflow_id: str) -> Handle[Any]:
+        """Give a handle to any workflow of the store, whoever runs it.
+
+        Raises
+        ------
+        WorkflowNotFoundError
+            If there is none of that id.
+        """
+        workflow_id = _checked_id(workflow_id)
+        self.status(workflow_id)
+        return self._handle(workflow_id, self._runs.get(workflow_id))
+
+    def output(self, workflow_id: str, *, task_id: str | None = None) -> Handle[Any]:
+        """Give a handle to the output of a workflow or task that has one, or may still have.
+
+        Raises
+        ------
+        WorkflowNotFoundError
+            If there is no such workflow; or it has ended, and there is no such task.
+        WorkflowOutputNotReady
+            If there is no value and nobody is at work on it.
+        """
+        workflow_id = _checked_id(workflow_id)
+        answer = self._look(workflow_id, task_id)
+        if isinstance(answer, Failed):
+            if isinstance(answer.error, ValueError):
+                raise answer.error
+            status = self.status(workflow_id)
+            why = f"it is {status}; resume({workflow_id!r}) goes on with it"
+            raise WorkflowOutputNotReady(workflow_id, why) from answer.error
+        run = self._runs.get(workflow_id) if task_id is None else None
+        return self._handle(workflow_id, run, task_id)
+
+    def status(self, workflow_id: str) -> WorkflowStatus:
+        """Give the status of a workflow; `WorkflowNotFoundError` if there is none."""
+        return self.records.status_of(workflow_id)
+
+    # ---------------------------------------------------------------------------------------- ending
+
+    def cancel(self, workflow_id: str) -> None:
+        """Cancel a workflow, whoever runs it; see `alula.workflow.cancel`."""
+        workflow_id = _checked_id(workflow_id)
+        run = self._runs.get(workflow_id)
+        if run is not None:
+            run.cancel()
+            run.wait()
+            return
+
+        def work(connection: Connection) -> str | None:
+            row = self.records.workflow(connection, workflow_id)
+            status = self.records.status(row)
+            if status in (WorkflowStatus.RUNNING, WorkflowStatus.PENDING, WorkflowStatus.RESUMABLE):
+                disown(connection, row.number, status=WorkflowStatus.CANCELED)
+            return cast("str | None", row.executor)
+
+        owner = self._runs.write(work)
+        if owner is not None:
+            self._store.ring(_door(owner))
+        self._store.ring(TOPIC)
+
+    def delete(self, workflow_id: str) -> None:
+        """Remove everything recorded of a workflow that has ended; see `alula.workflow.delete`."""
+        workflow_id = _checked_id(workflow_id)
+
+        def work(connection: Connection) -> None:
+            row = self.records.workflow(connection, workflow_id)
+            if self.records.is_active(row):
+                raise WorkflowStillActiveError(workflow_id)
+            connection.execute(delete(WORKFLOWS).where(WORKFLOWS.c.number == row.number))
+
+        self._runs.write(work)
+
+    def close(self) -> None:
+        """Stop being an executor; what is unfinished becomes RESUMABLE, or goes back to the queue."""
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+        self._stop_listening()
+        _say_what_is_left(self._runs.close())
+        self._watch.close()
+        self._executors.release(self.lease)
+        if self._owns_store:
+            self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ---------------------------------------------------------------------------------------- inside
+
+    def _goes_to_queue(self, labels: Sequence[str], where: Where) -> bool:
+        wanted = set(labels)
+        fits = wanted <= set(self.lease.labels)
+        if where == "here":
+            if not fits:
+                lacking = sorted(wanted - set(self.lease.labels))
+                raise ValueError(f"this executor ({self.lease.name}) lacks the labels {lacking}")
+            return False
+        alive = self._executors.alive()
+        taken = any(info.claims and wanted <= set(info.labels) for info in alive)
+        if where == "auto" and fits and not taken:
+            return False
+        if not taken:
+            known = sorted({label for info in alive for label in info.labels})
+            warnings.warn(
+                f"no living executor takes work for the labels {sorted(wanted)} from the queue: "
+                f"it waits there until one does; known labels are {known}",
+                stacklevel=4,
+            )
+        return True
+
+    def _submit(self, given: Submission, engine: Engine | None) -> Handle[Any]:
+        other = False
+
+        def work(connection: Connection) -> list[Run | None]:
+            nonlocal other
+            row = self.records.workflow_or_none(connection, given.id)
+            if row is None:
+                return [self._runs.begin(connection, given, engine)]
+            other = row.shape != given.shape
+            return [self._runs.again(connection, row, engine)]
+
+        self._runs.await_end(given.id)
+        [run] = self._runs.enter(work, "journal.created")
+        if other:
+            text = f"workflow {given.id!r} exists, made of another graph: what is recorded is used"
+            warnings.warn(text, stacklevel=4)
+        if engine is None:
+            self._store.ring(QUEUE)
+        return self._handle(given.id, run)
+
+    def _look(self, workflow_id: str, task_id: str | None) -> Done[Output] | Failed | None:
+        """Look once whether a workflow or task has its value, or will have none."""
+        # In this order: what ended in between has its value by now.
+        error = self.records.end(workflow_id, task_id)
+        value = self.records.value(workflow_id, task_id)
+        if value is not None:
+            return Done(value)
+        return None if error is None else Failed(error)
+
+    def _handle(self, workflow_id: str, run: Run | None, task_id: str | None = None) -> Handle[Any]:
+        look = partial(self._look, workflow_id, task_id)
+        return Handle(workflow_id, run.future if run else self._watch.ask(look), self)
+
+
+def _door(executor: str) -> str:
+    """Name the topic that is rung for one executor, when somebody has taken a workflow from it."""
+    return f"executor/{executor}"
+
+
+def _checked_id(given: object) -> str:
+    if given is None:
+        return f"{new_id()}.{time.time():.9f}"
+    if not isinstance(given, str):
+        raise TypeError(f"a workflow_id is text, not {type(given).__name__}")
+    if not given or len(given) > _LONGEST:
+        raise ValueError(f"a workflow_id has 1 to {_LONGEST} characters, not {len(given)}")
+    return given
+
+
+def _say_what_is_left(runs: list[Run]) -> None:
+    if left := [run.id for run in runs if not run.requeue]:
+        shown = ", ".join(left[:3]) + (f" and {len(left) - 3} more" if len(left) > 3 else "")
+        _log.warning("unfinished, and to be continued by alula.workflow.resume(id): %s", shown)
+    if back := len(runs) - len(left):
+        _log.warning("unfinished, and back in the queue: %d tasks", back)

@@ -1,0 +1,256 @@
+"""The journal: the durable home of one run of a workflow.
+
+Everything is written before anybody may depend on it: the calls of all tasks before the first of them
+starts, a result before its readers start, the tasks of a continuation together with the pointer that
+commits to them. A write is one piece of a group commit, and stands behind the fence of its owner.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from .._core._gates import gate
+from .._core._ids import Key
+from ..errors import FencedError, WorkflowCancellationError, WorkflowError
+from ..futures import pack_error
+from ..graph import Done, Graph, Grown, Name, Outcome
+from ..graph import Recorded as Then
+from ..store import Lease, Store
+from ._names import Names
+from ._owner import Owner, disown
+from ._past import Past
+from ._rows import heads_of, insert_tasks, read_names, write_pointer, write_value
+from ._status import WorkflowStatus
+from ._tables import WORKFLOWS
+from ._tasks import Continued, Ended, Span, Task, outline, shape
+from ._vault import Stored, Vault
+
+__all__ = ["PYTHON", "Journal", "Submission"]
+
+PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
+"""What stored functions are good for: bytecode changes with every minor version."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A workflow that is to be: what its rows are made of.
+
+    Attributes
+    ----------
+    id
+        Its workflow id.
+    tasks, heads
+        Of its graph, the output last; and their sealed options.
+    labels
+        What its executor must be able to do, sorted.
+    metadata
+        The user's; fit for JSON.
+    requeue
+        Whether it goes back to the queue when its executor is gone, rather than wait to be resumed.
+    """
+
+    id: str
+    tasks: tuple[Task, ...]
+    heads: list[bytes]
+    labels: tuple[str, ...]
+    metadata: dict[str, Any] = field(default_factory=dict)
+    requeue: bool = False
+
+    @property
+    def shape(self) -> str:
+        """A fingerprint of the graph: names and edges, not values."""
+        return shape(self.tasks)
+
+
+class Journal:
+    """Records what happens in one run of one workflow; the `Home` of its drive.
+
+    Attributes
+    ----------
+    owner
+        The fence behind which everything is written.
+    past
+        What earlier runs have recorded.
+    news
+        Called after each record.
+    """
+
+    def __init__(self, store: Store, vault: Vault, owner: Owner, entry: Key) -> None:
+        self.owner = owner
+        self.past = Past(store, vault, owner.number, owner.workflow_id)
+        self.news: Callable[[], None] = lambda: None
+        self._store, self._vault = store, vault
+        self._final = entry  # key of the task whose value will be the output
+        self._graph: Graph | None = None
+        self._names: Names | None = None  # read from the records when the first new one is needed
+        self._successful = False
+
+    @classmethod
+    def create(
+        cls, connection: Connection, store: Store, vault: Vault, given: Submission, lease: Lease
+    ) -> "Journal":
+        """Write a new workflow whole, owned and running.
+
+        Parameters
+        ----------
+        connection
+            Inside a write transaction, in which no workflow has that id.
+        store, vault
+            Where this run is recorded.
+        given
+            The workflow.
+        lease
+            Of the executor that will run it.
+        """
+        owned = {"executor": lease.name, "epoch": lease.epoch, "started": store.clock.time()}
+        names = Names()
+        number = _insert(connection, store, given, names, WorkflowStatus.RUNNING, attempt=1, **owned)
+        owner = Owner(number, given.id, lease.name, lease.epoch, 1)
+        journal = cls(store, vault, owner, given.tasks[-1].key)
+        journal._graph, journal._names = outline(given.tasks), names
+        return journal
+
+    @staticmethod
+    def enqueue(connection: Connection, store: Store, given: Submission) -> None:
+        """Write a new workflow whole, owned by nobody; as in `create`."""
+        _insert(connection, store, given, Names(), WorkflowStatus.PENDING, attempt=0)
+
+    def graph(self) -> Graph:
+        """Give the graph that was submitted; `WorkflowNotResumableError` if it is not there."""
+        return self._graph or self.past.graph()
+
+    # ------------------------------------------------------------------------------------ the home
+
+    def recall(self, mark: Key | Name) -> Outcome | None:
+        """Say what was recorded of a task before this run."""
+        outcome = None if isinstance(mark, Name) else self.past.recall(mark)
+        if isinstance(outcome, Grown) and mark == self._final:
+            self._final = outcome.graph.outputs[0]
+        return outcome
+
+    def record(self, key: Key, outcome: Done[Any] | Grown, then: Then) -> None:
+        """Make a result durable, unless it is one that is not to be recorded."""
+        match outcome:
+            case Ended(Stored() as value, span):
+                self._record(partial(self._write_value, key, value, span), then)
+            case Continued(graph, span):
+                tasks: list[Task] = [node.fn for node in graph.nodes.values()]
+                if key == self._final:
+                    self._final = tasks[-1].key
+                if tasks[-1].recorded:
+                    heads = heads_of(self._vault, tasks)
+                    self._record(partial(self._write_growth, key, tasks, heads, span), then)
+                else:
+                    then(None)
+            case _:
+                then(None)
+
+    def commit(self, values: tuple[Any, ...], then: Then) -> None:
+        """Note that the workflow has succeeded; recording the last value may have said so already."""
+        if self._successful:
+            then(None)
+        else:
+            self._post(partial(self._end, WorkflowStatus.SUCCESSFUL), then)
+
+    # ---------------------------------------------------------------------------------- other ends
+
+    def fail(self, key: Key | None, error: BaseException, then: Then) -> None:
+        """Note that a task has failed, and with it the workflow."""
+        sealed = self._vault.seal_small(pack_error(error))
+        self._post(partial(self._end, WorkflowStatus.FAILED, failed=key, error=sealed), then)
+
+    def cancel(self, then: Then) -> None:
+        """Note that the workflow is cancelled; nothing more of this run will be recorded."""
+        self._post(partial(disown, number=self.owner.number, status=WorkflowStatus.CANCELED), then)
+
+    def release(self, status: WorkflowStatus, then: Then) -> None:
+        """Let go of the workflow unfinished: RUNNING is to be resumed, PENDING goes to the queue."""
+        self._post(partial(disown, number=self.owner.number, status=status), then)
+
+    def lost(self) -> WorkflowError | FencedError | None:
+        """Say how the workflow was lost to this run; None if it was not."""
+        asked = select(WORKFLOWS.c.status).where(WORKFLOWS.c.number == self.owner.number)
+        with self._store.reading() as connection:
+            if not self.owner.has_lost(connection):
+                return None
+            if connection.scalar(asked) == WorkflowStatus.CANCELED:
+                return WorkflowCancellationError(self.owner.workflow_id)
+            return self.owner.refused()
+
+    # --------------------------------------------------------------------------------------- inside
+
+    def _post(self, work: Callable[[Connection], None], then: Then) -> None:
+        def gated(connection: Connection) -> None:
+            work(connection)
+            gate("journal.commit")
+
+        self._store.post(gated, lambda _, error: then(error), fence=self.owner)
+
+    def _record(self, work: Callable[[Connection], None], then: Then) -> None:
+        def gated(error: BaseException | None) -> None:
+            if error is None:
+                gate("journal.recorded")
+            then(error)
+            self.news()
+
+        self._post(work, gated)
+
+    def _write_value(self, key: Key, value: Stored, span: Span, connection: Connection) -> None:
+        if not write_value(connection, self.owner.number, key, value, span):
+            raise FencedError(f"task {key} of workflow {self.owner.workflow_id!r}", self.owner.epoch)
+        if key == self._final:  # nothing else can be needed: one commit says both
+            self._end(WorkflowStatus.SUCCESSFUL, connection)
+            self._successful = True
+
+    def _write_growth(
+        self, key: Key, tasks: Sequence[Task], heads: list[bytes], span: Span, connection: Connection
+    ) -> None:
+        number, last = self.owner.number, tasks[-1]
+        if self._names is None:
+            self._names = read_names(connection, number)
+        insert_tasks(connection, number, tasks, heads, self._names)
+        write_pointer(connection, number, key, last.key, span)
+        if last.root is not None and last.root != key:
+            # The first link of a chain points to the newest, so that nobody ever walks the chain.
+            write_pointer(connection, number, last.root, last.key)
+
+    def _end(self, status: WorkflowStatus, connection: Connection, **facts: object) -> None:
+        now = self._store.clock.time()
+        connection.execute(_END, {"of_number": self.owner.number, "status": status, "ended": now, **facts})
+
+
+# Statements of the hot path are built once: to build one costs more than to execute it.
+_WORKFLOW: Final = insert(WORKFLOWS)
+_END: Final = update(WORKFLOWS).where(WORKFLOWS.c.number == bindparam("of_number"))
+
+
+def _insert(
+    connection: Connection,
+    store: Store,
+    given: Submission,
+    names: Names,
+    status: WorkflowStatus,
+    **owned: object,
+) -> int:
+    row = {
+        "id": given.id,
+        "status": status,
+        "entry": given.tasks[-1].key,
+        "labels": ",".join(given.labels),
+        "metadata": json.dumps(given.metadata),
+        "shape": given.shape,
+        "python": PYTHON,
+        "requeue": given.requeue,
+        "created": store.clock.time(),
+    }
+    made = connection.execute(_WORKFLOW, {**row, **owned})
+    assert made.inserted_primary_key is not None
+    number = int(made.inserted_primary_key[0])
+    insert_tasks(connection, number, given.tasks, given.heads, names)
+    gate("journal.commit")
+    return number

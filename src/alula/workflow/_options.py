@@ -1,0 +1,145 @@
+"""What may be said of a task of a workflow, beyond what the engine is told.
+
+The options ride inside the engine's (`TaskOptions.metadata`), where the engine does not look.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from ..errors import UnsupportedError, suggest
+from ..futures import RemoteFunction
+
+__all__ = ["Options", "check_metadata", "options"]
+
+
+class Options(Mapping[str, Any]):
+    """Options of a task, as keywords for ``.options(**...)`` and as a decorator over ``@remote``."""
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        self._keywords = MappingProxyType({"metadata": dict(given)})
+
+    def __getitem__(self, name: str) -> Any:
+        return self._keywords[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keywords)
+
+    def __len__(self) -> int:
+        return len(self._keywords)
+
+    def __call__(self, function: Any) -> Any:
+        """Give the remote function with these options.
+
+        Raises
+        ------
+        ValueError
+            If it is not a remote function.
+        """
+        if not isinstance(function, RemoteFunction):
+            raise ValueError(f"@workflow.options(...) goes above @remote on a function, not on {function!r}")
+        return function.options(**self)
+
+
+def options(**given: Any) -> Options:
+    """Say how a task of a workflow is recorded: ``f.options(**workflow.options(checkpoint=False))``.
+
+    Parameters
+    ----------
+    **given
+        ``task_id`` (or ``name``), text: how people call the task; ``<module>.<function>`` by default.
+        ``metadata``: a dict that JSON can hold, kept with the task.
+        ``checkpoint``: whether the result is recorded; None, the default, takes it from the task that
+        made this one, and is True for the first.
+        ``max_retries``, whole number: further attempts after any failure; -1 for ever.
+        ``retry_exceptions``: which errors of the task's own code count as failures to retry: True (all, the
+        default if `max_retries` is given here), False, or a list of classes.
+
+    Returns
+    -------
+    Options
+        A mapping for ``.options(**...)``, and a decorator for a remote function.
+
+    Raises
+    ------
+    ValueError
+        If a keyword is unknown, or a value out of range or not fit for JSON.
+    TypeError
+        If a value is of the wrong type.
+    UnsupportedError
+        For ``catch_exceptions=True`` and ``allow_inplace=True``, which this version does not have.
+
+    Examples
+    --------
+    >>> sorted(options(task_id="load", checkpoint=False)["metadata"].items())
+    [('checkpoint', False), ('task_id', 'load')]
+    """
+    checked: dict[str, Any] = {}
+    for name, value in given.items():
+        check = _CHECKS.get(name)
+        if check is None:
+            raise ValueError(f"unknown workflow option {name!r}; {suggest(name, _CHECKS)}")
+        check(name, value)
+        checked["task_id" if name == "name" else name] = value
+    if "max_retries" in checked:
+        # Said here it has always meant the errors of the task's own code, too.
+        checked.setdefault("retry_exceptions", True)
+    return Options(checked)
+
+
+def check_metadata(name: str, value: Any) -> None:
+    """Raise `ValueError` unless the value is a dict that JSON can hold."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} must be a dict, not {type(value).__name__}")
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be a dict that JSON can hold: {error}") from error
+
+
+def _text(name: str, value: Any) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be text, not {value!r}")
+    if not value:
+        raise ValueError(f"{name} must not be empty")
+
+
+def _flag_or_none(name: str, value: Any) -> None:
+    if not (value is None or isinstance(value, bool)):
+        raise TypeError(f"{name} must be True, False or None, not {value!r}")
+
+
+def _count(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be a whole number, not {value!r}")
+    if value < -1:
+        raise ValueError(f"{name} must be -1 or more, not {value}")
+
+
+def _classes(name: str, value: Any) -> None:
+    if isinstance(value, bool):
+        return
+    if not isinstance(value, (list, tuple)) or not all(
+        isinstance(cls, type) and issubclass(cls, BaseException) for cls in value
+    ):
+        raise TypeError(f"{name} must be True, False or a list of exception classes, not {value!r}")
+
+
+def _not_yet(name: str, value: Any) -> None:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, not {value!r}")
+    if value:
+        raise UnsupportedError(f"workflow.options({name}=True)", "workflow", "this version knows only False")
+
+
+_CHECKS: Final[Mapping[str, Callable[[str, Any], None]]] = {
+    "allow_inplace": _not_yet,
+    "catch_exceptions": _not_yet,
+    "checkpoint": _flag_or_none,
+    "max_retries": _count,
+    "metadata": check_metadata,
+    "name": _text,
+    "retry_exceptions": _classes,
+    "task_id": _text,
+}

@@ -1,0 +1,107 @@
+"""Who may write to a workflow.
+
+One executor owns it at a time. Whoever takes it over, cancels it or lets it go changes the attempt in its
+row, so that nothing which an earlier owner still has on the way can be written any more.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, Row, bindparam, select, update
+
+from ..errors import FencedError
+from ..store import Lease, Store
+from ._status import WorkflowStatus
+from ._tables import METADATA, VERSION, WORKFLOWS
+
+__all__ = ["Owner", "disown", "owner_of", "take"]
+
+# Statements of the hot path are built once: to build one costs more than to execute it.
+_MINE: Final = select(WORKFLOWS.c.number).where(
+    WORKFLOWS.c.number == bindparam("number"),
+    WORKFLOWS.c.executor == bindparam("executor"),
+    WORKFLOWS.c.epoch == bindparam("epoch"),
+    WORKFLOWS.c.attempt == bindparam("attempt"),
+)
+_MINE_TO_WRITE: Final = _MINE.where(WORKFLOWS.c.status == WorkflowStatus.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The fence of one run of one workflow.
+
+    Attributes
+    ----------
+    number, workflow_id
+        Of the workflow.
+    executor, epoch
+        Of the executor that owns it.
+    attempt
+        Of the workflow: how often it has changed hands.
+    """
+
+    number: int
+    workflow_id: str
+    executor: str
+    epoch: int
+    attempt: int
+
+    def __call__(self, connection: Connection) -> None:
+        """Raise `FencedError` unless this owner still owns the workflow, and it has not ended."""
+        if connection.scalar(_MINE_TO_WRITE, self._facts()) is None:
+            raise self.refused()
+
+    def has_lost(self, connection: Connection) -> bool:
+        """Tell whether the workflow belongs to nobody or another now."""
+        return connection.scalar(_MINE, self._facts()) is None
+
+    def refused(self) -> FencedError:
+        """Give the error of a writer that has been superseded."""
+        return FencedError(f"workflow {self.workflow_id!r}", self.epoch)
+
+    def _facts(self) -> dict[str, object]:
+        return {
+            "number": self.number,
+            "executor": self.executor,
+            "epoch": self.epoch,
+            "attempt": self.attempt,
+        }
+
+
+def take(connection: Connection, row: Row[tuple[object, ...]], lease: Lease, now: float) -> Owner:
+    """Make an executor the owner of a workflow that nobody owns, and set it running."""
+    owner = Owner(row.number, row.id, lease.name, lease.epoch, row.attempt + 1)
+    connection.execute(
+        update(WORKFLOWS)
+        .where(WORKFLOWS.c.number == row.number)
+        .values(
+            status=WorkflowStatus.RUNNING,
+            executor=owner.executor,
+            epoch=owner.epoch,
+            attempt=owner.attempt,
+            started=now,
+            ended=None,
+            failed=None,
+            error=None,
+        )
+    )
+    return owner
+
+
+def disown(connection: Connection, number: int, **changes: object) -> None:
+    """Leave a workflow without an owner; whatever its owner has on the way is refused from here on."""
+    connection.execute(
+        update(WORKFLOWS)
+        .where(WORKFLOWS.c.number == number)
+        .values(executor=None, epoch=None, attempt=WORKFLOWS.c.attempt + 1, **changes)
+    )
+
+
+def owner_of(store: Store, workflow_id: str) -> str | None:
+    """Give the name of the executor that owns a workflow, or did when it ended; None if there is none."""
+    store.ensure("workflow", VERSION, METADATA)
+    with store.reading() as connection:
+        name: str | None = connection.scalar(
+            select(WORKFLOWS.c.executor).where(WORKFLOWS.c.id == workflow_id)
+        )
+    return name

@@ -1,0 +1,81 @@
+"""What was recorded of a workflow before this run of it: read when it is needed, and not before.
+
+A task that has ended costs its row without arguments and value; a chain of continuations costs its
+newest link, to which the first one points.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from .._core._ids import Key
+from ..errors import WorkflowNotResumableError
+from ..graph import Done, Graph, Grown
+from ..store import Store
+from ._rows import TaskRow, one_task, read_tasks, read_values, task_of
+from ._tables import TASKS
+from ._tasks import outline
+from ._vault import Output, Recorded, Stored, Vault
+
+__all__ = ["Past"]
+
+
+class Past:
+    """Reads the records of one workflow on behalf of its journal.
+
+    What should be recorded and is not there raises `WorkflowNotResumableError`, which names it.
+    """
+
+    def __init__(self, store: Store, vault: Vault, number: int, workflow_id: str) -> None:
+        self._store, self._vault = store, vault
+        self._number, self._id = number, workflow_id
+        self._ended: dict[Key, TaskRow] = {}
+
+    def graph(self, creator: str = "") -> Graph:
+        """Give the graph that a task made; that which was submitted, by default."""
+        with self._store.reading() as connection:
+            rows = read_tasks(connection, self._number, creator)
+        if not rows:
+            raise self._damaged(f"what task {creator} made" if creator else "its first graph")
+        self._ended.update({row.key: row for row in rows if row.pointer or row.digest})
+        return outline([task_of(self._vault, row) for row in rows])
+
+    def recall(self, key: Key) -> Done[Recorded] | Grown | None:
+        """Say how a task has ended, if it has and its graph was read."""
+        row = self._ended.get(key)
+        if row is None:
+            return None
+        if row.pointer is None:
+            return Done(Recorded(row.key))
+        return Grown(self.graph(self._creator(row.pointer)))
+
+    def values(self, driven: Sequence[Output | Recorded]) -> tuple[Output, ...]:
+        """Give values as a drive has them, those of earlier runs read in one go."""
+        keys = [value.key for value in driven if isinstance(value, Recorded)]
+        found: dict[Key, Stored] = {}
+        if keys:
+            with self._store.reading() as connection:
+                found = read_values(connection, self._number, keys)
+        if lost := [key for key in keys if key not in found]:
+            raise self._damaged(f"the values of tasks {lost}")
+        return tuple([found[v.key] if isinstance(v, Recorded) else v for v in driven])
+
+    def task_id(self, key: Key | None) -> str | None:
+        """Give the id of a task, if it is recorded."""
+        if key is None:
+            return None
+        asked = select(TASKS.c.task_id).where(one_task(self._number, key))
+        with self._store.reading() as connection:
+            found: str | None = connection.scalar(asked)
+        return found
+
+    def _creator(self, key: Key) -> str:
+        asked = select(TASKS.c.creator).where(one_task(self._number, key))
+        with self._store.reading() as connection:
+            creator: str | None = connection.scalar(asked)
+        if creator is None:
+            raise self._damaged(f"task {key}")
+        return creator
+
+    def _damaged(self, what: str) -> WorkflowNotResumableError:
+        return WorkflowNotResumableError(self._id, f"{what} should be recorded and is not there")

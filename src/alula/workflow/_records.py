@@ -1,0 +1,204 @@
+"""What the records say of workflows: read only, by any process, whether or not their owners live."""
+
+import json
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Final, TypeAlias
+
+from sqlalchemy import Connection, Row, bindparam, select
+
+from .._core._ids import Key
+from ..errors import (
+    WorkflowCancellationError,
+    WorkflowError,
+    WorkflowExecutionError,
+    WorkflowNotFoundError,
+    WorkflowOutputNotReady,
+)
+from ..futures import unpack_error
+from ..store import Executors, Store
+from ._rows import one_task, options_of
+from ._status import WorkflowStatus
+from ._tables import TASKS, WORKFLOWS
+from ._vault import Stored, Vault
+
+__all__ = ["Records", "WorkflowRow"]
+
+WorkflowRow: TypeAlias = Row[tuple[Any, ...]]
+
+_BY_ID: Final = select(WORKFLOWS).where(WORKFLOWS.c.id == bindparam("id"))
+_ACTIVE: Final = (WorkflowStatus.RUNNING, WorkflowStatus.PENDING)
+
+
+class Records:
+    """Reads the workflows of one store.
+
+    Parameters
+    ----------
+    store, executors, vault
+        Where they are recorded, who may own them, and what opens their values.
+    runs_here
+        Tells whether this process runs a workflow that it owns.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        executors: Executors,
+        vault: Vault,
+        runs_here: Callable[[WorkflowRow], bool | None],
+    ) -> None:
+        self._store, self._executors, self._vault = store, executors, vault
+        self._runs_here = runs_here
+
+    # -------------------------------------------------------------------------------------- status
+
+    def status(self, row: WorkflowRow) -> WorkflowStatus:
+        """Give the status of a workflow's row, looking whether its owner lives."""
+        stored = WorkflowStatus(row.status)
+        if stored not in _ACTIVE or (stored is WorkflowStatus.PENDING and row.executor is None):
+            return stored
+        return stored if self._owned(row) else WorkflowStatus.RESUMABLE
+
+    def is_active(self, row: WorkflowRow) -> bool:
+        """Tell whether somebody runs the workflow, or it waits in the queue."""
+        return self.status(row) in _ACTIVE
+
+    def status_of(self, workflow_id: str) -> WorkflowStatus:
+        """Give the status of a workflow; `WorkflowNotFoundError` if there is none."""
+        with self._store.reading() as connection:
+            return self.status(self.workflow(connection, workflow_id))
+
+    def list(self, wanted: Collection[WorkflowStatus]) -> list[tuple[str, WorkflowStatus]]:
+        """Give ids and statuses of the workflows in one of these states, in the order of submission."""
+        stored = set(wanted)
+        if WorkflowStatus.RESUMABLE in stored:
+            stored |= set(_ACTIVE)
+        c = WORKFLOWS.c
+        columns = select(c.id, c.status, c.executor, c.epoch)
+        asked = columns.where(c.status.in_(stored)).order_by(c.number)
+        with self._store.reading() as connection:
+            rows = connection.execute(asked).all()
+        found = [(str(row.id), self.status(row)) for row in rows]
+        return [(id_, status) for id_, status in found if status in wanted]
+
+    def _owned(self, row: WorkflowRow) -> bool:
+        if row.executor is None:
+            return False
+        here = self._runs_here(row)
+        return self._executors.is_alive(row.executor, row.epoch) if here is None else here
+
+    # ------------------------------------------------------------------------------------- outputs
+
+    def value(self, workflow_id: str, task_id: str | None) -> Stored | None:
+        """Give what is recorded of a workflow's output or a task's; None if there is nothing yet."""
+        with self._store.reading() as connection:
+            row = self.workflow(connection, workflow_id)
+            key = row.entry if task_id is None else self._key(connection, row.number, task_id)
+            return None if key is None else self._follow(connection, row.number, key)
+
+    def end(self, workflow_id: str, task_id: str | None) -> WorkflowError | None:
+        """Say why there is no value and will be none; None while the workflow is active."""
+        with self._store.reading() as connection:
+            row = self.workflow(connection, workflow_id)
+            end = self._end(connection, row)
+            if end and task_id is not None and self._key(connection, row.number, task_id) is None:
+                return WorkflowNotFoundError(workflow_id, task_id)
+            return end
+
+    def _end(self, connection: Connection, row: WorkflowRow) -> WorkflowError | None:
+        match self.status(row):
+            case WorkflowStatus.RUNNING | WorkflowStatus.PENDING:
+                return None
+            case WorkflowStatus.FAILED:
+                return self._failure(connection, row)
+            case WorkflowStatus.CANCELED:
+                return WorkflowCancellationError(row.id)
+            case WorkflowStatus.SUCCESSFUL:
+                return WorkflowOutputNotReady(row.id, "the value was not recorded (checkpoint=False)")
+            case _ if row.requeue:  # whoever claims next returns it to the queue
+                return None
+            case _:
+                return WorkflowOutputNotReady(
+                    row.id, f"whoever ran it is gone; resume({row.id!r}) goes on with it"
+                )
+
+    def _failure(self, connection: Connection, row: WorkflowRow) -> WorkflowError:
+        task = row.failed and connection.scalar(
+            select(TASKS.c.task_id).where(one_task(row.number, row.failed))
+        )
+        error = WorkflowExecutionError(row.id, task)
+        error.__cause__ = unpack_error(self._vault.unseal(Stored("", row.error), "a stored error"))
+        return error
+
+    def _follow(self, connection: Connection, number: int, key: Key) -> Stored | None:
+        """Give the value at the end of a chain of continuations, in two steps however long it is."""
+        c = TASKS.c
+        asked = select(c.pointer, c.root, c.digest, c.value)
+        row = connection.execute(asked.where(one_task(number, key))).one()
+        if row.pointer is not None:
+            first = row.root or key
+            newest = select(c.pointer).where(one_task(number, first)).scalar_subquery()
+            row = connection.execute(asked.where(c.workflow == number, c.key == newest)).one()
+        return None if row.digest is None else Stored(row.digest, row.value)
+
+    # ------------------------------------------------------------------------------------ metadata
+
+    def workflow_metadata(self, workflow_id: str) -> dict[str, Any]:
+        """Describe a workflow; see `alula.workflow.get_metadata`."""
+        with self._store.reading() as connection:
+            row = self.workflow(connection, workflow_id)
+        return {
+            "status": self.status(row),
+            "user_metadata": json.loads(row.metadata),
+            "stats": _stats(row),
+        }
+
+    def task_metadata(self, workflow_id: str, task_id: str) -> dict[str, Any]:
+        """Describe a task; see `alula.workflow.get_metadata`."""
+        c = TASKS.c
+        with self._store.reading() as connection:
+            number = self.workflow(connection, workflow_id).number
+            asked = select(TASKS).where(c.workflow == number, c.task_id == task_id)
+            row = connection.execute(asked).one_or_none()
+            if row is None:
+                raise WorkflowNotFoundError(workflow_id, task_id)
+            keys = row.inputs.split(",")
+            found = connection.execute(
+                select(c.task_id).where(c.workflow == number, c.key.in_(keys)).order_by(c.position)
+            )
+            inputs = list(found.scalars())
+        return {"task_id": task_id, "workflow_refs": inputs, "stats": _stats(row), **self._described(row)}
+
+    def _described(self, row: Any) -> dict[str, Any]:
+        engine, retry, metadata = options_of(self._vault, row)
+        options = {
+            "task_type": "FUNCTION",
+            "max_retries": retry.most,
+            "retry_exceptions": retry.errors,
+            "catch_exceptions": False,
+            "checkpoint": row.checkpoint,
+            "ray_options": {"num_cpus": engine.num_cpus, "resources": dict(engine.resources)},
+        }
+        return {"task_options": options, "user_metadata": metadata}
+
+    # --------------------------------------------------------------------------------------- rows
+
+    def workflow(self, connection: Connection, workflow_id: str) -> WorkflowRow:
+        """Give the row of a workflow; `WorkflowNotFoundError` if there is none."""
+        row = self.workflow_or_none(connection, workflow_id)
+        if row is None:
+            raise WorkflowNotFoundError(workflow_id)
+        return row
+
+    def workflow_or_none(self, connection: Connection, workflow_id: str) -> WorkflowRow | None:
+        """Give the row of a workflow, if there is one."""
+        return connection.execute(_BY_ID, {"id": workflow_id}).one_or_none()
+
+    def _key(self, connection: Connection, number: int, task_id: str) -> Key | None:
+        c = TASKS.c
+        return connection.scalar(select(c.key).where(c.workflow == number, c.task_id == task_id))
+
+
+def _stats(row: Any) -> dict[str, float]:
+    times: Sequence[tuple[str, float | None]] = (("start_time", row.started), ("end_time", row.ended))
+    return {name: time for name, time in times if time is not None}

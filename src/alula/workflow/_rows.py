@@ -1,0 +1,169 @@
+"""Tasks as rows: written and read inside the transactions of others.
+
+The options of a task are sealed, for they may name classes; its inputs and names are plain, so that an
+outline of a graph can be read without opening anything.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from typing import Any, Final, TypeAlias, cast
+
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, insert, select, update
+
+from .._core._ids import Key
+from ..futures import TaskOptions
+from ._names import Names, task_id
+from ._tables import TASKS
+from ._tasks import Retry, Span, Task, engine_options
+from ._vault import Stored, Vault
+
+__all__ = [
+    "TaskRow",
+    "heads_of",
+    "insert_tasks",
+    "one_task",
+    "options_of",
+    "read_names",
+    "read_tasks",
+    "read_values",
+    "task_of",
+    "write_pointer",
+    "write_value",
+]
+
+TaskRow: TypeAlias = Row[tuple[Any, ...]]
+
+# Statements of the hot path are built once: to build one costs more than to execute it.
+_INSERT: Final = insert(TASKS)
+_TASK: Final = update(TASKS).where(
+    TASKS.c.workflow == bindparam("of_workflow"), TASKS.c.key == bindparam("of_key")
+)
+_FIRST_RESULT: Final = _TASK.where(TASKS.c.digest.is_(None), TASKS.c.pointer.is_(None))
+
+_CHUNK: Final = 500  # keys in one query, well below what any database allows
+_DECIDED: Final = {"max_retries", "metadata", "name", "num_returns", "retry_exceptions"}
+_ENGINE: Final = tuple([f.name for f in fields(TaskOptions) if f.name not in _DECIDED])
+
+
+def one_task(number: int, key: Key) -> ColumnElement[bool]:
+    """Select one task of one workflow."""
+    return (TASKS.c.workflow == number) & (TASKS.c.key == key)
+
+
+def heads_of(vault: Vault, tasks: Iterable[Task]) -> list[bytes]:
+    """Seal the options of tasks, as they stand in their rows."""
+    return [_head(vault, task) for task in tasks]
+
+
+def _head(vault: Vault, task: Task) -> bytes:
+    engine = {name: getattr(task.engine, name) for name in _ENGINE}
+    engine["resources"] = dict(task.engine.resources)
+    # Plain containers, which are sealed ten times as fast as objects.
+    return vault.seal_small((engine, task.retry.most, task.retry.errors, dict(task.metadata)))
+
+
+def options_of(vault: Vault, row: TaskRow) -> tuple[TaskOptions, Retry, dict[str, Any]]:
+    """Give what the engine is to hold for a task, how often it is tried, and its metadata."""
+    sealed = Stored("", row.head)
+    engine, most, errors, metadata = vault.unseal(sealed, f"the options of task {row.task_id!r}")
+    options = engine_options(TaskOptions(**engine), row.name, checkpoint=row.checkpoint)
+    return options, Retry(most, errors), metadata
+
+
+def insert_tasks(
+    connection: Connection, number: int, tasks: Sequence[Task], heads: Sequence[bytes], names: Names
+) -> None:
+    """Write tasks that nobody has recorded yet, giving each its id."""
+    rows = [_row(number, task, head, names) for task, head in zip(tasks, heads, strict=True)]
+    connection.execute(_INSERT, rows)
+
+
+def _row(number: int, task: Task, head: bytes, names: Names) -> dict[str, Any]:
+    assert task.call is not None
+    nth = names.give(task.name)
+    return {
+        "workflow": number,
+        "key": task.key,
+        "creator": task.creator,
+        "position": task.position,
+        "root": task.root,
+        "name": task.name,
+        "nth": nth,
+        "task_id": task_id(task.name, nth),
+        "inputs": ",".join(task.inputs),
+        "head": head,
+        "checkpoint": task.checkpoint,
+        "call_digest": task.call.digest,
+        "call": task.call.data,
+    }
+
+
+def write_value(connection: Connection, number: int, key: Key, value: Stored, span: Span) -> bool:
+    """Write the value of a task, if it has no result yet; tell whether it had none."""
+    facts = {"digest": value.digest, "value": value.data, **_times(span)}
+    made = connection.execute(_FIRST_RESULT, {"of_workflow": number, "of_key": key, **facts})
+    return made.rowcount == 1
+
+
+def write_pointer(
+    connection: Connection, number: int, key: Key, pointer: Key, span: Span | None = None
+) -> None:
+    """Let a task have the value of another; with the span of the attempt that made it so."""
+    facts = {"pointer": pointer, **(_times(span) if span else {})}
+    connection.execute(_TASK, {"of_workflow": number, "of_key": key, **facts})
+
+
+def _times(span: Span) -> dict[str, Any]:
+    return {"started": span.started, "ended": span.ended, "attempts": span.attempts}
+
+
+def read_tasks(connection: Connection, number: int, creator: str) -> Sequence[TaskRow]:
+    """Read the tasks that one task made, in their order; values not at all, calls only if still needed."""
+    c = TASKS.c
+    unfinished = c.pointer.is_(None) & c.digest.is_(None)
+    columns = [column for column in TASKS.c if column.name not in ("call", "value")]
+    asked = (
+        select(*columns, case((unfinished, c.call)).label("call"))
+        .where(c.workflow == number, c.creator == creator)
+        .order_by(c.position)
+    )
+    return cast("Sequence[TaskRow]", connection.execute(asked).all())
+
+
+def task_of(vault: Vault, row: TaskRow) -> Task:
+    """Give the task of a row; one that has ended comes without what only running it needs."""
+    ended = row.pointer is not None or row.digest is not None
+    inputs = tuple(Key(key) for key in row.inputs.split(",") if key)
+    facts: dict[str, Any] = {
+        "key": row.key,
+        "creator": row.creator,
+        "position": row.position,
+        "root": row.root,
+        "name": row.name,
+        "inputs": inputs,
+        "checkpoint": row.checkpoint,
+    }
+    if ended:
+        return Task(call=None, **facts)
+    engine, retry, metadata = options_of(vault, row)
+    call = Stored(row.call_digest, row.call)
+    return Task(call=call, engine=engine, retry=retry, metadata=metadata, **facts)
+
+
+def read_values(connection: Connection, number: int, keys: Sequence[Key]) -> dict[Key, Stored]:
+    """Read the recorded values of tasks; those without one are left out."""
+    c = TASKS.c
+    found: dict[Key, Stored] = {}
+    for i in range(0, len(keys), _CHUNK):
+        asked = select(c.key, c.digest, c.value).where(
+            c.workflow == number, c.key.in_(keys[i : i + _CHUNK]), c.digest.is_not(None)
+        )
+        found.update({key: Stored(digest, value) for key, digest, value in connection.execute(asked)})
+    return found
+
+
+def read_names(connection: Connection, number: int) -> Names:
+    """Read how often each name was given in a workflow."""
+    c = TASKS.c
+    asked = select(c.name, func.max(c.nth) + 1).where(c.workflow == number).group_by(c.name)
+    return Names({row[0]: row[1] for row in connection.execute(asked)})

@@ -1,0 +1,157 @@
+"""One workflow on its way in this process: its journal, its drive, and those who wait for it."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from threading import Event, Lock
+
+from ..errors import (
+    FencedError,
+    NodeDiedError,
+    StoreUnavailableError,
+    WorkflowCancellationError,
+    WorkflowExecutionError,
+)
+from ..futures import Engine
+from ..graph import Done, Drive, Failed, Outcome, Scope
+from ._journal import Journal
+from ._place import TaskPlace
+from ._status import WorkflowStatus
+from ._vault import Output, Vault
+
+__all__ = ["Run"]
+
+
+class Run:
+    """Drives a workflow that this process owns.
+
+    Attributes
+    ----------
+    id
+        The workflow's.
+    requeue
+        Whether it goes back to the queue when this process cannot go on with it.
+    abandoned
+        Whether this process has given it up unfinished.
+    future
+        Its output; settled when its status says so, and not before.
+    ended
+        Set when nothing of it runs here any more.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        engine: Engine,
+        vault: Vault,
+        *,
+        requeue: bool,
+        leave: Callable[["Run"], None],
+    ) -> None:
+        """Prepare a run; nothing happens before `start`.
+
+        Parameters
+        ----------
+        leave
+            Called when the run is over here, before anybody else hears of it.
+        """
+        self.id = journal.owner.workflow_id
+        self.requeue = requeue
+        self.future: Future[Output] = Future()
+        self.future.set_running_or_notify_cancel()  # from here on nobody's waiting can cancel it
+        self.ended = Event()
+        self._journal, self._engine, self._vault = journal, engine, vault
+        self._leave = leave
+        self.abandoned = False
+        self._drive: Drive | None = None
+        self._settling = Lock()
+        self._settled = False
+
+    def start(self) -> None:
+        """Start what is ready."""
+        try:
+            graph = self._journal.graph()
+            place = TaskPlace(self._engine, self._vault, self._journal.past)
+            self._drive = Drive(graph, place, Scope(), self._journal, then=self._driven)
+        except Exception as error:  # the records cannot be read: they may be whole for another reader
+            self.abandon(error)
+        else:
+            self._drive.start()
+
+    def cancel(self) -> None:
+        """Make the workflow CANCELED, then tell what runs to end; who waits hears of it at once."""
+        self._journal.cancel(self._cancelled)
+
+    def abandon(self, why: BaseException) -> None:
+        """Leave the workflow as it stands in the records, to be resumed or claimed by another."""
+        status = WorkflowStatus.PENDING if self.requeue else WorkflowStatus.RUNNING
+        self.abandoned = True
+        try:
+            self._journal.release(status, lambda _: self.drop(why))
+        except StoreUnavailableError:  # then the end of this process lets go of it
+            self.drop(why)
+
+    def drop(self, error: BaseException) -> None:
+        """Stop what runs here, for the workflow is another's now; who waits here gets the error."""
+        self._settle(Failed(error))
+        if self._drive is not None:
+            self._drive.cancel()
+        else:
+            self.ended.set()
+
+    def check(self) -> None:
+        """Drop the run if another has taken or cancelled the workflow."""
+        if (lost := self._journal.lost()) is not None:
+            self.drop(lost)
+
+    def wait(self) -> None:
+        """Return when the workflow is over for this process: succeeded, failed, cancelled or left."""
+        wait([self.future])
+
+    # --------------------------------------------------------------------------------------- inside
+
+    def _cancelled(self, error: BaseException | None) -> None:
+        # Refused is who comes too late: the workflow has ended, or is another's, and the drive will say so.
+        if not isinstance(error, FencedError):
+            self.drop(error or WorkflowCancellationError(self.id))
+
+    def _driven(self, outcome: Outcome) -> None:
+        """Hear from the drive that all of it has ended."""
+        self.ended.set()
+        if self._settled:  # cancelled or abandoned: what became of it here is of no interest
+            return
+        try:
+            self._conclude(outcome)
+        except Exception as error:  # the records cannot be read or written: who waits must hear it
+            self._settle(Failed(error))
+
+    def _conclude(self, outcome: Outcome) -> None:
+        match outcome:
+            case Done(values):
+                self._settle(Done(self._journal.past.values(values)[0]))
+            case Failed(NodeDiedError() as error):
+                self.abandon(error)
+            case Failed(FencedError() as error):
+                self._settle(Failed(self._journal.lost() or error))
+            case Failed(error):
+                self._fail(error)
+            case _:
+                raise AssertionError("a drive ends with a value or an error")
+
+    def _fail(self, error: BaseException) -> None:
+        assert self._drive is not None
+        key = next((key for key, found in self._drive.failures.items() if found is error), None)
+        raised = WorkflowExecutionError(self.id, self._journal.past.task_id(key))
+        raised.__cause__ = error
+        # If even that cannot be written, the records call it resumable once this process is gone.
+        self._journal.fail(key, error, lambda _: self._settle(Failed(raised)))
+
+    def _settle(self, outcome: Done[Output] | Failed) -> None:
+        with self._settling:
+            if self._settled:
+                return
+            self._settled = True
+        self._leave(self)
+        if isinstance(outcome, Done):
+            self.future.set_result(outcome.value)
+        else:
+            self.future.set_exception(outcome.error)

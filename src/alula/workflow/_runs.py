@@ -1,0 +1,226 @@
+"""The runs of this process: what it owns, and how that begins and ends.
+
+Whoever becomes or ceases to be the owner of a workflow does so in one transaction, made in the one
+thread that makes all posted writes of this process. So what this process believes to run, and what
+the records say it runs, agree.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Event, Lock, get_ident
+from typing import TypeVar, cast
+
+from sqlalchemy import Connection
+
+from .._core._gates import gate
+from ..errors import (
+    StoreUnavailableError,
+    WorkflowError,
+    WorkflowNotResumableError,
+    WorkflowOutputNotReady,
+)
+from ..futures import Engine
+from ..store import Executors, Lease, Store
+from ._journal import PYTHON, Journal, Submission
+from ._owner import disown, take
+from ._queue import QUEUE
+from ._records import Records, WorkflowRow
+from ._run import Run
+from ._status import WorkflowStatus
+from ._vault import Vault
+from ._watch import TOPIC, Watch
+
+__all__ = ["Runs"]
+
+R = TypeVar("R")
+
+
+class Runs:
+    """What one executor runs.
+
+    Attributes
+    ----------
+    records
+        What is recorded of all workflows; knows of those that run here.
+    """
+
+    def __init__(self, store: Store, vault: Vault, lease: Lease, executors: Executors, watch: Watch) -> None:
+        self.records = Records(store, executors, vault, self._runs_here)
+        self._store, self._vault, self._lease, self._watch = store, vault, lease, watch
+        self._lock = Lock()
+        self._closed = False
+        self._writer = 0  # the thread that makes the posted writes, as far as it is known
+        self._active: dict[str, Run] = {}
+        self._ending: dict[str, Run] = {}  # nobody waits for these any more, but some of it still runs
+
+    def write(
+        self, work: Callable[[Connection], R], then: Callable[[bool], None] = lambda durable: None
+    ) -> R:
+        """Do some work in the writer's thread, and give its result when it is durable.
+
+        Parameters
+        ----------
+        work
+            What to do, inside a transaction.
+        then
+            Called in that thread before this returns; told whether it is durable.
+
+        Raises
+        ------
+        RuntimeError
+            If this is called in that thread itself, from somebody's callback: it would wait for itself.
+        """
+        if get_ident() == self._writer:
+            raise RuntimeError("this waits for the store, so no callback may call it: use another thread")
+        done = Event()
+        answer: list[tuple[R | None, BaseException | None]] = []
+
+        def told(result: R | None, error: BaseException | None) -> None:
+            self._writer = get_ident()
+            try:
+                then(error is None)
+            finally:
+                answer.append((result, error))
+                done.set()
+
+        self._store.post(work, told)
+        done.wait()
+        [(result, error)] = answer
+        if error is not None:
+            raise error
+        return cast("R", result)
+
+    def get(self, workflow_id: str) -> Run | None:
+        """Give the run of a workflow, if it is active here."""
+        return self._active.get(workflow_id)
+
+    def check(self) -> None:
+        """Drop what others have taken or cancelled."""
+        for run in self._all():
+            with suppress(StoreUnavailableError):  # then the run's own next write will find out
+                run.check()
+
+    def close(self) -> list[Run]:
+        """Begin nothing more, and let go of what is unfinished; give that."""
+        with self._lock:
+            self._closed = True
+        runs = self._all()
+        for run in runs:
+            why = f"its executor was closed; resume({run.id!r}) goes on with it"
+            run.abandon(WorkflowOutputNotReady(run.id, why))
+        for run in runs:
+            run.wait()
+        return runs
+
+    def enter(
+        self, work: Callable[[Connection], list[Run | None]], passing: str = "executor.claimed"
+    ) -> list[Run | None]:
+        """Make runs inside a transaction, and start them when it is durable.
+
+        They start in the writer's thread, so that whoever is interrupted while waiting for it leaves
+        nothing behind that is owned and does not run.
+
+        Parameters
+        ----------
+        work
+            Makes them; None stands for a workflow that does not run here.
+        passing
+            Name of the gate between the two.
+        """
+        made: list[Run] = []
+
+        def noted(connection: Connection) -> list[Run | None]:
+            runs = work(connection)
+            with self._lock:
+                if self._closed:
+                    raise WorkflowError(f"the executor {self._lease.name} is closed")
+                made.extend([run for run in runs if run is not None])
+                self._active.update({run.id: run for run in made})
+            return runs
+
+        def start(durable: bool) -> None:
+            if durable:
+                gate(passing)
+            for run in made:
+                if durable:
+                    run.start()
+                else:
+                    run.ended.set()  # before it began
+                    self._forget(run)
+
+        return self.write(noted, start)
+
+    def begin(self, connection: Connection, given: Submission, engine: Engine | None) -> Run | None:
+        """Record a new workflow; None if it is left to the queue, for which no engine is given."""
+        if engine is None:
+            Journal.enqueue(connection, self._store, given)
+            return None
+        journal = Journal.create(connection, self._store, self._vault, given, self._lease)
+        return self._run(journal, engine, requeue=given.requeue)
+
+    def again(self, connection: Connection, row: WorkflowRow, engine: Engine | None) -> Run | None:
+        """Go on with a known workflow; None if there is nothing to run here.
+
+        Raises
+        ------
+        RuntimeError
+            If it is active.
+        WorkflowNotResumableError
+            If its functions are of another Python.
+        """
+        if row.status == WorkflowStatus.SUCCESSFUL and self.records.value(row.id, None) is not None:
+            return None
+        if self.records.is_active(row):
+            raise RuntimeError(
+                f"workflow {row.id!r} is {self.records.status(row)}: wait for it, or cancel it"
+            )
+        if row.python != PYTHON:
+            why = f"its functions were stored by Python {row.python}, and this is {PYTHON}"
+            raise WorkflowNotResumableError(row.id, why)
+        if engine is None:
+            disown(connection, row.number, status=WorkflowStatus.PENDING)
+            return None
+        return self.take(connection, row, engine)
+
+    def take(self, connection: Connection, row: WorkflowRow, engine: Engine) -> Run:
+        """Become the owner of a workflow that has none."""
+        owner = take(connection, row, self._lease, self._store.clock.time())
+        journal = Journal(self._store, self._vault, owner, row.entry)
+        return self._run(journal, engine, requeue=row.requeue)
+
+    def await_end(self, workflow_id: str) -> None:
+        """Return when nothing runs here any more of a workflow that was cancelled."""
+        run = self._ending.get(workflow_id)
+        if run is not None:
+            run.ended.wait()
+
+    # ---------------------------------------------------------------------------------------- inside
+
+    def _run(self, journal: Journal, engine: Engine, *, requeue: bool) -> Run:
+        journal.news = self._watch.poke
+        return Run(journal, engine, self._vault, requeue=requeue, leave=self._left)
+
+    def _all(self) -> list[Run]:
+        with self._lock:
+            return list(self._active.values())
+
+    def _left(self, run: Run) -> None:
+        self._forget(run)
+        self._store.ring(TOPIC)
+        if run.abandoned and run.requeue:
+            self._store.ring(QUEUE)
+        self._watch.poke()
+
+    def _forget(self, run: Run) -> None:
+        with self._lock:
+            if self._active.get(run.id) is run:
+                del self._active[run.id]
+            self._ending = {i: r for i, r in self._ending.items() if not r.ended.is_set()}
+            if not run.ended.is_set():
+                self._ending[run.id] = run
+
+    def _runs_here(self, row: WorkflowRow) -> bool | None:
+        """Tell whether a workflow runs here; None if it is another's."""
+        if (row.executor, row.epoch) != (self._lease.name, self._lease.epoch):
+            return None
+        return row.id in self._active

@@ -1,0 +1,79 @@
+"""The tables of workflows and tasks.
+
+A workflow is known by a number, which is never used again: whoever still works for a deleted workflow
+cannot write into a new one of the same id. A task has at most one of a value and a pointer; a pointer
+names the task whose value is this one's too, and that of the first link of a chain of continuations is
+moved forward to the newest.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+__all__ = ["METADATA", "TASKS", "VERSION", "WORKFLOWS"]
+
+VERSION: Final = 1
+METADATA = MetaData()
+
+WORKFLOWS = Table(
+    "workflows",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("id", String(255), nullable=False, unique=True),
+    Column("status", String(16), nullable=False),
+    Column("entry", String(20), nullable=False),  # key of the task whose value is the output
+    Column("labels", String(1024), nullable=False),  # sorted, separated by commas
+    Column("metadata", Text, nullable=False),  # JSON
+    Column("shape", String(20), nullable=False),  # of the graph that was submitted
+    Column("python", String(8), nullable=False),  # functions are pickled for one minor version
+    Column("requeue", Boolean, nullable=False),  # goes back to the queue when its executor is gone
+    Column("created", Double, nullable=False),
+    Column("started", Double),
+    Column("ended", Double),
+    Column("executor", String(255)),  # the owner, with its epoch
+    Column("epoch", Integer),
+    Column("attempt", Integer, nullable=False),  # grows whenever somebody becomes or ends to be the owner
+    Column("failed", String(20)),  # key of the task that failed
+    Column("error", LargeBinary),  # sealed
+    Index("workflows_by_status", "status", "labels"),
+    sqlite_autoincrement=True,
+)
+
+TASKS = Table(
+    "workflow_tasks",
+    METADATA,
+    Column("workflow", Integer, ForeignKey(WORKFLOWS.c.number, ondelete="CASCADE"), primary_key=True),
+    Column("key", String(20), primary_key=True),
+    Column("creator", String(20), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("root", String(20)),
+    Column("name", String(255), nullable=False),
+    Column("nth", Integer, nullable=False),  # of its name in this workflow, from 0
+    Column("task_id", String(255), nullable=False),
+    Column("inputs", Text, nullable=False),  # keys, separated by commas
+    Column("head", LargeBinary, nullable=False),  # sealed: engine options, retries, metadata
+    Column("checkpoint", Boolean, nullable=False),
+    Column("call_digest", String(64), nullable=False),
+    Column("call", LargeBinary),
+    Column("started", Double),
+    Column("ended", Double),
+    Column("attempts", Integer),
+    Column("pointer", String(20)),
+    Column("digest", String(64)),
+    Column("value", LargeBinary),
+    UniqueConstraint("workflow", "task_id"),
+    Index("workflow_tasks_by_creator", "workflow", "creator", "position"),
+)

@@ -1,0 +1,279 @@
+"""Tasks: the nodes of a workflow in the form in which they are stored, sent and driven.
+
+A user's graph is turned into tasks where it is made: in the client for the first, in a worker for a
+continuation. From then on its arguments are sealed bytes that nobody opens but the worker that runs
+the task. What is driven is an outline of the graph: the same keys and edges, with tasks in place of
+functions and arguments, so that recovery reads no value which nothing needs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from typing import Any, TypeAlias
+
+from .._core._ids import Key
+from ..errors import GraphError, TaskError, UnsupportedError
+from ..futures import Function, TaskOptions
+from ..graph import Done, Graph, Grown, InputItem, Mark, Node, fill
+from ._vault import Link, Output, Packer, Stored, Vault
+
+__all__ = [
+    "Call",
+    "Continued",
+    "Creator",
+    "Ended",
+    "Retry",
+    "Span",
+    "Task",
+    "engine_options",
+    "outline",
+    "shape",
+    "tasks_of",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Whether a failed attempt is followed by another.
+
+    Attributes
+    ----------
+    most
+        Further attempts after the first, whatever ended them; -1 for no limit.
+    errors
+        Errors of the task's own code that count: all, none, or those of some classes. The death of a
+        process always counts.
+    """
+
+    most: int
+    errors: bool | tuple[type[BaseException], ...]
+
+    def allows(self, error: BaseException, attempts: int) -> bool:
+        """Tell whether to try again after so many attempts, the last of which ended with `error`."""
+        if 0 <= self.most < attempts:
+            return False
+        if not isinstance(error, TaskError):
+            return True
+        return self.errors if isinstance(self.errors, bool) else isinstance(error.cause, self.errors)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One node of a workflow.
+
+    Attributes
+    ----------
+    key
+        Its identity: derived from the task that made it and its position, the same after a crash.
+    creator
+        Key of the task that made it; empty in the graph that was submitted.
+    position
+        In its graph, inputs first; the last task of a graph is its output.
+    root
+        Key of the first task of the chain of continuations in which this is a later link, if it is one.
+    name
+        What its task id is made of: given by the user, else from the function's name.
+    inputs
+        Keys of the tasks of its graph whose values it reads.
+    call
+        Function and arguments, sealed; None for a task that will not run again.
+    engine
+        What the engine is to hold for it.
+    retry
+        How often it is tried.
+    metadata
+        The user's, for `get_metadata`.
+    recorded
+        Whether its own call is stored: false for what an unrecorded task made.
+    checkpoint
+        Whether its result is stored, too.
+    """
+
+    key: Key
+    creator: str
+    position: int
+    root: Key | None
+    name: str
+    inputs: tuple[Key, ...]
+    call: Stored | None
+    engine: TaskOptions = field(default_factory=TaskOptions)
+    retry: Retry = Retry(0, False)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    recorded: bool = True
+    checkpoint: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Creator:
+    """What a continuation takes from the task that returned it; the attributes are those of `Task`."""
+
+    key: Key
+    root: Key | None
+    checkpoint: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """When a task's last attempt began and ended, in UNIX seconds, and how many attempts there were."""
+
+    started: float
+    ended: float
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended(Done[Output]):
+    """A task has its value."""
+
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Continued(Grown):
+    """A task has become a graph of further tasks."""
+
+    span: Span
+
+
+Call: TypeAlias = tuple[str, tuple[Any, ...], dict[str, Any], bool]
+"""What is sealed of a task: the function's digest, arguments with marks, whether some are nested."""
+
+
+def tasks_of(
+    graph: Graph,
+    vault: Vault,
+    *,
+    creator: Creator | None = None,
+    args: tuple[Any, ...] = (),
+    kwargs: Mapping[str, Any] | None = None,
+) -> tuple[Task, ...]:
+    """Turn a user's graph into tasks, storing what their arguments mention; the output comes last.
+
+    Parameters
+    ----------
+    graph
+        With one output; its keys derive from the creator's.
+    vault
+        Where functions, large arguments and objects go.
+    creator
+        The task that returned the graph.
+    args, kwargs
+        What its `InputNode` stands for.
+
+    Raises
+    ------
+    TypeError
+        If a node is not of a remote function, or an argument cannot be pickled.
+    ValueError
+        If a node has more than one return value.
+    GraphError
+        If the graph has not exactly one output.
+    """
+    if len(graph.outputs) != 1 or graph.effects:
+        raise GraphError("a workflow has one output node, and runs what that one needs")
+    sealer = _Sealer(graph, Packer(vault), args, kwargs or {})
+    positions = enumerate(graph.nodes.items())
+    return tuple([_task(sealer, key, node, i, creator) for i, (key, node) in positions])
+
+
+def outline(tasks: Sequence[Task]) -> Graph:
+    """Give the graph to drive: tasks that read each other, the last of them the output."""
+    nodes: dict[Key, Node[Any]] = {}
+    for task in tasks:
+        inputs = () if task.call is None else task.inputs
+        nodes[task.key] = Node(task, tuple([nodes[key] for key in inputs]), options={"name": task.name})
+    return Graph(nodes, (tasks[-1].key,))
+
+
+def shape(tasks: Sequence[Task]) -> str:
+    """Give a fingerprint of what a graph is made of: names and edges, not values."""
+    text = repr([(task.name, task.inputs) for task in tasks])
+    return blake2b(text.encode(), digest_size=10).hexdigest()
+
+
+def _task(sealer: "_Sealer", key: Key, node: Node[Any], position: int, creator: Creator | None) -> Task:
+    function = _function(node)
+    given = node.options
+    name = given.get("task_id") or _clean(function.name)
+    is_output = key == sealer.graph.outputs[0]
+    recorded = creator is None or creator.checkpoint
+    if given.get("checkpoint") and not recorded:
+        raise UnsupportedError(f"checkpoint=True for {name} inside a task with checkpoint=False", "workflow")
+    checkpoint = recorded and given.get("checkpoint") is not False
+    options = function.options
+    return Task(
+        key=key,
+        creator=creator.key if creator else "",
+        position=position,
+        root=(creator.root or creator.key) if creator and is_output else None,
+        name=name,
+        inputs=sealer.graph.inputs(key),
+        call=sealer.seal(function, node),
+        engine=engine_options(options, name, checkpoint=checkpoint),
+        retry=Retry(
+            given.get("max_retries", options.max_retries),
+            _classes(given.get("retry_exceptions", options.retry_exceptions)),
+        ),
+        metadata=given.get("metadata", {}),
+        recorded=recorded,
+        checkpoint=checkpoint,
+    )
+
+
+def engine_options(options: TaskOptions, name: str, *, checkpoint: bool) -> TaskOptions:
+    """Give what the engine is told of a task: not the attempts, which the workflow counts alone.
+
+    A value that is not to be stored is a second reference, beside the worker's reply.
+    """
+    returns = 1 if checkpoint else 2
+    return replace(
+        options, name=name, num_returns=returns, max_retries=0, retry_exceptions=False, metadata={}
+    )
+
+
+def _function(node: Node[Any]) -> Function:
+    if not isinstance(node.fn, Function):
+        raise TypeError(f"a workflow is made of remote functions, and {node.label!r} is none")
+    if node.fn.options.num_returns != 1:
+        raise ValueError(f"{node.label} has num_returns={node.fn.options.num_returns}; in a workflow it is 1")
+    return node.fn
+
+
+def _classes(errors: Any) -> bool | tuple[type[BaseException], ...]:
+    return errors if isinstance(errors, bool) else tuple(errors)
+
+
+def _clean(name: str) -> str:
+    return "".join(c for c in name if c.isalnum() or c in "_.-")
+
+
+class _Sealer:
+    """Seals the calls of one graph."""
+
+    def __init__(
+        self, graph: Graph, packer: Packer, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> None:
+        self.graph = graph
+        self._packer, self._args, self._kwargs = packer, args, kwargs
+
+    def seal(self, function: Function, node: Node[Any]) -> Stored:
+        args = tuple([fill(arg, self._mark) for arg in node.args])
+        kwargs = {name: fill(arg, self._mark) for name, arg in node.kwargs.items()}
+        nested = any(
+            new is not old and not isinstance(new, Mark)
+            for new, old in zip((*args, *kwargs.values()), (*node.args, *node.kwargs.values()), strict=True)
+        )
+        call: Call = (self._packer.function(function), args, kwargs, nested)
+        return self._packer.call(call)
+
+    def _mark(self, mark: Mark) -> Any:
+        if isinstance(mark, Node):
+            return Link(self.graph.key(mark))
+        if isinstance(mark, InputItem):
+            return fill(mark.pick(self._args, self._kwargs), self._given)
+        return self._packer.mark(mark)
+
+    def _given(self, mark: Mark) -> Mark:
+        if isinstance(mark, Node):
+            raise TypeError(f"the node {mark.label!r} was given as input: bind it in the graph instead")
+        return self._packer.mark(mark)

@@ -1,0 +1,82 @@
+"""What a test can know of other processes: that they have ended, and what they still hold."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+__all__ = ["LIMIT", "Program", "ended", "kill", "lines", "note", "program", "segments"]
+
+LIMIT = 40.0
+"""Seconds after which something has failed; nothing that works takes nearly as long."""
+
+ROOT = Path(__file__).parents[2]
+
+Program: TypeAlias = "subprocess.Popen[str]"
+
+
+def ended(pid: int, timeout: float = LIMIT) -> bool:
+    """Tell whether a process has ended, waiting for it."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([descriptor], [], [], timeout)[0])
+    finally:
+        os.close(descriptor)
+
+
+def kill(pid: int) -> None:
+    """Kill a process, and wait until it is dead."""
+    os.kill(pid, signal.SIGKILL)
+    assert ended(pid)
+
+
+def segments(pid: int | str = "self") -> int:
+    """Count the descriptors and mappings of shared memory that a process has."""
+    found = 0
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found += "memfd:alula" in os.readlink(descriptor)
+        except FileNotFoundError:  # closed while we looked, or the one that we look through
+            continue
+    return found + Path(f"/proc/{pid}/maps").read_text().count("memfd:alula")
+
+
+def note(path: Path, line: object = "ran") -> int:
+    """In a task: leave a line in a file; gives how many there are now."""
+    pipe = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    try:
+        os.write(pipe, f"{line}\n".encode())
+    finally:
+        os.close(pipe)
+    return len(lines(path))
+
+
+def lines(path: Path) -> list[str]:
+    """All lines that were left, the oldest first."""
+    return path.read_text().splitlines() if path.exists() else []
+
+
+@contextmanager
+def program(
+    code: str, *args: object, environment: Mapping[str, str] | None = None, **options: object
+) -> Iterator[Program]:
+    """Run `code` as a program of its own; it is gone when the block ends."""
+    command = [sys.executable, "-c", code, *map(str, args)]
+    variables = {**(os.environ if environment is None else environment), "PYTHONPATH": str(ROOT)}
+    pipe = subprocess.PIPE
+    child = subprocess.Popen(
+        command, text=True, env=variables, stdin=pipe, stdout=pipe, stderr=pipe, **options  # type: ignore[call-overload]  # as given
+    )
+    with child:
+        try:
+            yield child
+        finally:
+            child.kill()

@@ -1,0 +1,84 @@
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, select
+
+from alula._core._settings import Settings
+from alula.store import Store
+from alula.workflow._journal import PYTHON
+from alula.workflow._queue import MOST_ATTEMPTS, reclaim, waiting
+from alula.workflow._tables import METADATA, VERSION, WORKFLOWS
+from alula.workflow._vault import Vault
+
+
+@pytest.fixture
+def store(home: Path) -> Iterator[Store]:
+    store = Store.open(Settings.load().store)
+    store.ensure("workflow", VERSION, METADATA)
+    yield store
+    store.close()
+
+
+def put(store: Store, id_: str, **facts: Any) -> None:
+    row = {
+        "id": id_,
+        "status": "PENDING",
+        "entry": "k",
+        "labels": "default",
+        "metadata": "{}",
+        "shape": "",
+        "python": PYTHON,
+        "requeue": True,
+        "created": 0.0,
+        "attempt": 0,
+        **facts,
+    }
+    with store.transaction() as connection:
+        connection.execute(insert(WORKFLOWS).values(**row))
+
+
+def ids(store: Store, labels: list[str], most: int = 10) -> list[str]:
+    with store.reading() as connection:
+        return [row.id for row in waiting(connection, labels, most)]
+
+
+def statuses(store: Store) -> dict[str, str]:
+    with store.reading() as connection:
+        return {row.id: row.status for row in connection.execute(select(WORKFLOWS))}
+
+
+def test_what_waits_is_given_in_order_if_the_labels_fit(store: Store) -> None:
+    for id_, labels in (("a", "default"), ("b", "default,gpu"), ("c", "gpu"), ("d", "default")):
+        put(store, id_, labels=labels)
+    assert ids(store, ["default"]) == ["a", "d"]
+    assert ids(store, ["gpu", "default"], most=3) == ["a", "b", "c"]
+
+
+def test_what_another_python_stored_is_left_to_it(store: Store) -> None:
+    put(store, "old", python="2.7")
+    assert ids(store, ["default"]) == []
+
+
+def test_what_has_an_owner_does_not_wait(store: Store) -> None:
+    put(store, "owned", executor="e", epoch=1)
+    put(store, "running", status="RUNNING", executor="e", epoch=1)
+    assert ids(store, ["default"]) == []
+
+
+def test_orphans_return_to_the_queue_if_they_came_from_there(store: Store, home: Path) -> None:
+    put(store, "orphan", status="RUNNING", executor="dead", epoch=1)
+    put(store, "client's", status="RUNNING", executor="dead", epoch=1, requeue=False)
+    put(store, "running", status="RUNNING", executor="alive", epoch=1)
+    with store.transaction() as connection:
+        reclaim(connection, lambda name, _: name == "alive", Vault.of(Settings.load()), 5.0)
+    assert statuses(store) == {"orphan": "PENDING", "client's": "RUNNING", "running": "RUNNING"}
+    assert ids(store, ["default"]) == ["orphan"]
+
+
+def test_what_has_outlived_too_many_executors_fails(store: Store, home: Path) -> None:
+    put(store, "deadly", status="RUNNING", executor="dead", epoch=1, attempt=MOST_ATTEMPTS)
+    with store.transaction() as connection:
+        reclaim(connection, lambda *_: False, Vault.of(Settings.load()), 5.0)
+    assert statuses(store) == {"deadly": "FAILED"}
