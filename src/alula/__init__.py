@@ -7,8 +7,10 @@ those written for omega-ml's runtime. Nothing is imported before it is used.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ._core._version import VERSION as _VERSION
+
 if TYPE_CHECKING:
-    from . import errors, exceptions, graph
+    from . import errors, exceptions, graph, runtime, server, testing, workflow
     from .futures import (
         ObjectRef,
         available_resources,
@@ -26,14 +28,17 @@ if TYPE_CHECKING:
         shutdown,
         wait,
     )
+    from .runtime import bucket, datasets, models, setup
 
-__version__ = "0.1.0"
+__version__ = _VERSION
 
 __all__ = [
     "ObjectRef",
     "available_resources",
+    "bucket",
     "cancel",
     "cluster_resources",
+    "datasets",
     "errors",
     "exceptions",
     "get",
@@ -43,22 +48,31 @@ __all__ = [
     "is_initialized",
     "kill",
     "method",
+    "models",
     "nodes",
     "put",
     "remote",
+    "runtime",
+    "server",
+    "setup",
     "shutdown",
+    "testing",
     "wait",
+    "workflow",
 ]
 
 _MODULES = {"errors", "exceptions", "futures", "graph", "objects", "runtime", "server", "testing", "workflow"}
-_FACES = dict.fromkeys(set(__all__) - _MODULES, "futures")
+_RUNTIME = {"bucket", "datasets", "models", "setup"}
+_FUTURES = set(__all__) - _MODULES - _RUNTIME
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return import_module(f".{name}", __name__)
-    if name in _FACES:
-        value = globals()[name] = getattr(import_module(f".{_FACES[name]}", __name__), name)
+    if name in _RUNTIME:  # not kept, for the default instance may be another one the next time
+        return getattr(import_module(".runtime", __name__), name)
+    if name in _FUTURES:
+        value = globals()[name] = getattr(import_module(".futures", __name__), name)
         return value
     raise AttributeError(f"alula has no {name!r}; it has {', '.join(__all__)}")
 

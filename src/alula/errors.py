@@ -45,7 +45,9 @@ Errors know no wire: the server and the web look their texts and codes up by cla
 
 import traceback
 from collections.abc import Iterable
+from contextlib import suppress
 from difflib import get_close_matches
+from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any, Self
 
 __all__ = [
@@ -87,6 +89,8 @@ __all__ = [
     "WorkflowNotResumableError",
     "WorkflowOutputNotReady",
     "WorkflowStillActiveError",
+    "native_facts",
+    "remote_traceback",
     "suggest",
 ]
 
@@ -142,6 +146,9 @@ class MissingExtraError(AlulaError, ImportError):
         )
         self.package, self.extra, self.feature = package, extra, feature
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.package, self.extra, self.feature)  # `name` is no attribute like others
+
 
 class SealError(AlulaError):
     """Stored bytes were refused before unpickling: unsigned, signed with another key, or damaged."""
@@ -184,10 +191,14 @@ class TaskError(FutureError):
             Text of the traceback in the process where it was raised.
         """
         double = _double(type(cause))
-        error = double.__new__(double)
+        group = cause.args[:2] if isinstance(cause, BaseExceptionGroup) else ()
+        error = double.__new__(double, *group)
         # The user's own attributes stay readable on what they catch, whatever their __init__ takes.
         error.__dict__.update(getattr(cause, "__dict__", {}))
+        error.__dict__.update({k: list(v) for k, v in error.__dict__.items() if k == "__notes__"})
         error.args = cause.args
+        for name, value in native_facts(cause).items():
+            setattr(error, name, value)
         error.cause, error.task, error.remote_traceback = cause, task, remote_traceback
         error.__cause__ = cause
         return error
@@ -197,6 +208,22 @@ class TaskError(FutureError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild_task_error, (self.cause, self.task, self.remote_traceback)
+
+
+def native_facts(error: BaseException) -> dict[str, Any]:
+    """Give what built-in classes keep outside of ``args`` and ``__dict__``, such as an `OSError`'s file.
+
+    Not what was being looked at, such as an `AttributeError`'s object, which may be anything; nor what a
+    group consists of, which it is made with.
+    """
+    found: dict[str, Any] = {}
+    for cls in type(error).__mro__:
+        if cls.__module__ == "builtins" and cls not in (BaseException, BaseExceptionGroup, object):
+            for name, member in vars(cls).items():
+                if isinstance(member, (MemberDescriptorType, GetSetDescriptorType)) and name != "obj":
+                    with suppress(AttributeError, TypeError):  # never set
+                        found[name] = getattr(error, name)
+    return {name: value for name, value in found.items() if value is not None}
 
 
 _doubles: dict[type[BaseException], type[TaskError]] = {}

@@ -8,7 +8,7 @@ from ._catalog import Catalog
 from ._catalogs import Catalogs, open_catalogs
 from ._deployments import TOPIC, Deployment, Deployments
 from ._metadata import Metadata
-from ._names import Reference
+from ._names import Reference, check_name
 from ._shelf import Shelf
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "Metadata",
     "Reference",
     "Shelf",
+    "check_name",
     "open_catalogs",
 ]

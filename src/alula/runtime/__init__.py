@@ -1,0 +1,46 @@
+"""The third face: tasks on named objects, in the words that omega-ml gave them.
+
+``alula.runtime.model("m").fit("X", "y")`` is a workflow of one task: a worker looks the names up, trains
+the model and stores it as a new version. What a `Runtime` can do, this module can: its functions are those
+of the default instance, made at the first call.
+"""
+
+from typing import Any
+
+from ..objects import Catalog
+from ._api import labels, model, ping, require, result, status, workers
+from ._instance import Instance, bucket, close_default, default, setup
+from ._models import ModelProxy
+from ._models import missing as _missing
+from ._results import AsyncResult, Status
+from ._runtime import Runtime
+
+datasets: Catalog
+models: Catalog
+
+__all__ = [
+    "AsyncResult",
+    "Instance",
+    "ModelProxy",
+    "Runtime",
+    "Status",
+    "bucket",
+    "close_default",
+    "datasets",
+    "default",
+    "labels",
+    "model",
+    "models",
+    "ping",
+    "require",
+    "result",
+    "setup",
+    "status",
+    "workers",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("datasets", "models"):  # those of whichever instance is the default at the moment
+        return getattr(default(), name)
+    raise _missing("alula.runtime", name, Runtime)

@@ -1,0 +1,30 @@
+"""The methods of runtimes as functions: those of the default instance, whichever that is at each call."""
+
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
+from ._instance import default
+from ._runtime import Runtime
+
+__all__ = ["labels", "model", "ping", "require", "result", "status", "workers"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _bound(method: Callable[Concatenate[Runtime, P], T]) -> Callable[P, T]:
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        return method(default().runtime, *args, **kwargs)
+
+    call.__name__ = call.__qualname__ = method.__name__
+    call.__doc__, call.__module__ = method.__doc__, __name__
+    return call
+
+
+labels = _bound(Runtime.labels)
+model = _bound(Runtime.model)
+ping = _bound(Runtime.ping)
+require = _bound(Runtime.require)
+result = _bound(Runtime.result)
+status = _bound(Runtime.status)
+workers = _bound(Runtime.workers)

@@ -1,0 +1,102 @@
+"""Attempts: who runs the body of a task now, written by the worker that does.
+
+A workflow's record says who owns a task and how it ended; between the two it may wait for a worker, run,
+or wait for another attempt. One row for each task tells these apart, for any process that asks.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from sqlalchemy import Column, Connection, Double, Integer, MetaData, String, Table, insert, select, update
+
+from ..store import Store
+from ..workflow import owner_of
+
+__all__ = ["Attempt", "Attempts"]
+
+_VERSION: Final = 1
+_METADATA = MetaData()
+_ATTEMPTS = Table(
+    "runtime_attempts",
+    _METADATA,
+    Column("task", String(255), primary_key=True),
+    Column("number", Integer, nullable=False),  # of the last attempt, from 1
+    Column("executor", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),  # of the worker process
+    Column("started", Double, nullable=False),
+    Column("failed", Double),
+)
+_CHUNK: Final = 500  # tasks in one query, well below what any database allows
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt at a task.
+
+    Attributes
+    ----------
+    task
+        Its id.
+    number
+        From 1; grows with each attempt, whoever makes it.
+    executor
+        The name of the executor that owns the task; empty for a task of a larger workflow.
+    pid
+        Of the worker process.
+    started
+        UNIX time in seconds.
+    failed
+        When its body raised, if it did. One that succeeded or died has nothing here.
+    """
+
+    task: str
+    number: int
+    executor: str
+    pid: int
+    started: float
+    failed: float | None = None
+
+
+class Attempts:
+    """The attempts at the tasks of one store; safe to use from any thread and process."""
+
+    def __init__(self, store: Store) -> None:
+        store.ensure("runtime", _VERSION, _METADATA)
+        self._store = store
+
+    @contextmanager
+    def running(self, task: str) -> Iterator[Attempt]:
+        """Say, while inside, that this process runs the body of a task.
+
+        Nothing is written when the body has succeeded: the record of its value says so.
+        """
+        executor = owner_of(self._store, task) or ""
+        with self._store.transaction() as connection:
+            attempt = self._begin(connection, task, executor)
+        try:
+            yield attempt
+        except BaseException:  # whatever ends a body, an interrupt included
+            with self._store.transaction() as connection:
+                failed = update(_ATTEMPTS).where(_ATTEMPTS.c.task == task)
+                connection.execute(failed.values(failed=self._store.clock.time()))
+            raise
+
+    def last(self, tasks: Sequence[str]) -> list[Attempt]:
+        """Give the last attempt at each of the tasks that had one, in the order in which they began."""
+        found: list[Attempt] = []
+        with self._store.reading() as connection:
+            for i in range(0, len(tasks), _CHUNK):
+                asked = select(_ATTEMPTS).where(_ATTEMPTS.c.task.in_(tasks[i : i + _CHUNK]))
+                found += [Attempt(**row._asdict()) for row in connection.execute(asked)]
+        return sorted(found, key=lambda attempt: attempt.started)
+
+    def _begin(self, connection: Connection, task: str, executor: str) -> Attempt:
+        mine = _ATTEMPTS.c.task == task
+        before = connection.scalar(select(_ATTEMPTS.c.number).where(mine))
+        attempt = Attempt(task, (before or 0) + 1, executor, os.getpid(), self._store.clock.time())
+        statement = insert(_ATTEMPTS) if before is None else update(_ATTEMPTS).where(mine)
+        connection.execute(statement.values(asdict(attempt)))
+        return attempt

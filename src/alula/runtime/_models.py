@@ -1,0 +1,244 @@
+"""Models by name: each action is a task, and gives a result at once."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from .._core._ids import new_id
+from ..errors import UnsupportedError, suggest
+from ..futures import Function, TaskOptions
+from ..graph import Node
+from ..objects import Catalogs, Deployment, Metadata, Reference, check_name
+from . import _bodies as bodies
+from ._bodies import Order
+from ._data import drop_kept, hand_over, refer
+from ._remote import check_url
+from ._results import AsyncResult
+from ._tasks import Tasks, Wish
+
+__all__ = ["ModelProxy", "missing"]
+
+_FIT, _APPLY, _SCORE, _DEPLOY = (
+    Function(body, TaskOptions()) for body in (bodies.fit, bodies.apply, bodies.score, bodies.deploy)
+)
+_ACTIONS: Final = {
+    "fit": _FIT,
+    "partial_fit": _FIT,
+    "predict": _APPLY,
+    "predict_proba": _APPLY,
+    "decision_function": _APPLY,
+    "transform": _APPLY,
+    "score": _SCORE,
+}
+
+
+class ModelProxy:
+    """A stored model, as one who has work for it sees it.
+
+    Wherever data are taken: the name of a dataset, which may have columns in brackets (``"iris[x,y]"``);
+    ``"*"`` for the dataset that the model was last fitted on; a DataFrame, Series or array; or a list,
+    tuple or dict of values. Names are looked up by the worker. One dimension is taken for one column.
+
+    Attributes
+    ----------
+    name
+        As it was given.
+    """
+
+    def __init__(self, name: str, catalogs: Catalogs, tasks: Tasks, wish: Wish) -> None:
+        self.name = name
+        self._catalogs, self._tasks, self._wish = catalogs, tasks, wish
+
+    def fit(self, X: Any, Y: Any = None, **options: Any) -> AsyncResult[Metadata]:
+        """Train the model anew and store it as a new version.
+
+        Parameters
+        ----------
+        X, Y
+            Data and, for those that learn from them, targets.
+        options
+            For the estimator's method, such as ``sample_weight``.
+
+        Returns
+        -------
+        AsyncResult
+            Of the metadata of the new version, whose ``attributes["dataset"]`` say what it learned from.
+
+        Raises
+        ------
+        TypeError
+            If the data are of a type that no estimator takes, or something cannot be pickled.
+        ValueError
+            If the data are empty.
+        InvalidNameError
+            If a name is wrongly written.
+        """
+        return self._submit("fit", X, Y, None, options)
+
+    def partial_fit(self, X: Any, Y: Any = None, **options: Any) -> AsyncResult[Metadata]:
+        """Train the model further and store it as a new version; as `fit` otherwise."""
+        return self._submit("partial_fit", X, Y, None, options)
+
+    def predict(self, X: Any, rName: str | None = None, **options: Any) -> AsyncResult[Any]:
+        """Let the model predict.
+
+        Parameters
+        ----------
+        X
+            Data.
+        rName
+            The name of a dataset to make of the result.
+        options
+            For the estimator's method.
+
+        Returns
+        -------
+        AsyncResult
+            Of what the estimator gives; with `rName`, of the metadata of that dataset.
+
+        Raises
+        ------
+        TypeError, ValueError, InvalidNameError
+            As `fit`.
+        """
+        return self._submit("predict", X, None, rName, options)
+
+    def predict_proba(self, X: Any, rName: str | None = None, **options: Any) -> AsyncResult[Any]:
+        """Give the probabilities of the classes, one row each; as `predict` otherwise."""
+        return self._submit("predict_proba", X, None, rName, options)
+
+    def decision_function(self, X: Any, rName: str | None = None, **options: Any) -> AsyncResult[Any]:
+        """Give the confidence of the model in its predictions; as `predict` otherwise."""
+        return self._submit("decision_function", X, None, rName, options)
+
+    def transform(self, X: Any, rName: str | None = None, **options: Any) -> AsyncResult[Any]:
+        """Let the model transform data; as `predict` otherwise."""
+        return self._submit("transform", X, None, rName, options)
+
+    def score(self, X: Any, Y: Any = None, **options: Any) -> AsyncResult[float]:
+        """Rate the model: accuracy for classifiers, R² for regressors; as `fit` otherwise."""
+        return self._submit("score", X, Y, None, options)
+
+    def deploy(self, as_: str | None = None, *, server: str | None = None) -> AsyncResult[Deployment]:
+        """Convert the model to ONNX and hand it to the tensor servers on this store.
+
+        The model on the server has one input, ``input``, float32 of shape (rows, features). A
+        classifier's outputs are ``label`` and ``probabilities``. Its tag is the number of the version.
+
+        Parameters
+        ----------
+        as_
+            The key under which servers have it; the model's name by default. It takes the place of what
+            is there.
+        server
+            Address of one server to give it to instead: ``redis://host:port``.
+
+        Returns
+        -------
+        AsyncResult
+            Of what was deployed. It fails with `DeployError` if ONNX has no form for the model or the
+            server does not take it, and with `MissingExtraError` if skl2onnx is not installed.
+
+        Raises
+        ------
+        ValueError
+            If `server` is no such address.
+        InvalidNameError
+            If the key is empty or has a character with a meaning.
+        """
+        if server is not None:
+            check_url(server)
+        key = Reference.parse(self.name).name if as_ is None else check_name(as_)
+        order = self._order("deploy", new_id(), None, {})
+        return self._tasks.submit(_DEPLOY, order, key, server, wish=self._wish)
+
+    def bind(
+        self,
+        action: str,
+        X: Any,
+        Y: Any = None,
+        *,
+        rName: str | None = None,
+        after: Node[Any] | None = None,
+        **options: Any,
+    ) -> Node[Any]:
+        """Make a node of an action, for a graph of one's own; its task id is ``<action> <model>``.
+
+        Parameters
+        ----------
+        action
+            The name of a method of this class, but for `deploy`.
+        X, Y
+            Data as for that method, or other nodes, which give values or the metadata of a dataset. Values
+            are stored with the graph.
+        rName
+            As for `predict`.
+        after
+            A node to wait for, whose value is not looked at.
+        options
+            For the estimator's method.
+
+        Returns
+        -------
+        Node
+            Of what the action gives.
+
+        Raises
+        ------
+        ValueError
+            If there is no such action.
+        UnsupportedError
+            If a label is required: all of a workflow runs on one executor.
+        TypeError, ValueError, InvalidNameError
+            As that method.
+        """
+        if action not in _ACTIONS:
+            raise ValueError(f"no action {action!r} of a model can be bound; {suggest(action, _ACTIONS)}")
+        if self._wish.label != Wish().label:
+            raise UnsupportedError("a label for one task of it", "workflow", "submit that task by itself")
+        args = [_carried(X), None if Y is None else _carried(Y), *([] if after is None else [after])]
+        order = self._order(action, new_id(), rName, options)
+        return self._tasks.bind(_ACTIONS[action], order, *args, wish=self._wish)
+
+    def __repr__(self) -> str:
+        return f"<model {self.name}>"
+
+    if not TYPE_CHECKING:  # so that type checkers go on telling what there is
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise missing("a model of the runtime", name, type(self))
+
+    # ------------------------------------------------------------------------------------- inside
+
+    def _order(self, action: str, task: str, result: str | None, options: Mapping[str, Any]) -> Order:
+        return Order(
+            settings=self._tasks.settings(self._catalogs.bucket),
+            task=task,
+            action=action,
+            model=self.name,
+            result=None if result is None else check_name(result),
+            options=options,
+        )
+
+    def _submit(
+        self, action: str, X: Any, Y: Any, result: str | None, options: Mapping[str, Any]
+    ) -> AsyncResult[Any]:
+        datasets, task = self._catalogs.datasets, new_id()
+        self._tasks.sweep(datasets)
+        order = self._order(action, task, result, options)
+        try:
+            x = hand_over(X, task=task, part="X", datasets=datasets)
+            y = None if Y is None else hand_over(Y, task=task, part="Y", datasets=datasets)
+            return self._tasks.submit(_ACTIONS[action], order, x, y, wish=self._wish)
+        except BaseException:  # there is no task, and nobody else removes what was kept for it
+            drop_kept(datasets, task)
+            raise
+
+
+def _carried(data: Any) -> Any:
+    return data if isinstance(data, Node) else refer(data)
+
+
+def missing(what: str, name: str, cls: type) -> AttributeError:
+    """Make the error for an attribute that is not there: the nearest one, and what there is."""
+    known = [known for known in dir(cls) if not known.startswith("_")]
+    return AttributeError(f"{what} has no {name!r}; {suggest(name, known)}")

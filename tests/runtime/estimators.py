@@ -1,0 +1,62 @@
+"""Estimators that wait, die or refuse, for the tests of the runtime; workers import them from here."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any, Self
+
+from sklearn.base import BaseEstimator
+
+from alula.testing import Turnstile
+
+
+class Held(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Stops in each fit until the test lets it through."""
+
+    def __init__(self, turnstile: Turnstile | None = None) -> None:
+        self.turnstile = turnstile
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        assert self.turnstile is not None
+        self.turnstile.wait()
+        return self
+
+    def predict(self, X: Any) -> list[int]:
+        return [os.getpid()]
+
+
+class Mortal(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Kills its own process in the first so many fits, or raises in them; counts them in a file."""
+
+    def __init__(
+        self, path: Path | None = None, times: int = 0, error: type[Exception] | None = None
+    ) -> None:
+        self.path, self.times, self.error = path, times, error
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        assert self.path is not None
+        with self.path.open("a") as file:
+            file.write(".")
+        if len(self.path.read_text()) <= self.times:
+            if self.error is not None:
+                raise self.error("as it was told")
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self
+
+
+class Adder(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Adds up all that it was ever fitted on, and has no form in ONNX."""
+
+    total_ = 0.0
+
+    def fit(self, X: Any, y: Any = None, weight: float = 1.0) -> Self:
+        self.total_ = 0.0
+        return self.partial_fit(X, y, weight)
+
+    def partial_fit(self, X: Any, y: Any = None, weight: float = 1.0) -> Self:
+        self.n_features_in_ = 1
+        self.total_ += weight * sum(float(row[0]) for row in X)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return {"total": self.total_, "type": type(X).__name__, "shape": getattr(X, "shape", None)}
