@@ -1,0 +1,93 @@
+"""The commands, as declared to people and shells."""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.text import Text
+
+from .._core._version import VERSION
+from ..errors import AlulaError
+from ._terminal import err
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="alula",
+    help="One graph of tasks over values, some volatile and some durable.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+
+
+def _load(command: str) -> Any:
+    """Import what a command needs when it is called, so that ``alula --version`` is quick."""
+    return import_module(f".{command}", __package__)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"alula {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def alula(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """One graph of tasks over values, some volatile and some durable."""
+
+
+@app.command()
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+) -> None:
+    """Say what is installed, what is missing, and how to get it."""
+    commands = _load("_doctor")
+    raise typer.Exit(commands.show(commands.examine(), as_json=json))
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes any free one.")] = 6379,
+    home: Annotated[
+        Path | None, typer.Option(help="Folder of the store whose deployed models are served.")
+    ] = None,
+) -> None:
+    """Serve tensors and models over RESP, to any Redis client."""
+    _load("_serve").run(host=host, port=port, home=home)
+
+
+@app.command()
+def demo(
+    crash: Annotated[
+        bool, typer.Option("--crash", help="Kill the workflow's process half-way, then resume it.")
+    ] = False,
+    page: Annotated[Path, typer.Option(help="Where to write the page with the results.")] = Path(
+        "alula-demo.html"
+    ),
+    home: Annotated[
+        Path | None, typer.Option(help="Keep the data in this folder; a temporary one by default.")
+    ] = None,
+) -> None:
+    """Train, record, deploy and serve three classifiers of handwritten digits."""
+    raise typer.Exit(_load("_demo").run(crash=crash, page=page, home=home))
+
+
+def main() -> NoReturn:
+    """Run the program with the arguments of this process."""
+    try:
+        app()
+    except (AlulaError, OSError) as error:
+        err().print(Text.assemble(("alula: ", "bold red"), str(error)))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        err().print(Text.assemble(("alula: ", "bold"), "interrupted"))
+        sys.exit(130)
+    sys.exit(0)
