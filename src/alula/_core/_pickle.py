@@ -26,7 +26,7 @@ _LENGTH = struct.Struct("<Q")
 # Exact types that pickle by value everywhere and hold nothing that needs cloudpickle.
 _PLAIN: frozenset[type] = frozenset({type(None), bool, int, float, complex, str, bytes})
 _SHORT = 16  # a container longer than this is not worth looking through
-_SHALLOW = 4  # nor is one nested deeper, or in itself
+_SHALLOW = 3  # nor is one nested deeper, or in itself
 
 
 class Parts(NamedTuple):
@@ -51,8 +51,10 @@ def is_plain(value: object, depth: int = _SHALLOW) -> bool:
     container: Any = value
     if len(container) > _SHORT:
         return False
-    items = (*container, *container.values()) if kind is dict else container
-    return all([is_plain(item, depth - 1) for item in items])
+    for item in (*container, *container.values()) if kind is dict else container:
+        if not is_plain(item, depth - 1):
+            return False
+    return True
 
 
 def dump(value: object, name: str | None = None) -> Parts:

@@ -1,7 +1,7 @@
 """Where every setting comes from: an argument, the environment, a file, or the default.
 
 The order is: argument > ``ALULA_*`` > ``./alula.toml`` > ``$ALULA_HOME/alula.toml`` > default. An unknown
-name is refused with the nearest known one, wherever it stands.
+name is refused with the nearest known one, wherever it stands; an empty variable counts as not set.
 """
 
 import os
@@ -20,6 +20,7 @@ Where = Literal["auto", "here", "queue"]
 Durability = Literal["normal", "full"]
 
 _NOT_SETTINGS = {"ALULA_FAULTS", "ALULA_SIGNING_KEY"}  # read elsewhere
+_KEY_SIZE = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +76,7 @@ class Settings:
         """
         given = {name: value for name, value in given.items() if value is not None}
         merged: dict[str, tuple[object, str]] = {}
-        home = Path(given.get("home") or os.environ.get("ALULA_HOME") or _default_home())
-        for values, origin in _sources(home, given):
+        for values, origin in _sources(given):
             for name, value in values.items():
                 merged[name] = (_checked(name, value, origin), origin)
         made = cls(**{name: value for name, (value, _) in merged.items()})  # type: ignore[arg-type]  # checked one by one
@@ -99,17 +99,20 @@ class Settings:
         Raises
         ------
         SettingError
-            If the file cannot be read or made.
+            If the file cannot be read or made, or is too short.
         """
         if text := os.environ.get("ALULA_SIGNING_KEY"):
             return text.encode()
         path = self.home / "keys" / "signing"
         try:
-            return path.read_bytes()
+            key = path.read_bytes()
         except FileNotFoundError:
-            return _make_key(path)
+            key = _make_key(path)
         except OSError as error:
             raise SettingError("home", str(self.home), f"cannot read {path}: {error}") from error
+        if len(key) < _KEY_SIZE:  # with an empty key, anybody could sign
+            raise SettingError("home", str(self.home), f"{path} is damaged: it must hold {_KEY_SIZE} bytes")
+        return key
 
 
 def _make_key(path: Path) -> bytes:
@@ -118,7 +121,9 @@ def _make_key(path: Path) -> bytes:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(32))
+            file.write(secrets.token_bytes(_KEY_SIZE))
+            file.flush()
+            os.fsync(file.fileno())  # before it has its name, or a loss of power leaves an empty key
         try:
             os.link(draft, path)  # fails if the other process was first, and then its key counts
         except FileExistsError:
@@ -141,24 +146,29 @@ def _default_home() -> Path:
     return user_data_path("alula", appauthor=False)
 
 
-def _sources(home: Path, given: Mapping[str, object]) -> Iterator[tuple[Mapping[str, object], str]]:
-    """Give the sources, the weakest first."""
-    yield _file(home.expanduser() / "alula.toml")
-    yield _file(Path("alula.toml"))
+def _sources(given: Mapping[str, object]) -> Iterator[tuple[Mapping[str, object], str]]:
+    """Give the sources, the weakest first; the weakest lies in the home that the others choose."""
     environment = {
         variable.removeprefix("ALULA_").lower(): value
         for variable, value in os.environ.items()
-        if variable.startswith("ALULA_") and variable not in _NOT_SETTINGS
+        if variable.startswith("ALULA_") and variable not in _NOT_SETTINGS and value
     }
-    yield environment, "the environment (ALULA_*)"
-    yield given, "argument"
+    stronger = [
+        _file(Path("alula.toml")),
+        (environment, "the environment (ALULA_*)"),
+        (given, "argument"),
+    ]
+    homes = [_checked("home", values["home"], origin) for values, origin in stronger if "home" in values]
+    home = Path(str(homes[-1])) if homes else _default_home()
+    yield _file(home.expanduser() / "alula.toml")
+    yield from stronger
 
 
 def _file(path: Path) -> tuple[Mapping[str, object], str]:
     try:
         with path.open("rb") as file:
             return tomllib.load(file), str(path.absolute())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}, str(path)
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise SettingError("alula.toml", str(path), str(error), origin=str(path)) from error
@@ -184,7 +194,10 @@ def _number(least: int) -> Any:
     def convert(value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, (int, str)):
             raise TypeError("must be a whole number")
-        number = int(value)
+        try:
+            number = int(value)
+        except ValueError:
+            raise ValueError("must be a whole number") from None
         if number < least:
             raise ValueError(f"must be at least {least}")
         return number

@@ -1,0 +1,60 @@
+# The one way in: `make demo` runs the main job, `make test` checks and tests. Each sets up what it
+# needs the first time, in .venv and nowhere else, and starts at once the next time.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+LOCK   := requirements/lock.txt
+PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(LOCK)
+OLD     = [ -x "$$(command -v $(PYTHON))" ] && $(PYTHON) --version 2>&1 || echo "not here"
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format lock clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r name what; do printf '%-8s %s\n' "$$name" "$$what"; done
+
+demo: $(VENV)/.lab ## run the main job, end to end, on real data
+	@$(BIN)/alula demo
+
+test: check ## all checks, then all tests with their coverage
+	@$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
+check: $(VENV)/.all ## format, lint and types, changing nothing
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy src tests
+
+format: $(VENV)/.all ## rewrite the code in the house's form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: ## resolve every requirement anew into the lock (needs uv)
+	uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --upgrade --all-extras \
+		--group dev --no-header --no-annotate --output-file $(LOCK).all
+	@# CUDA's own packages are left to whichever torch is installed.
+	@sed -E '/^(cuda|nvidia|triton)/d' $(LOCK).all > $(LOCK) && rm $(LOCK).all
+
+clean: ## remove the environment and all that was built or measured
+	rm -rf $(VENV) build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+# A stamp is written when its step has succeeded, so an interrupted step is taken up again.
+
+$(VENV)/.pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null || { \
+		echo "Alula needs Python 3.11 or newer, and $(PYTHON) is $$($(OLD)): make $(MAKECMDGOALS) PYTHON=/path/to/python" >&2; exit 1; }
+	@echo "Setting up $(VENV): minutes the first time, nothing after that."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@touch $@
+
+$(VENV)/.lab: $(VENV)/.pip pyproject.toml $(LOCK)
+	@$(PIP) --editable '.[lab]'
+	@touch $@
+
+$(VENV)/.all: $(VENV)/.pip pyproject.toml $(LOCK)
+	@$(PIP) --editable '.[lab,ray]' --group dev
+	@touch $(VENV)/.lab $@

@@ -1,0 +1,32 @@
+"""What all tests share: a home of their own, and hypothesis without its own idea of time."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# A machine that is busy with other work is no reason to fail.
+settings.register_profile(
+    "alula", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("alula")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_of_this_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads the settings, or writes to the home, of whoever runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("ALULA_")]:
+            patch.delenv(name)
+        patch.setenv("ALULA_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make an empty folder the home of Alula for one test."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("ALULA_HOME", str(folder))
+    return folder
