@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for the tests that use ONNX Runtime on their own
+
 # A machine that is busy with other work is no reason to fail.
 settings.register_profile(
     "alula", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]

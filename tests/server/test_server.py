@@ -21,8 +21,9 @@ def test_a_port_that_is_taken_is_one_clear_error(server: Server) -> None:
 
 def test_a_host_that_is_not_here_is_one_clear_error() -> None:
     elsewhere = Server("192.0.2.1", 0)
-    with pytest.raises(SettingError, match="setting 'host' = '192.0.2.1'.*: cannot"), background(elsewhere):
+    with pytest.raises(SettingError, match="cannot listen on") as caught, background(elsewhere):
         pass
+    assert caught.value.setting == "host"
 
 
 @pytest.mark.parametrize(

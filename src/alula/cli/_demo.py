@@ -11,7 +11,8 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -204,7 +205,7 @@ def _compare(om: Instance, scores: Mapping[str, float], readings: Sequence[Readi
 
 
 def _results(
-    check: _Check, readings: Sequence[Reading], keys: Set[str], stored: int, seconds: float
+    check: _Check, readings: Sequence[Reading], keys: AbstractSet[str], stored: int, seconds: float
 ) -> list[tuple[str, str]]:
     times = np.array([reading.seconds for reading in readings]) * 1e3
     agree = f"all {len(readings)} agree" if not check.wrong else f"{check.wrong} DIFFER"

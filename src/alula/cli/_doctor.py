@@ -21,7 +21,7 @@ from .._core._version import VERSION
 from ..errors import AlulaError
 from ._terminal import out
 
-__all__ = ["Finding", "examine", "show"]
+__all__ = ["Finding", "examine", "group", "show"]
 
 _MARKS = {"ok": "[green]ok[/]", "missing": "[yellow]missing[/]", "broken": "[red]broken[/]"}
 
@@ -82,13 +82,17 @@ def _packages() -> Iterator[Finding]:
             groups.setdefault(wanted_by[1] if wanted_by else "", []).append(package[0])
     groups.pop("all", None)
     for extra, packages in groups.items():
-        name = f"extra {extra}" if extra else "core"
-        absent = [package for package in packages if not _version(package)]
-        if not absent:
-            yield Finding(name, "ok", ", ".join(f"{package} {_version(package)}" for package in packages))
-        else:
-            remedy = f"pip install 'alula[{extra}]'" if extra else "pip install --force-reinstall alula"
-            yield Finding(name, "missing" if extra else "broken", "without " + ", ".join(absent), remedy)
+        yield group(extra, packages)
+
+
+def group(extra: str, packages: list[str]) -> Finding:
+    """Look at the packages of one extra, or of the core if its name is empty."""
+    name = f"extra {extra}" if extra else "core"
+    absent = [package for package in packages if not _version(package)]
+    if not absent:
+        return Finding(name, "ok", ", ".join(f"{package} {_version(package)}" for package in packages))
+    remedy = f"pip install 'alula[{extra}]'" if extra else "pip install --force-reinstall alula"
+    return Finding(name, "missing" if extra else "broken", "without " + ", ".join(absent), remedy)
 
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")

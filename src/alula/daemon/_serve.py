@@ -5,6 +5,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock
 
 from .._core._settings import Settings
@@ -69,11 +70,15 @@ class _Mirror:
         with self._lock:
             wanted = {deployment.key: deployment for deployment in self._deployments.list()}
             for key in set(self._loaded) - set(wanted):
-                self._server.undeploy(key)
-                del self._loaded[key]
+                self._drop(key)
             for key, deployment in wanted.items():
                 if self._loaded.get(key) != deployment:
                     self._load(deployment)
+
+    def _drop(self, key: str) -> None:
+        with suppress(CommandError):  # the server has stopped, and the model with it
+            self._server.undeploy(key)
+        del self._loaded[key]
 
     def _load(self, deployment: Deployment) -> None:
         try:

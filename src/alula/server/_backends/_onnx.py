@@ -4,6 +4,7 @@ Its messages become the ones that RedisAI's clients know: without the prefix tha
 adds, and in the words of the version that RedisAI was built with.
 """
 
+import os
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -67,6 +68,8 @@ class OnnxSession:
 
 
 def _runtime() -> Any:
+    # The official builds report to their maker unless this is said before they are loaded.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
     except ImportError as error:

@@ -1,0 +1,46 @@
+"""Whatever people can name stands on its page: errors, settings, commands."""
+
+import inspect
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from alula import errors
+from alula._core._settings import Settings
+from alula.cli import app
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def rows(page: str) -> set[str]:
+    """What stands in the first cell of each row of a page's tables."""
+    return set(re.findall(r"^\| `([^`]+)`", (DOCS / page).read_text(), re.MULTILINE))
+
+
+def public_errors() -> list[str]:
+    return [n for n, value in vars(errors).items() if inspect.isclass(value) and n in errors.__all__]
+
+
+def test_every_error_and_no_other_is_on_the_page_of_errors() -> None:
+    assert rows("errors.md") == {*public_errors()} - {"AlulaError"}
+
+
+@pytest.mark.parametrize("name", [n for n in public_errors() if n != "AlulaError"])
+def test_the_page_says_what_else_an_error_is(name: str) -> None:
+    line = next(
+        line for line in (DOCS / "errors.md").read_text().splitlines() if line.startswith(f"| `{name}`")
+    )
+    bases = [base for base in getattr(errors, name).__bases__ if base.__module__ == "builtins"]
+    assert all(f"`{base.__name__}`" in line for base in bases)
+
+
+def test_every_setting_and_no_other_is_on_the_page_of_settings() -> None:
+    assert rows("settings.md") == {field.name for field in fields(Settings)}
+
+
+def test_every_command_is_on_the_page_of_the_command_line() -> None:
+    commands = get_command(app).commands  # type: ignore[attr-defined]  # a group, which has commands
+    assert rows("cli.md") == {*(f"alula {name}" for name in commands), "alula --version"}
