@@ -6,6 +6,7 @@ import pytest
 import alula
 from alula import ObjectRef, workflow
 from alula.errors import WorkflowExecutionError
+from alula.graph import InputNode
 from tests.workflow.bodies import Tally, add, fail_unless, noted
 
 
@@ -99,8 +100,6 @@ def test_arguments_are_captured_at_the_submission() -> None:
 
 
 def test_a_node_given_as_input_is_refused() -> None:
-    from alula.graph import InputNode
-
     with InputNode() as inp:
         node = add.bind(inp[0])
     with pytest.raises(TypeError, match="bind it in the graph"):

@@ -16,6 +16,7 @@ from alula.errors import (
     GetTimeoutError,
     NodeDiedError,
     WorkflowCancellationError,
+    WorkflowError,
     WorkflowExecutionError,
     WorkflowNotResumableError,
     WorkflowOutputNotReady,
@@ -23,7 +24,7 @@ from alula.errors import (
 from alula.futures import Engine, open_engine
 from alula.graph import Graph, Node
 from alula.testing import Turnstile, fail, faults
-from alula.workflow import Executor
+from alula.workflow import Executor, WorkflowStatus
 from alula.workflow._journal import PYTHON
 from tests.workflow.bodies import OddError, Tally, add, fail_unless, held, noted
 
@@ -246,7 +247,7 @@ def test_what_waits_through_a_closed_executor_hears_of_it(open_executor: Open, t
     turnstile.arrived()
     handle = watcher.find("w")
     watcher.close()
-    with pytest.raises(alula.errors.WorkflowError, match="closed"):
+    with pytest.raises(WorkflowError, match="closed"):
         handle.result(10)
 
 
@@ -284,6 +285,28 @@ def test_damaged_records_are_told_and_left_as_they_are(open_executor: Open, tmp_
     assert executor.status("w") == "RESUMABLE"
 
 
+def test_a_closed_executor_begins_nothing_more(open_executor: Open) -> None:
+    executor = open_executor()
+    executor._runs.close()
+    with pytest.raises(WorkflowError, match="is closed"):
+        executor.submit(graph(add.bind(1)), id="w")
+    assert executor.records.list(set(WorkflowStatus)) == []
+
+
+def test_a_callback_that_would_wait_for_itself_is_refused(open_executor: Open) -> None:
+    executor = open_executor()
+    errors: Queue[BaseException] = Queue()
+
+    def again(_: object) -> None:
+        try:
+            executor.submit(graph(add.bind(1)))
+        except RuntimeError as error:
+            errors.put(error)
+
+    executor.submit(graph(add.bind(1)))._future.add_done_callback(again)
+    assert "callback" in str(errors.get(timeout=10))
+
+
 # -------------------------------------------------------------------------------------- bad stores
 
 
@@ -294,7 +317,7 @@ def test_a_submission_that_cannot_be_written_leaves_nothing_behind(open_executor
         pytest.raises(OSError, match="disk full"),
     ):
         executor.submit(graph(add.bind(1)), id="w")
-    assert executor.records.list(set(alula.workflow.WorkflowStatus)) == []
+    assert executor.records.list(set(WorkflowStatus)) == []
     assert executor.submit(graph(add.bind(1)), id="w").result() == 1
 
 

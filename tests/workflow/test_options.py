@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -110,8 +111,6 @@ def test_crashes_and_errors_share_one_budget(tally: Tally, tmp_path: Path) -> No
         return add.bind(1) if tally.counts()["try"] > 9 else die_or_raise(tally)
 
     def die_or_raise(tally: Tally) -> None:
-        import os
-
         tally.mark("try")
         if tally.counts()["try"] == 1:
             os._exit(1)

@@ -5,6 +5,8 @@ another node, which then gives its value. A workflow whose process died is resum
 what was recorded does not run again. The words are those of Ray Workflows.
 """
 
+from typing import NoReturn
+
 from ._api import (
     Workflow,
     cancel,
@@ -63,3 +65,7 @@ __all__ = [
     "run",
     "run_async",
 ]
+
+
+def __getattr__(name: str) -> NoReturn:
+    raise AttributeError(f"alula.workflow has no {name!r} in this version; it has {', '.join(__all__)}")

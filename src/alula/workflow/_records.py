@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from sqlalchemy import Connection, Row, bindparam, select
 
@@ -77,7 +77,7 @@ class Records:
         columns = select(c.id, c.status, c.executor, c.epoch)
         asked = columns.where(c.status.in_(stored)).order_by(c.number)
         with self._store.reading() as connection:
-            rows = connection.execute(asked).all()
+            rows = cast("Sequence[WorkflowRow]", connection.execute(asked).all())
         found = [(str(row.id), self.status(row)) for row in rows]
         return [(id_, status) for id_, status in found if status in wanted]
 
