@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from sklearn.preprocessing import StandardScaler
 
 import alula as om
 from alula import workflow
@@ -38,11 +39,11 @@ def test_the_values_of_other_nodes_are_data(adder: Any) -> None:
 
 
 def test_the_dataset_that_another_node_has_made_is_data(adder: Any) -> None:
-    om.datasets.put([[1.0], [2.0]], "rows")
-    sums = adder.bind("predict", "rows", rName="sums")
-    metadata = adder.bind("predict", sums).run()
-    assert metadata["type"] == "DataFrame"
-    assert om.datasets.get("sums")["type"] == "list"
+    om.models.put(StandardScaler().fit([[0.0], [2.0]]), "scaler")
+    scaled = om.runtime.model("scaler").bind("transform", [[3.0]], rName="scaled")
+    metadata = adder.bind("fit", scaled).run()
+    assert metadata.attributes["dataset"]["Xname"] == "scaled"
+    assert om.models.get("adder").total_ == 2.0
 
 
 def test_a_workflow_that_goes_on_does_not_train_twice(adder: Any) -> None:

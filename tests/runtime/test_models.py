@@ -13,6 +13,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 import alula as om
+from alula._core._ids import new_id
 from alula.errors import InvalidNameError, NameNotFoundError, TaskError
 from alula.runtime import AsyncResult, Runtime
 from tests.runtime.estimators import Adder
@@ -203,6 +204,18 @@ def test_large_values_are_not_left_behind() -> None:
     assert om.datasets.list(include_temp=True) == [f"_temp_{result.id}_X"]
     result.get()
     assert om.datasets.list(include_temp=True) == []
+
+
+def test_what_a_dead_process_has_left_is_swept_away_by_the_next() -> None:
+    om.models.put(Adder(), "adder")
+    ended = om.runtime.model("adder").fit([[1.0]])
+    ended.get()
+    om.datasets.put(([1.0],), f"_temp_{ended.id}_X")
+    unknown = f"_temp_{new_id()}_X"  # by one that is about to submit its task
+    om.datasets.put(([1.0],), unknown)
+    om.runtime.close_default()
+    om.runtime.model("adder").fit([[1.0]]).get()
+    assert om.datasets.list(include_temp=True) == [unknown]
 
 
 def test_a_list_of_texts_is_no_column_for_one_who_reads_texts() -> None:

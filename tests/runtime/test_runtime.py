@@ -1,5 +1,6 @@
 """Where tasks run, who is there, and what a runtime does not have."""
 
+import inspect
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -194,3 +195,4 @@ def test_the_functions_of_the_module_are_those_of_the_default_instance() -> None
     for name in ("labels", "model", "ping", "require", "result", "status", "workers"):
         assert getattr(runtime, name).__doc__ == getattr(Runtime, name).__doc__
         assert getattr(runtime, name).__name__ == name
+    assert list(inspect.signature(om.runtime.model).parameters) == ["name", "require"]

@@ -1,5 +1,6 @@
 """The methods of runtimes as functions: those of the default instance, whichever that is at each call."""
 
+import inspect
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -18,6 +19,9 @@ def _bound(method: Callable[Concatenate[Runtime, P], T]) -> Callable[P, T]:
 
     call.__name__ = call.__qualname__ = method.__name__
     call.__doc__, call.__module__ = method.__doc__, __name__
+    shown = inspect.signature(method)
+    parameters = list(shown.parameters.values())[1:]
+    call.__signature__ = shown.replace(parameters=parameters)  # type: ignore[attr-defined]  # for `help`
     return call
 
 

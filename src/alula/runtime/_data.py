@@ -1,8 +1,8 @@
 """Data on their way into a task: a name, or the values themselves.
 
 A name is looked up by the worker. Small values travel in the record of their task. Large ones lie under a
-hidden name that ends with their task: whoever sees the task's end removes them, and what a process that
-died has left is removed by the next one that leaves any.
+hidden name that ends with their task: whoever sees the task's end removes them, and what nobody removed
+because its process died is swept away by the next process that submits a task.
 """
 
 import re

@@ -178,8 +178,10 @@ class AsyncResult(Generic[T]):
         return f"<AsyncResult: {self.id}>"
 
     def _outcome(self, timeout: float | None) -> Done[T] | Failed:
+        # A process may read that a task has ended a moment before it is told.
+        limit = None if self._status in _FINAL else timeout
         try:
-            value = self._handle.result(timeout)
+            value = self._handle.result(limit)
         except WorkflowExecutionError as error:
             self._note("FAILURE")
             return Failed(error.__cause__ or error)
