@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
+from contextlib import nullcontext
 from typing import Any, Generic, Protocol, TypeVar
 
 from ..errors import GetTimeoutError
-from ..futures import Engine, ObjectRef
+from ..futures import Engine, ObjectRef, waiting
 from ..graph import Done, Failed
 from ._status import WorkflowStatus
 from ._vault import Output, Unpacker, Vault, Volatile
@@ -84,7 +85,8 @@ class Handle(Generic[T]):
             If it was not there in time; the workflow goes on.
         """
         try:
-            output = self._future.result(timeout)
+            with nullcontext() if self._future.done() else waiting():
+                output = self._future.result(timeout)
         except TimeoutError as error:
             if self._future.done():
                 raise
