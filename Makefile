@@ -24,8 +24,8 @@ test: check ## all checks, then all tests with their coverage
 	@$(BIN)/coverage report
 
 check: $(VENV)/.all ## format, lint and types, changing nothing
-	$(BIN)/ruff format --check --quiet .
-	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
 	$(BIN)/mypy src tests
 
 format: $(VENV)/.all ## rewrite the code in the house's form

@@ -5,12 +5,13 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import TypeAlias
 
-__all__ = ["LIMIT", "Program", "ended", "kill", "lines", "note", "program", "segments"]
+__all__ = ["LIMIT", "Program", "ended", "eventually", "kill", "lines", "note", "program", "segments"]
 
 LIMIT = 40.0
 """Seconds after which something has failed; nothing that works takes nearly as long."""
@@ -36,6 +37,16 @@ def kill(pid: int) -> None:
     """Kill a process, and wait until it is dead."""
     os.kill(pid, signal.SIGKILL)
     assert ended(pid)
+
+
+def eventually(fact: Callable[[], bool]) -> bool:
+    """Tell whether a fact comes to hold, looking until it does."""
+    deadline = monotonic() + LIMIT
+    while not fact():
+        if monotonic() > deadline:
+            return False
+        os.sched_yield()
+    return True
 
 
 def segments(pid: int | str = "self") -> int:
@@ -73,7 +84,13 @@ def program(
     variables = {**(os.environ if environment is None else environment), "PYTHONPATH": str(ROOT)}
     pipe = subprocess.PIPE
     child = subprocess.Popen(
-        command, text=True, env=variables, stdin=pipe, stdout=pipe, stderr=pipe, **options  # type: ignore[call-overload]  # as given
+        command,
+        text=True,
+        env=variables,
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
+        **options,  # type: ignore[call-overload]  # as given
     )
     with child:
         try:

@@ -14,7 +14,7 @@ import alula
 from alula.errors import ActorDiedError, NodeDiedError, OwnerDiedError, WorkerCrashedError
 from alula.futures import ActorHandle, ObjectRef, get, put, remote
 from alula.testing import Turnstile, fault_environment
-from tests.faults.processes import LIMIT, ended, kill, lines, note, program, segments
+from tests.faults.processes import LIMIT, ended, eventually, kill, lines, note, program, segments
 
 
 @pytest.fixture(autouse=True)
@@ -296,7 +296,9 @@ def test_when_the_node_process_dies_every_pending_value_is_lost_at_once(
     assert get(echo.remote(1)) == 1
 
 
-def test_a_node_process_that_is_killed_wakes_a_thread_that_waits(tmp_path: Path, turnstile: Turnstile) -> None:
+def test_a_node_process_that_is_killed_wakes_a_thread_that_waits(
+    tmp_path: Path, turnstile: Turnstile
+) -> None:
     raised: list[BaseException] = []
 
     def wait() -> None:
@@ -360,7 +362,8 @@ def test_when_the_driver_is_killed_nothing_is_left(tmp_path: Path, number: int) 
 
 
 @pytest.mark.parametrize(
-    ("last", "code"), [("", 0), ("alula.shutdown()", 0), ("raise SystemExit(3)", 3), ("os._exit(4)", 4), ("1/0", 1)]
+    ("last", "code"),
+    [("", 0), ("alula.shutdown()", 0), ("raise SystemExit(3)", 3), ("os._exit(4)", 4), ("1/0", 1)],
 )
 def test_however_the_driver_ends_nothing_is_left(tmp_path: Path, last: str, code: int) -> None:
     with program(DRIVER + last, tmp_path) as driver:
@@ -494,7 +497,7 @@ def test_an_idle_worker_holds_no_large_value() -> None:
 
     pid, summed = get(total.remote(np.ones(100_000), [put(np.ones(100_000))]), timeout=LIMIT)
     assert summed == 200_000
-    assert segments(pid) == 0
+    assert eventually(lambda: segments(pid) == 0)
 
 
 def test_a_function_that_nobody_has_any_more_is_forgotten_by_the_workers() -> None:

@@ -284,7 +284,8 @@ def test_a_chain_of_continuations_takes_constant_memory() -> None:
         tracemalloc.stop()
         return most
 
-    assert peak(LINKS) < peak(LINKS // 10) + 20 * LINKS  # less than a key for each link
+    peak(3000)  # fills what the interpreter keeps for itself, such as free tuples
+    assert peak(6000) < peak(3000) + 20 * 3000  # less than a key for each link
 
 
 def test_a_chain_that_was_recorded_is_resumed_at_its_end() -> None:

@@ -89,7 +89,6 @@ class World:
         assert not self.moves
         assert not self.scope
         assert frontier.finished
-        assert not frontier.running
         assert not frontier.ready()
         return outcome
 

@@ -26,10 +26,11 @@ from ._api import (
     wait,
 )
 from ._engine import ActorRef, Cluster, Engine, Feature, Settle
+from ._errors import pack_error, unpack_error
 from ._options import ActorOptions, TaskOptions
 from ._refs import ObjectRef
-from ._remote import ActorType, Function
-from ._session import current, open_engine, set_default, using
+from ._remote import ActorType, Definition, Function
+from ._session import current, open_engine, set_default, using, waiting
 
 __all__ = [
     "ActorClass",
@@ -39,6 +40,7 @@ __all__ = [
     "ActorRef",
     "ActorType",
     "Cluster",
+    "Definition",
     "Engine",
     "Feature",
     "Function",
@@ -59,10 +61,13 @@ __all__ = [
     "method",
     "nodes",
     "open_engine",
+    "pack_error",
     "put",
     "remote",
     "set_default",
     "shutdown",
+    "unpack_error",
     "using",
     "wait",
+    "waiting",
 ]

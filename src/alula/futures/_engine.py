@@ -4,7 +4,8 @@ Everything people see (`remote`, handles, `ObjectRef.future`, graphs) is built o
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -110,6 +111,14 @@ class Engine(ABC):
         self, refs: Sequence[ObjectRef[Any]], num_returns: int, timeout: float | None
     ) -> tuple[list[ObjectRef[Any]], list[ObjectRef[Any]]]:
         """Wait until `num_returns` are settled or `timeout` s have passed; keep the input's order."""
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Lend the cores of the calling task while it waits for something that is no reference.
+
+        `get` and `wait` do so by themselves. An engine that cannot does nothing.
+        """
+        yield
 
     @abstractmethod
     def watch(self, ref: ObjectRef[Any], then: Callable[[BaseException | None], None]) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 
 import cloudpickle
 
-from ..errors import TaskError, remote_traceback
+from ..errors import TaskError, native_facts, remote_traceback
 
 __all__ = ["pack_error", "pack_task_error", "unpack_error"]
 
-_OWN_FRAMES = ("alula/futures/", "alula\\futures\\")
+_OWN_FRAMES = ("alula/futures/", "alula/workflow/", "alula/runtime/")
 
 
 def _dumps(value: object) -> bytes:
@@ -43,8 +43,8 @@ def unpack_error(data: bytes) -> BaseException:
     match pickle.loads(data):
         case ("task", apart, task, text, notes):
             error: BaseException = TaskError.of(_put_together(apart), task=task, remote_traceback=text)
-            for note in notes:
-                error.add_note(note)
+            if notes:  # those of the cause among them
+                error.__notes__ = list(notes)
         case ("own", apart, cause):
             error = _put_together(apart)
             error.__cause__ = unpack_error(cause) if cause else None
@@ -58,7 +58,7 @@ def _taken_apart(error: BaseException) -> bytes:
     if isinstance(error, BaseExceptionGroup):
         inner = [_taken_apart(e) for e in error.exceptions]
         return _dumps(("group", type(error), error.message, inner, _state(error)))
-    for args, state in ((error.args, _state(error)), (_texts(error.args), {})):
+    for args, state in ((error.args, _state(error)), (_texts(error.args), ({}, {}))):
         try:
             data = _dumps(("one", type(error), args, state))
             pickle.loads(data)
@@ -66,11 +66,14 @@ def _taken_apart(error: BaseException) -> bytes:
             continue
         return data
     stand_in = f"{type(error).__qualname__}: {error}"
-    return _dumps(("one", RuntimeError, (stand_in,), {}))
+    return _dumps(("one", RuntimeError, (stand_in,), ({}, {})))
 
 
-def _state(error: BaseException) -> dict[str, Any]:
-    return {k: v for k, v in error.__dict__.items() if _pickles(v)}
+def _state(error: BaseException) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What it holds beside its arguments: attributes, and what built-in classes keep elsewhere."""
+    facts = error.__dict__, native_facts(error)
+    attributes, native = ({k: v for k, v in held.items() if _pickles(v)} for held in facts)
+    return attributes, native
 
 
 def _pickles(value: object) -> bool:
@@ -90,19 +93,12 @@ def _put_together(data: bytes) -> BaseException:
         case ("group", cls, message, inner, state):
             error: BaseException = cls(message, [_put_together(e) for e in inner])
         case ("one", cls, args, state):
-            error = cls.__new__(cls, *args) if _new_takes(cls) else cls.__new__(cls)
+            error = cls.__new__(cls)
             error.args = args
         case other:
             raise ValueError(f"not a carried error: {other!r}")
-    error.__dict__.update(state)
+    attributes, native = state
+    error.__dict__.update(attributes)
+    for name, value in native.items():
+        setattr(error, name, value)
     return error
-
-
-def _new_takes(cls: type[BaseException]) -> bool:
-    # Built-in classes such as OSError and UnicodeError keep facts outside of `args` and `__dict__`, which
-    # only their own __new__ fills in.
-    return (
-        cls.__new__ is not BaseException.__new__
-        and cls.__init__ is not BaseException.__init__
-        and (cls.__module__ == "builtins")
-    )

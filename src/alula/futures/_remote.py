@@ -4,34 +4,43 @@ A definition is pickled at its first use, so a closure captures the values that 
 Inside that pickle, other remote functions (itself among them, when it is recursive) stand by their
 ids; outside of one, a function is pickled together with every definition that it reaches, so that it
 can be sent or stored on its own. A definition is unpickled when it is first called, once per process.
+
+References of an engine that a function captures stand in its pickle by their position, and travel
+beside it: they are of one session, the pickle is not.
 """
 
 import inspect
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeAlias
+from weakref import WeakValueDictionary
 
 import cloudpickle
 
 from .._core._pickle import dump, load
 from ._options import ActorOptions, TaskOptions
 
-__all__ = ["ActorType", "Bundle", "Definition", "Function", "known", "learn"]
+__all__ = ["ActorType", "Bundle", "Definition", "Function", "capture", "learn"]
 
 _Check: TypeAlias = Callable[[tuple[Any, ...], Mapping[str, Any]], None]
 
-Bundle: TypeAlias = tuple[tuple[bytes, str, bytes], ...]
-"""Definitions as sent and stored: id, name, pickle."""
+Bundle: TypeAlias = tuple[tuple[bytes, str, bytes, tuple[Any, ...]], ...]
+"""Definitions as sent and stored: id, name, pickle, captured references."""
 
-_known: dict[bytes, "Definition"] = {}
-
-
-class _Pickling(threading.local):
-    found: "dict[bytes, Definition] | None" = None  # definitions met inside the one being pickled
+# Those that somebody uses. A function made anew in every call of another one must not stay for ever.
+_known: WeakValueDictionary[bytes, "Definition"] = WeakValueDictionary()
 
 
-_pickling = _Pickling()
+class _Inside(threading.local):
+    """The definition that this thread is pickling or unpickling, if it is."""
+
+    found: "dict[bytes, Definition] | None" = None  # definitions met inside it
+    captured: "list[Any]"  # references inside it
+
+
+_inside = _Inside()
 _UNKNOWN = object()
 
 
@@ -44,36 +53,50 @@ class Definition:
         16 random bytes.
     name
         Module and qualified name, for people.
+    captured
+        The references that it captures, once it has been pickled.
     """
 
-    __slots__ = ("_check", "_inner", "_pickle", "_target", "id", "name")
+    __slots__ = ("__weakref__", "_check", "_inner", "_pickle", "_target", "_with", "captured", "id", "name")
 
     def __init__(self, key: bytes, name: str, target: Any = _UNKNOWN, pickled: bytes | None = None) -> None:
         self.id, self.name = key, name
+        self.captured: tuple[Any, ...] = ()
         self._target = target
         self._pickle = pickled
         self._inner: list[Definition] | None = None
+        self._with: tuple[Definition, ...] = ()  # what came with it, and may stand inside it
         self._check: _Check | None = None
 
     @property
     def target(self) -> Any:
         """The function or class itself, unpickled if need be."""
         if self._target is _UNKNOWN:
-            assert self._pickle is not None
-            self._target = load(self._pickle)
+            self._load()
         return self._target
+
+    def _load(self) -> None:
+        """Unpickle; that shows, too, which definitions stand inside."""
+        assert self._pickle is not None
+        with _entered(list(self.captured)) as found:
+            target = load(self._pickle)
+        self._inner = list(found.values())
+        if self._target is _UNKNOWN:  # another thread may have been faster
+            self._target = target
 
     def pickled(self) -> bytes:
         """Give the pickle, making it at the first call; `TypeError` if there can be none."""
         if self._pickle is None:
-            before, _pickling.found = _pickling.found, {}
-            try:
+            captured: list[Any] = []
+            with _entered(captured) as found:
                 parts = dump(self._target)
-                # Arrays in a closure go into the pickle: functions are small, or should be.
-                plain = parts.body if not parts.buffers else cloudpickle.dumps(self._target, protocol=5)
-                self._inner = list(_pickling.found.values())
-            finally:
-                _pickling.found = before
+            if parts.buffers:  # arrays in a closure go into the pickle: functions are small, or should be
+                captured = []
+                with _entered(captured) as found:
+                    plain: bytes = cloudpickle.dumps(self._target, protocol=5)
+            else:
+                plain = parts.body
+            self.captured, self._inner = tuple(captured), list(found.values())
             self._pickle = plain
         return self._pickle
 
@@ -86,20 +109,14 @@ class Definition:
             if definition.id not in reached:
                 reached[definition.id] = definition
                 stack.extend(definition.inner())
-        return tuple([(d.id, d.name, d.pickled()) for d in reached.values()])
+        return tuple([(d.id, d.name, d.pickled(), d.captured) for d in reached.values()])
 
     def inner(self) -> "list[Definition]":
         """Give the definitions that stand inside this one."""
-        pickled = self.pickled()
-        if self._inner is None:  # it came as a pickle: what is inside shows when that is loaded
-            before, _pickling.found = _pickling.found, {}
-            try:
-                target = load(pickled)
-                self._inner = list(_pickling.found.values())
-            finally:
-                _pickling.found = before
-            self._target = target if self._target is _UNKNOWN else self._target
-        return self._inner
+        self.pickled()
+        if self._inner is None:  # it came as a pickle
+            self._load()
+        return self._inner or []
 
     def check(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Raise `TypeError` here and now if these arguments do not fit."""
@@ -108,16 +125,41 @@ class Definition:
         self._check(args, kwargs)
 
 
-def learn(bundle: Bundle) -> None:
-    """Take note of definitions that have arrived."""
-    for key, name, pickled in bundle:
-        if key not in _known:
-            _known[key] = Definition(key, name, pickled=pickled)
+def learn(bundle: Bundle) -> Definition:
+    """Give the first of the definitions that have arrived, which keeps the others."""
+    arrived: list[Definition] = []
+    for key, name, pickled, captured in bundle:
+        definition = _known.get(key)
+        if definition is None:
+            definition = _known[key] = Definition(key, name, pickled=pickled)
+            definition.captured = captured
+        arrived.append(definition)
+    for definition in arrived:
+        if not definition._with:
+            definition._with = tuple([other for other in arrived if other is not definition])
+    return arrived[0]
 
 
-def known(key: bytes) -> Definition:
-    """Give a definition that has arrived; `KeyError` if it has not."""
-    return _known[key]
+def capture(ref: Any) -> tuple[Any, ...] | None:
+    """Reduce a reference of an engine's if this thread is pickling a definition; else None."""
+    if _inside.found is None:
+        return None
+    _inside.captured.append(ref)
+    return _captured, (len(_inside.captured) - 1,)
+
+
+def _captured(index: int) -> Any:
+    return _inside.captured[index]
+
+
+@contextmanager
+def _entered(captured: list[Any]) -> "Iterator[dict[bytes, Definition]]":
+    before, _inside.found = _inside.found, {}
+    outer, _inside.captured = getattr(_inside, "captured", []), captured
+    try:
+        yield _inside.found
+    finally:
+        _inside.found, _inside.captured = before, outer
 
 
 def _defined(target: Any) -> Definition:
@@ -128,14 +170,13 @@ def _defined(target: Any) -> Definition:
 
 def _by_id(kind: "type[Function | ActorType]", key: bytes, rest: tuple[Any, ...]) -> Any:
     definition = _known[key]
-    if _pickling.found is not None:
-        _pickling.found[key] = definition
+    if _inside.found is not None:
+        _inside.found[key] = definition
     return kind.of(definition, *rest)
 
 
-def _by_bundle(kind: "type[Function | ActorType]", key: bytes, rest: tuple[Any, ...], bundle: Bundle) -> Any:
-    learn(bundle)
-    return kind.of(_known[key], *rest)
+def _by_bundle(kind: "type[Function | ActorType]", rest: tuple[Any, ...], bundle: Bundle) -> Any:
+    return kind.of(learn(bundle), *rest)
 
 
 class _Shipped:
@@ -164,10 +205,10 @@ class _Shipped:
 
     def __reduce__(self) -> tuple[Any, ...]:
         definition = self.definition
-        if _pickling.found is not None:
-            _pickling.found[definition.id] = definition
+        if _inside.found is not None:
+            _inside.found[definition.id] = definition
             return _by_id, (type(self), definition.id, self._rest())
-        return _by_bundle, (type(self), definition.id, self._rest(), definition.bundle())
+        return _by_bundle, (type(self), self._rest(), definition.bundle())
 
 
 class Function(_Shipped):

@@ -5,7 +5,7 @@ A worker process has its own engine set as the default before any of the user's 
 
 import atexit
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from importlib import import_module
 from threading import RLock
@@ -14,7 +14,7 @@ from typing import Any, Final
 from .._core._settings import Settings
 from ._engine import Engine
 
-__all__ = ["current", "current_or_none", "open_engine", "set_default", "start", "stop", "using"]
+__all__ = ["current", "current_or_none", "open_engine", "set_default", "start", "stop", "using", "waiting"]
 
 _ENGINES: Final = {"embedded": "._embedded", "ray": "._ray"}  # the one place that chooses by name
 
@@ -99,3 +99,15 @@ def using(engine: Engine) -> Iterator[Engine]:
         yield engine
     finally:
         _override.reset(token)
+
+
+@contextmanager
+def waiting() -> Iterator[None]:
+    """Lend the cores of the calling task while it waits for something that is no reference.
+
+    Without this a task that waits for other tasks, by another way than `get`, could wait for ever: for
+    those may need the very cores that it holds. Outside of tasks it does nothing.
+    """
+    engine = current_or_none()
+    with engine.waiting() if engine is not None else nullcontext():
+        yield

@@ -39,7 +39,6 @@ class Frontier:
         self._graphs: dict[Key, Graph] = {}  # of a waiting or running key: where its node stands
         self._readers: dict[Key, dict[Key, None]] = {}  # those that have not finished
         self._missing: dict[Key, int] = {}  # of a waiting key: inputs without a value
-        self._outputs = graph.outputs
         self._kept = frozenset(graph.outputs)
         self._settled: set[Key] = set()
         self._heir: dict[Key, Key] = {}  # of a key that has grown: where its value will be
@@ -54,16 +53,6 @@ class Frontier:
     def finished(self) -> bool:
         """Whether nothing runs and nothing can start any more."""
         return not (self._running or self._missing)
-
-    @property
-    def running(self) -> frozenset[Key]:
-        """The keys that were given out and are neither done nor failed."""
-        return frozenset(self._running)
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether every output has its value."""
-        return all(self.where(key) in self._settled for key in self._outputs)
 
     def where(self, key: Key) -> Key:
         """Give the key under which the value of `key` is, or will be: its own, or its heir's."""

@@ -4,6 +4,7 @@ Three kinds of process: the driver, the workers, and one node process that start
 workers. `open_engine` starts them.
 """
 
+import contextlib
 import os
 import resource
 import socket
@@ -16,7 +17,11 @@ from ._engine import Embedded
 
 __all__ = ["open_engine"]
 
-_START = "import sys; from alula.futures._embedded._node_process import main; main(int(sys.argv[1]))"
+# The path is that of the driver; it does not go into the environment, which tasks hand on to what they start.
+_START = (
+    "import sys; fd, *sys.path = sys.argv[1:]; sys.argv[1:] = []; "
+    "from alula.futures._embedded._node_process import main; main(int(fd))"
+)
 
 
 class _Driver(Embedded):
@@ -59,23 +64,17 @@ def open_engine(
     total = {"CPU": float(settings.num_cpus or os.cpu_count() or 1), **(resources or {})}
     _raise_descriptor_limit()
     ours, theirs = socket.socketpair()
+    path = [folder or os.getcwd() for folder in sys.path]
     with theirs:
         node = subprocess.Popen(
-            [sys.executable, "-c", _START, str(theirs.fileno())],
+            [sys.executable, "-c", _START, str(theirs.fileno()), *path],
             pass_fds=(theirs.fileno(),),
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for us alone
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
     engine = _Driver(ours, total, namespace, node)
-    config = {
-        "resources": total,
-        "sys_path": [path or os.getcwd() for path in sys.path],
-        "namespace": namespace,
-        "prestart": max(1, int(total["CPU"])),
-    }
     with engine.lock:
-        engine.tell_node(("config", config))
+        engine.tell_node(("config", {"resources": total, "namespace": namespace, "pid": os.getpid()}))
     engine.loop.start()
     return engine
 
@@ -84,4 +83,5 @@ def _raise_descriptor_limit() -> None:
     """Allow as many descriptors as we may have: each large value is one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        with contextlib.suppress(ValueError, OSError):  # macOS says "no limit" and means another one
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

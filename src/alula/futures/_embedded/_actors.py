@@ -3,9 +3,10 @@
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from ...errors import ActorDiedError
+from ...errors import ActorDiedError, TaskCancelledError
 from .._errors import pack_error
 from ._values import ERROR, Blob, Ref
+from ._wire import Descriptor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,25 +44,37 @@ class ActorName:
 
 
 class Call:
-    """One call of a method that has no result yet; a method of None is the making of the actor."""
+    """One call of a method that has no result yet, or the making of the actor.
 
-    __slots__ = ("args", "method", "missing", "options", "refs")
+    Attributes
+    ----------
+    made
+        The class and how many calls it runs at once, if this makes the actor.
+    """
 
-    def __init__(self, method: str, args: Blob, refs: list[Ref[Any]], options: Any = None) -> None:
-        self.method, self.args, self.refs, self.options = method, args, refs, options
-        self.missing = 0
+    __slots__ = ("args", "made", "method", "missing", "refs", "returns")
+
+    def __init__(
+        self, method: str, args: Blob, refs: list[Ref[Any]], returns: int = 1, made: Blob | None = None
+    ) -> None:
+        self.method, self.args, self.refs, self.returns, self.made = method, args, refs, returns, made
+        self.missing = 0  # inputs that are pending
 
     @property
     def number(self) -> int:
         """The number of its first reference."""
         return self.refs[0].number
 
+    def gives(self, ref: Ref[Any]) -> bool:
+        """Whether a reference of ours is to one of its results."""
+        return self.refs[0].number <= ref.number <= self.refs[-1].number
+
 
 class _Actor:
-    __slots__ = ("dead", "ending", "inflight", "name", "peer", "queue")
+    __slots__ = ("dead", "ending", "id", "inflight", "name", "peer", "queue")
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, actor: bytes, name: str) -> None:
+        self.id, self.name = actor, name
         self.queue: deque[Call] = deque()
         self.inflight: dict[int, Call] = {}
         self.peer: Peer | None = None
@@ -77,17 +90,22 @@ class Actors:
         self._actors: dict[bytes, _Actor] = {}
         self._by_peer: dict[int, _Actor] = {}
 
+    @property
+    def any(self) -> bool:
+        """Whether this process calls any actor that is not known to be dead."""
+        return any(state.dead is None for state in self._actors.values())
+
     def made(self, actor: bytes, name: str) -> None:
         """Take note of an actor that we are making; the node answers `found` when it has a worker."""
-        self._actors[actor] = _Actor(name)
+        self._actors[actor] = _Actor(actor, name)
 
     def found(self, actor: bytes, message: tuple[Any, ...]) -> None:
         """The node has answered: a connection to the actor's worker, or how it ended."""
-        state = self._actors[actor]
-        if state.dead is not None:
+        state = self._actors.get(actor)
+        if state is None or state.dead is not None:
             return
         if message[0] == "granted":
-            state.peer = self._engine.peer(message[2])
+            state.peer = self._engine.peers[message[2]]
             self._by_peer[state.peer.id] = state
             self._push(state)
         elif message[0] == "gone":
@@ -97,7 +115,7 @@ class Actors:
         """Queue a call behind the earlier ones of this process."""
         state = self._actors.get(actor.id)
         if state is None:
-            state = self._actors[actor.id] = _Actor(actor.cls_name)
+            state = self._actors[actor.id] = _Actor(actor.id, actor.cls_name)
             self._engine.request(("connect",), actor.id, reply=lambda m: self.found(actor.id, m))
         if state.dead is not None:
             self._fail(state, call)
@@ -119,22 +137,21 @@ class Actors:
             return
         while state.queue and not state.queue[0].missing:
             call = state.queue.popleft()
-            fds: list[int] = []
+            fds: list[Descriptor] = []
             state.inflight[call.number] = call
-            args = self._engine.encode(state.peer, call.args, fds)
-            self._engine.send(
-                state.peer, ("call", call.number, call.method, len(call.refs), args, call.options), fds
-            )
+            args = self._engine.parcels.encode(state.peer, call.args, fds)
+            made = call.made and self._engine.parcels.encode(state.peer, call.made, fds)
+            self._engine.send(state.peer, ("call", call.number, call.method, call.returns, args, made), fds)
         if state.ending and not state.queue and not state.inflight:
             self._engine.send(state.peer, ("exit",))
 
-    def results(self, peer: "Peer", results: list[Any], fds: list[int]) -> None:
+    def results(self, peer: "Peer", results: list[Any], fds: list[Descriptor]) -> None:
         """An actor has finished calls."""
         state = self._by_peer.get(peer.id)
         if state is None:  # killed meanwhile
             return
         for number, encoded in results:
-            blobs = [self._engine.decode(peer, item, fds) for item in encoded]
+            blobs = [self._engine.parcels.decode(peer, item, fds) for item in encoded]
             call = state.inflight.pop(number, None)
             if call is not None:
                 for ref, blob in zip(call.refs, blobs, strict=True):
@@ -143,9 +160,18 @@ class Actors:
 
     def dropped(self, actor: bytes) -> None:
         """The last handle is gone: the actor ends when it has done what it was asked."""
-        state = self._actors[actor]
+        state = self._actors.get(actor)
+        if state is None:
+            return
+        if state.dead is not None:
+            del self._actors[actor]
+            return
         state.ending = True
         self._push(state)
+
+    def refused(self, actor: bytes) -> None:
+        """It was not made after all."""
+        del self._actors[actor]
 
     def killed(self, actor: bytes) -> None:
         """We have had it killed: for us it is dead from now on."""
@@ -169,23 +195,50 @@ class Actors:
         state.queue.clear()
         for call in calls:
             self._fail(state, call)
+        if state.ending:  # nobody is left who could call it
+            del self._actors[state.id]
 
     def _fail(self, state: _Actor, call: Call) -> None:
         assert state.dead is not None
-        blob = Blob(ERROR, pack_error(ActorDiedError(state.name, f"its process {state.dead}")))
+        self._settle(call, ActorDiedError(state.name, f"its process {state.dead}"))
+
+    def _settle(self, call: Call, error: BaseException) -> None:
+        blob = Blob(ERROR, pack_error(error))
         for ref in call.refs:
             self._engine.settle(ref, blob)
 
-    def cancel(self, ref: Ref[Any]) -> Call | None:
-        """Take a call that has not been sent out of its queue; None if there is no such."""
-        for state in self._actors.values():
-            for call in state.queue:
-                if ref in call.refs:
-                    state.queue.remove(call)
-                    return call
-        return None
+    def cancel(self, ref: Ref[Any], *, force: bool) -> bool:
+        """Take the call of a reference of ours out of its queue; False if it is no call of an actor.
 
-    def fail_all(self, how: str) -> None:
-        """The session is over."""
+        Raises
+        ------
+        ValueError
+            If `force`: an actor has other callers, who want it alive.
+        """
         for state in self._actors.values():
-            self._bury(state, how)
+            for call in (*state.queue, *state.inflight.values()):
+                if call.gives(ref):
+                    if force:
+                        raise ValueError(
+                            "an actor's call cannot be cancelled by force; kill() ends the actor"
+                        )
+                    self._cancel(state, call)
+                    return True
+        return False
+
+    def _cancel(self, state: _Actor, call: Call) -> None:
+        if call.number not in state.inflight:
+            state.queue.remove(call)
+            self._settle(call, TaskCancelledError(f"{state.name}.{call.method}"))
+            self._push(state)
+        elif state.peer is not None:
+            self._engine.send(state.peer, ("cancel", call.number, False))
+
+    def fail_all(self, error: BaseException) -> None:
+        """The session is over: nothing that is pending will come."""
+        for state in self._actors.values():
+            for call in (*state.inflight.values(), *state.queue):
+                self._settle(call, error)
+            state.inflight.clear()
+            state.queue.clear()
+            state.dead, state.peer = "ended with its session", None

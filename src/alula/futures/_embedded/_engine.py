@@ -1,13 +1,18 @@
 """The embedded engine, as a driver and every worker has it: an owner of references.
 
 Each process owns the values it asked for and talks straight to the workers it was lent; the node
-process only lends. This module is the meeting point: identity, sending and receiving of values, and
-the methods of `Engine`. What is queued where is in `_tasks` and `_actors`, what runs in `_worker`.
+process only lends. This module is the meeting point: identity, connections, and the methods of `Engine`.
+What is queued where is in `_tasks` and `_actors`, how values travel in `_parcels`, what runs in `_worker`.
 """
 
+import os
 import secrets
 import socket
-from collections.abc import Callable, Mapping, Sequence
+import traceback
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from time import monotonic
 from typing import Any, ClassVar
@@ -18,7 +23,6 @@ from ...errors import (
     NodeDiedError,
     ObjectLostError,
     OwnerDiedError,
-    TaskCancelledError,
     UnsupportedError,
     suggest,
 )
@@ -27,18 +31,21 @@ from .._engine import ActorRef, Cluster, Engine, Feature, Settle
 from .._errors import pack_error
 from .._options import ActorOptions, TaskOptions
 from .._refs import ObjectRef
-from .._remote import ActorType, Function
+from .._remote import ActorType, Definition, Function
 from ._actors import ActorName, Actors, Call
 from ._loop import Loop
+from ._parcels import Parcels
 from ._peers import Peer
-from ._segments import Segment
 from ._tasks import Task, Tasks
-from ._values import ERROR, SEGMENT, Blob, Ref, to_blob
-from ._wire import Channel, Message
+from ._values import BODY, ERROR, Blob, Ref, to_blob
+from ._wire import Channel, Descriptor, Message
 
 __all__ = ["Embedded"]
 
 _NO_ARGS = to_blob(((), {}))
+_FORKED = "this process is a fork of the one that started it"
+
+_all: "weakref.WeakSet[Embedded]" = weakref.WeakSet()
 
 
 class Embedded(Engine):
@@ -50,20 +57,25 @@ class Embedded(Engine):
     def __init__(self, control: socket.socket, total: Mapping[str, float], *, namespace: str = "") -> None:
         self.id = secrets.token_bytes(8)
         self.namespace = namespace
-        self.loop = Loop(self._on_idle)
+        self.loop = Loop(self._on_idle, self._on_error)
         self.lock = self.loop.lock
         self.peers: dict[int, Peer] = {}
+        self.parcels = Parcels(self)
         self._control = Channel(control)
         self._total = dict(total)
         self._last = 0  # number of the newest reference
         self._errors = 0  # references that failed: `get` of a list looks at all when this moves
+        self._due: deque[Callable[[], None]] = deque()  # callbacks of references that have settled
+        self._settling = False
         self._tasks = Tasks(self, total)
         self._actors = Actors(self)
+        self._functions: set[bytes] = set()  # ids of those that were submitted here
+        self._promises: weakref.WeakSet[Ref[Any]] = weakref.WeakSet()
         self._requests: dict[int, Callable[[Message], None]] = {}
         self._next_request = 0
-        self._joining: dict[int, int] = {}
-        self._over: NodeDiedError | None = None
+        self._over: str | None = None  # why, once the session is
         self.loop.add(self._control, self._on_control, self._on_node_lost)
+        _all.add(self)
 
     # ---------------------------------------------------------------------------------- references
 
@@ -75,15 +87,26 @@ class Embedded(Engine):
 
     def settle(self, ref: Ref[Any], blob: Blob) -> None:
         """Give a reference its value and tell who waits for it. The lock is held."""
+        due = ref.settle(blob)
         if blob.kind == ERROR:
             self._errors += 1
-        for callback in ref.settle(blob):
-            callback()
+        if not due:
+            return
+        # An error settles whatever depends on it, and so on: a long chain is a loop, not a recursion.
+        self._due.extend(due)
+        if not self._settling:
+            self._settling = True
+            try:
+                while self._due:
+                    self._due.popleft()()
+            finally:
+                self._settling = False
 
     def put(self, value: Any) -> ObjectRef[Any]:
         """Keep a copy of a value; see `Engine.put`."""
         blob = to_blob(value)
         with self.lock:
+            self._check_alive()
             [ref] = self.new_refs(1)
         ref.blob = blob
         return ref
@@ -91,27 +114,32 @@ class Embedded(Engine):
     def promise(self) -> tuple[ObjectRef[Any], Settle]:
         """Give a reference and what settles it; see `Engine.promise`."""
         with self.lock:
+            self._check_alive()
             [ref] = self.new_refs(1)
+            self._promises.add(ref)
         return ref, partial(self._settle_promise, ref)
 
     def _settle_promise(self, ref: Ref[Any], outcome: Done[Any] | Failed) -> None:
         if isinstance(outcome, Done) and isinstance(outcome.value, Ref):
-            source = outcome.value
-            self._when_settled(source, lambda: self._settle_now(ref, source))
+            self._follow(ref, outcome.value)
             return
         try:
             blob = to_blob(outcome.value) if isinstance(outcome, Done) else _error(outcome.error)
         except TypeError as error:
             blob = _error(error)
+        self._settle_now(ref, blob)
+
+    def _follow(self, ref: Ref[Any], source: Ref[Any]) -> None:
+        def settle() -> None:
+            assert source.blob is not None
+            self._settle_now(ref, source.blob)
+
+        self._when_settled(source, settle)
+
+    def _settle_now(self, ref: Ref[Any], blob: Blob) -> None:
         with self.lock:
             self.settle(ref, blob)
         self.loop.drain()
-        self.loop.wake()
-
-    def _settle_now(self, ref: Ref[Any], source: Ref[Any]) -> None:
-        assert source.blob is not None
-        with self.lock:
-            self.settle(ref, source.blob)
         self.loop.wake()
 
     def _when_settled(self, ref: Ref[Any], then: Callable[[], None]) -> None:
@@ -147,8 +175,7 @@ class Embedded(Engine):
     def _await(self, refs: list[Ref[Any]], timeout: float | None) -> None:
         deadline = None if timeout is None else monotonic() + timeout
         seen = self._errors - 1  # look once at the start
-        self._before_wait()
-        try:
+        with self.waiting():
             for ref in refs:
                 while ref.blob is None:
                     if seen != self._errors:
@@ -160,8 +187,6 @@ class Embedded(Engine):
                         left = sum(r.blob is None for r in refs)
                         what = repr(ref) if len(refs) == 1 else f"{left} of {len(refs)} values"
                         raise GetTimeoutError(f"{what}:", timeout or 0)
-        finally:
-            self._after_wait()
 
     def _news(self, ref: Ref[Any], seen: int) -> bool:
         return ref.blob is not None or self._errors != seen
@@ -182,15 +207,21 @@ class Embedded(Engine):
             return False
 
         if not enough():
-            self._before_wait()
-            try:
+            with self.waiting():
                 self.loop.run_until(enough, deadline)
-            finally:
-                self._after_wait()
         settled: list[ObjectRef[Any]] = [ref for ref in mine if ref.blob is not None]
         ready = settled[:num_returns]
         taken = set(map(id, ready))
         return ready, [ref for ref in mine if id(ref) not in taken]
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Lend the cores of the calling task; see `Engine.waiting`."""
+        self._before_wait()
+        try:
+            yield
+        finally:
+            self._after_wait()
 
     # Hooks of a worker, which gives its cores away while a task of its waits.
 
@@ -203,20 +234,41 @@ class Embedded(Engine):
     def _on_idle(self) -> float | None:
         return None
 
+    def _work(self) -> object:
+        """What this thread works on for somebody else."""
+        return None
+
     # --------------------------------------------------------------------------------------- tasks
 
     def submit(
         self, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: TaskOptions
     ) -> list[ObjectRef[Any]]:
         """Start a task; see `Engine.submit`."""
-        function.definition.pickled()  # here, so that a function that cannot be is refused at the call
+        if function.definition.id not in self._functions:
+            self._meet(function.definition)
         blob = _arguments(args, kwargs)
         inputs = _inputs(args, kwargs) if blob.refs else []
         with self.lock:
             self._check_alive()
             refs = self.new_refs(options.num_returns or 1)
-            self._tasks.add(Task(function, blob, options, refs), inputs)
+            self._tasks.add(Task(function, blob, options, refs, self._work()), inputs)
         return list(refs) if options.num_returns else []
+
+    def _meet(self, definition: Definition) -> None:
+        definition.bundle()  # here, so that a function that cannot be pickled is refused at the call
+        self._functions.add(definition.id)
+        end = weakref.finalize(definition, _forget, weakref.ref(self), definition.id)
+        end.atexit = False
+
+    def forget(self, function: bytes) -> None:
+        """Nobody can submit that function again: those who have it need not keep it."""
+        with self.lock:
+            self._functions.discard(function)
+            self._tasks.forget(function)
+            for peer in self.peers.values():
+                if function in peer.shipped:
+                    peer.shipped.remove(function)
+                    self.send(peer, ("forget", function))
 
     def actor(
         self, cls: ActorType, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: ActorOptions
@@ -227,50 +279,43 @@ class Embedded(Engine):
         blob = _arguments(args, kwargs)
         made = to_blob((cls, options.max_concurrency))
         actor = secrets.token_bytes(8)
-        space = (self.namespace if options.namespace is None else options.namespace, options.name)
+        named = _entry(self.namespace if options.namespace is None else options.namespace, options.name, made)
         resources = {"CPU": options.num_cpus, **options.resources}
         held = {name: amount for name, amount in resources.items() if amount}
         answer: list[Message] = []
 
         def accepted(message: Message) -> None:
             # The first answer says whether the name was free, the second that there is a worker.
-            if message[0] in ("accepted", "taken"):
-                answer.append(message)
-                if message[0] == "accepted":
-                    self._requests[message[1]] = partial(self._actors.found, actor)
-            else:
-                self._actors.found(actor, message)
+            answer.append(message)
+            if message[0] == "accepted":
+                self._requests[message[1]] = partial(self._actors.found, actor)
+            elif message[0] == "taken":
+                self._actors.refused(actor)
 
         with self.lock:
             self._check_alive()
             self._actors.made(actor, cls.name)
-            named = space if options.name else None
-            self.request(("actor",), actor, held, named, made.data if named else b"", reply=accepted)
+            self.request(("actor",), actor, held, *named, reply=accepted)
+        name = ActorName(actor, cls.name, self._dropped)
         if options.name:
             self.loop.run_until(lambda: answer)
             if answer[0][0] == "taken":
                 raise ActorAlreadyExistsError(options.name)
-        name = ActorName(actor, cls.name, self._dropped)
         with self.lock:
-            call = Call("", blob, self.new_refs(1), self._wrap(made))
+            self._check_alive()
+            call = Call("__init__", blob, self.new_refs(1), made=made)
             self._actors.call(name, call, _inputs(args, kwargs))
         return name
 
-    def _wrap(self, made: Blob) -> bytes:
-        if made.kind == SEGMENT:
-            raise TypeError("the class of an actor is larger than 100 KiB pickled: keep data out of it")
-        data: bytes = made.data
-        return data
-
     def _dropped(self, actor: bytes) -> None:
         # From __del__, so from any thread at any moment: the loop does it soon.
-        def drop() -> None:
-            with self.lock:
-                if self._over is None:
-                    self._actors.dropped(actor)
-
-        self.loop.later(drop)
+        self.loop.later(partial(self._drop, actor))
         self.loop.wake()
+
+    def _drop(self, actor: bytes) -> None:
+        with self.lock:
+            if self._over is None:
+                self._actors.dropped(actor)
 
     def tell(
         self,
@@ -282,10 +327,11 @@ class Embedded(Engine):
     ) -> list[ObjectRef[Any]]:
         """Call a method of an actor; see `Engine.tell`."""
         blob = _arguments(args, kwargs)
+        inputs = _inputs(args, kwargs) if blob.refs else []
         with self.lock:
             self._check_alive()
             refs = self.new_refs(options.num_returns or 1)
-            self._actors.call(actor, Call(method, blob, refs), _inputs(args, kwargs) if blob.refs else [])
+            self._actors.call(actor, Call(method, blob, refs, options.num_returns), inputs)
         return list(refs) if options.num_returns else []
 
     def find(self, name: str, namespace: str | None) -> tuple[ActorRef, ActorType]:
@@ -294,7 +340,7 @@ class Embedded(Engine):
         message = self._ask(("find",), space)
         if message[0] == "unknown":
             raise ValueError(f"no living actor is named {name!r}; {suggest(name, message[2])}")
-        cls, _ = Blob(0, message[3]).load()
+        cls, _ = Blob(BODY, message[3]).load()
         return ActorName(message[2], cls.name), cls
 
     def kill(self, actor: ActorRef, *, no_restart: bool) -> None:
@@ -309,14 +355,20 @@ class Embedded(Engine):
         """Ask a task to end; see `Engine.cancel`."""
         mine = self._mine(ref)
         with self.lock:
-            if mine.blob is not None:
-                return
-            if (call := self._actors.cancel(mine)) is not None:
-                for waiting in call.refs:
-                    self.settle(waiting, _error(TaskCancelledError(call.method)))
-            else:
-                self._tasks.cancel(mine, force=force)
+            if mine.blob is None:
+                self._cancel(mine.owner, mine.number, force=force, recursive=recursive)
         self.loop.drain()
+        self.loop.wake()
+
+    def _cancel(self, owner: bytes, number: int, *, force: bool, recursive: bool) -> None:
+        if owner == self.id:
+            ref = Ref[Any](self, owner, number)
+            if not self._tasks.cancel(ref, force=force, recursive=recursive):
+                self._actors.cancel(ref, force=force)
+            return
+        for peer in self.peers.values():  # whoever lent it to us is, or knows, its owner
+            if (owner, number) in peer.borrowed:
+                self.send(peer, ("withdraw", owner, number, force, recursive))
 
     def cluster(self) -> Cluster:
         """Tell what there is; see `Engine.cluster`."""
@@ -324,26 +376,44 @@ class Embedded(Engine):
         node = {"NodeID": self.namespace or "local", "Alive": True, "Resources": total}
         return Cluster(total=total, available=free, nodes=[node])
 
+    # ------------------------------------------------------------------------------------- the end
+
     def close(self) -> None:
         """Leave the session; see `Engine.close`."""
-        error = NodeDiedError("the session was shut down")
         with self.lock:
-            self._end(error)
+            self._end("the session was shut down")
         self.loop.close()
         self.loop.drain()
 
+    def abandon(self) -> None:
+        """In a forked child: the session is the parent's."""
+        self._over = _FORKED
+        self.loop.abandon()
+
     def _check_alive(self) -> None:
         if self._over is not None:
-            raise self._over
+            raise NodeDiedError(self._over)
 
-    def _end(self, error: NodeDiedError) -> None:
-        if self._over is None:
-            self._over = error
-            self._tasks.fail_all(error)
-            self._actors.fail_all("ended with its session")
-            for reply in list(self._requests.values()):
-                reply(("over",))
-            self._requests.clear()
+    def _end(self, why: str) -> None:
+        """Fail whatever is pending. The lock is held."""
+        if self._over is not None:
+            return
+        self._over = why
+        error = NodeDiedError(why)
+        self._tasks.fail_all(error)
+        self._actors.fail_all(error)
+        borrowed = [ref for peer in self.peers.values() for ref in peer.borrowed.values()]
+        for ref in (*borrowed, *self._promises):
+            self.settle(ref, _error(error))
+        requests, self._requests = self._requests, {}
+        for reply in requests.values():
+            reply(("over",))
+        self.loop.remove(self._control)
+
+    def _on_error(self, error: BaseException) -> None:
+        """A message could not be handled, so nobody knows what else is lost: end loudly."""
+        traceback.print_exception(error)
+        self._end(f"{type(error).__name__}: {error}")
 
     # ------------------------------------------------------------------------------------ the node
 
@@ -367,50 +437,45 @@ class Embedded(Engine):
             self._check_alive()
         return answer[0]
 
-    def _on_control(self, message: Message, fds: list[int]) -> None:
+    def _on_control(self, message: Message, fds: list[Descriptor]) -> None:
         match message[0]:
             case "granted" | "gone" | "accepted" | "taken" | "found" | "unknown" | "cluster":
                 if fds:
-                    self.attach(message[2], fds[0])
+                    self._attach(message[2], fds[0])
                 self._requests.pop(message[1])(message)
             case "attach":
-                self.attach(message[1], fds[0])
+                self._attach(message[1], fds[0])
             case "died":
                 self._on_died(message[1], message[2])
             case "reclaim":
                 self._tasks.reclaim()
+            case "failing":
+                self._end(f"its node process failed: {message[1]}")
             case _:
                 self._on_order(message)
 
     def _on_order(self, message: Message) -> None:
         raise ValueError(f"unknown message from the node: {message[0]!r}")
 
-    def _on_node_lost(self, why: str) -> None:
-        self._end(NodeDiedError("its node process ended"))
+    def _on_node_lost(self) -> None:
+        self._end("its node process ended")
 
     # --------------------------------------------------------------------------------------- peers
 
-    def peer(self, number: int) -> Peer:
-        """Give a process that we are connected to."""
-        return self.peers[number]
+    def _attach(self, number: int, descriptor: Descriptor) -> None:
+        """Begin to talk to a process. That a connection is silent means nothing: the node tells deaths."""
+        peer = self.peers[number] = Peer(number, Channel(socket.socket(fileno=descriptor.detach())))
+        self.loop.add(peer.channel, partial(self._on_message, peer), lambda: None)
 
-    def attach(self, number: int, descriptor: int) -> None:
-        """Begin to talk to a process."""
-        peer = self.peers[number] = Peer(number, Channel(socket.socket(fileno=descriptor)))
-        self.loop.add(peer.channel, partial(self._on_message, peer), lambda _: self._on_silence(peer))
-
-    def send(self, peer: Peer, message: Message, fds: list[int] | tuple[int, ...] = ()) -> None:
+    def send(self, peer: Peer, message: Message, fds: Sequence[Descriptor] = ()) -> None:
         """Send a message to a process. The lock is held."""
         self.loop.send(peer.channel, message, fds)
-
-    def _on_silence(self, peer: Peer) -> None:
-        peer.lost = True  # the node will say how it ended
 
     def _on_died(self, number: int, how: str) -> None:
         peer = self.peers.pop(number, None)
         if peer is None:
             return
-        while not peer.lost and self.loop.read_now(peer.channel):  # it may have answered before it died
+        while self.loop.read_now(peer.channel):  # it may have answered before it died
             pass
         self.loop.remove(peer.channel)
         if peer.lease is not None:
@@ -423,7 +488,7 @@ class Embedded(Engine):
     def on_peer_died(self, peer: Peer) -> None:
         """A process that we talked to has died; a worker forgets what it was asked to do for it."""
 
-    def _on_message(self, peer: Peer, message: Message, fds: list[int]) -> None:
+    def _on_message(self, peer: Peer, message: Message, fds: list[Descriptor]) -> None:
         match message[0]:
             case "result":
                 if peer.lease is not None:
@@ -432,72 +497,33 @@ class Embedded(Engine):
                     self._actors.results(peer, message[1], fds)
             case "givenback":
                 if peer.lease is not None:
-                    self._tasks.given_back(peer.lease, message[1])
+                    self._tasks.given_back(peer.lease, message[1], waits=message[2])
             case "settle":
                 _, owner, number, encoded = message
-                blob = self.decode(peer, encoded, fds)
+                blob = self.parcels.decode(peer, encoded, fds)
                 if (ref := peer.borrowed.pop((owner, number), None)) is not None:
                     self.settle(ref, blob)
+            case "withdraw":
+                self._withdraw(*message[1:])
             case _:
                 self.on_work(peer, message, fds)
 
-    def on_work(self, peer: Peer, message: Message, fds: list[int]) -> None:
+    def _withdraw(self, owner: bytes, number: int, force: bool, recursive: bool) -> None:
+        with suppress(ValueError):  # by force, of an actor's call: whoever asked could not know what it is
+            self._cancel(owner, number, force=force, recursive=recursive)
+
+    def on_work(self, peer: Peer, message: Message, fds: list[Descriptor]) -> None:
         """Take work from another process: only workers do."""
         raise ValueError(f"unknown message: {message[0]!r}")
-
-    # -------------------------------------------------------------------------- values on their way
 
     def ship(self, peer: Peer, function: Function) -> None:
         """Send a function to a process that does not have it yet."""
         definition = function.definition
         if definition.id not in peer.shipped:
             peer.shipped.add(definition.id)
-            self.send(peer, ("ship", definition.bundle()))
-
-    def encode(self, peer: Peer, blob: Blob, fds: list[int]) -> Message:
-        """Give a value in the form in which it is sent; descriptors go into `fds`."""
-        data = blob.data
-        if blob.kind == SEGMENT:
-            fds.append(data.fd)
-            data = (len(fds) - 1, data.size)
-        if not blob.refs:
-            return (blob.kind, data)
-        return (blob.kind, data, [self._encode_ref(peer, ref, fds) for ref in blob.refs])
-
-    def _encode_ref(self, peer: Peer, ref: Ref[Any], fds: list[int]) -> Message:
-        if ref.blob is not None:
-            return (ref.owner, ref.number, self.encode(peer, ref.blob, fds))
-        identity = (ref.owner, ref.number)
-        if identity not in peer.lending:
-            peer.lending.add(identity)
-            ref.on_settled(lambda: self._send_settled(peer, ref))
-        return (ref.owner, ref.number, None)
-
-    def _send_settled(self, peer: Peer, ref: Ref[Any]) -> None:
-        assert ref.blob is not None
-        fds: list[int] = []
-        peer.lending.discard((ref.owner, ref.number))
-        encoded = self.encode(peer, ref.blob, fds)
-        self.send(peer, ("settle", ref.owner, ref.number, encoded), fds)
-
-    def decode(self, peer: Peer, encoded: Message, fds: list[int]) -> Blob:
-        """Take a value out of a message."""
-        kind, data = encoded[0], encoded[1]
-        if kind == SEGMENT:
-            index, size = data
-            data = Segment(fds[index], size)
-        if len(encoded) == 2:
-            return Blob(kind, data)
-        return Blob(kind, data, tuple([self._decode_ref(peer, ref, fds) for ref in encoded[2]]))
-
-    def _decode_ref(self, peer: Peer, encoded: Message, fds: list[int]) -> Ref[Any]:
-        owner, number, value = encoded
-        if value is not None:
-            return Ref(self, owner, number, self.decode(peer, value, fds))
-        ref = peer.borrowed.get((owner, number))
-        if ref is None:
-            ref = peer.borrowed[owner, number] = Ref(self, owner, number)
-        return ref
+            fds: list[Descriptor] = []
+            bundle = self.parcels.encode(peer, to_blob(definition.bundle()), fds)
+            self.send(peer, ("ship", bundle), fds)
 
 
 def _arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Blob:
@@ -515,5 +541,29 @@ def _inputs(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Ref[Any]]:
     return [value for value in (*args, *kwargs.values()) if isinstance(value, Ref)]
 
 
+def _entry(namespace: str, name: str | None, made: Blob) -> tuple[tuple[str, str] | None, bytes]:
+    """What the node keeps of a named actor, for those who look for it."""
+    if name is None:
+        return None, b""
+    if made.refs or made.kind != BODY:
+        raise TypeError(f"the class of the actor {name!r} holds data or references: give those to __init__")
+    return (namespace, name), made.data
+
+
 def _error(error: BaseException) -> Blob:
     return Blob(ERROR, pack_error(error))
+
+
+def _forget(engine: "weakref.ref[Embedded]", function: bytes) -> None:
+    # From a finaliser, so from any thread at any moment: the loop does it soon.
+    if (owner := engine()) is not None:
+        owner.loop.later(partial(owner.forget, function))
+        owner.loop.wake()
+
+
+def _abandon_all() -> None:
+    for engine in list(_all):
+        engine.abandon()
+
+
+os.register_at_fork(after_in_child=_abandon_all)

@@ -3,27 +3,35 @@
 A thread that waits in `get` takes the lead: it reads the sockets itself, so that an answer needs no
 hand-over between threads (12 microseconds a round trip instead of 85). A background thread takes the
 lead when nobody has led for a few milliseconds, so that answers are also taken while the program
-computes. Threads that wait while another leads look at their values after each of its turns. One lock
-guards all state; callbacks of users run after it is released.
+computes; it steps back for whoever wants to wait. Threads that wait while another leads look at their
+values after each of its turns. One lock guards all state; callbacks of users run after it is released.
+
+No wake-up is lost, because whoever sleeps first says so and then looks again: a follower enters itself
+before it looks for its value and for a leader, and the background thread says that it is parked before
+it looks whether there is still a leader. So nothing polls, and an idle process uses no time.
 """
 
 import selectors
 import socket
+import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import monotonic
-from typing import Any
+from typing import Any, TypeAlias
 
 from ...errors import NodeDiedError
-from ._wire import Channel, Message
+from ._shield import Guard, Shield
+from ._wire import Channel, Descriptor, Message
 
-__all__ = ["Loop"]
+__all__ = ["Handle", "Loop", "Lost"]
 
 _GRACE = 0.005  # s without a leader before the background thread takes over
-_LONG = 0.02  # s between looks while somebody leads
-_RECHECK = 0.05  # s after which a follower looks again, should a wake-up have been lost
+_PATIENCE = 0.001  # s that a thread waits for the background thread to step back
+
+Handle: TypeAlias = Callable[[Message, list[Descriptor]], None]
+Lost: TypeAlias = Callable[[], None]
 
 
 class _News(threading.local):
@@ -32,26 +40,39 @@ class _News(threading.local):
 
 
 class Loop:
-    """Sockets, the lock over all that is done with them, and the lead."""
+    """Sockets, the lock over all that is done with them, and the lead.
 
-    def __init__(self, on_idle: Callable[[], float | None] = lambda: None) -> None:
-        """Make a loop; before each wait in the background, `on_idle` says how long it may last."""
-        self.lock = threading.RLock()
+    Parameters
+    ----------
+    on_idle
+        Called before each wait, without the lock: s that it may last, None for no limit.
+    on_error
+        Called with the lock when a message could not be handled, which should not happen: what is
+        known may be wrong from then on.
+    """
+
+    def __init__(
+        self, on_idle: Callable[[], float | None], on_error: Callable[[BaseException], None]
+    ) -> None:
         self.closed = False
-        self._on_idle = on_idle
+        self._on_idle, self._on_error = on_idle, on_error
+        self._shield = Shield(self.wake)
+        self.lock = Guard(self._shield)
         self._selector = selectors.DefaultSelector()
         self._lead = threading.Lock()
-        self._last_led = self._led_since = 0.0
-        self._wanting = 0  # threads that want the lead from the background thread
+        self._leader: int | None = None  # the thread that leads, unless it is the one in the background
+        self._led_since = self._last_led = 0.0
+        self._in_background = False  # the background thread leads
+        self._wanting: deque[None] = deque()  # one for each thread that wants the lead from it
+        self._parked = False  # the background thread sleeps until the leader leaves
+        self._park = threading.Event()
         self._followers: deque[threading.Event] = deque()
         self._callbacks: deque[Callable[[], None]] = deque()
-        self._wake_out, wake_in = socket.socketpair()
-        self._wake_out.setblocking(False)
-        wake_in.setblocking(False)
-        self._wake_in = wake_in
-        self._selector.register(wake_in, selectors.EVENT_READ, None)
-        self._park = threading.Event()
         self._news = _News()
+        self._wake_in, self._wake_out = socket.socketpair()
+        self._wake_in.setblocking(False)
+        self._wake_out.setblocking(False)
+        self._selector.register(self._wake_in, selectors.EVENT_READ, None)
         self._thread = threading.Thread(target=self._background, name="alula-io", daemon=True)
 
     def start(self) -> None:
@@ -60,10 +81,8 @@ class Loop:
 
     # ------------------------------------------------------------------------------------ channels
 
-    def add(
-        self, channel: Channel, handle: Callable[[Message, list[int]], None], lost: Callable[[str], None]
-    ) -> None:
-        """Read a channel: `handle` gets each message, `lost` the reason when it has ended."""
+    def add(self, channel: Channel, handle: Handle, lost: Lost) -> None:
+        """Read a channel: `handle` gets each message; `lost` is called when it has ended."""
         self._selector.register(channel.sock, selectors.EVENT_READ, (channel, handle, lost))
 
     def remove(self, channel: Channel) -> None:
@@ -72,7 +91,7 @@ class Loop:
             self._selector.unregister(channel.sock)
             channel.close()
 
-    def send(self, channel: Channel, message: Message, fds: list[int] | tuple[int, ...] = ()) -> None:
+    def send(self, channel: Channel, message: Message, fds: Sequence[Descriptor] = ()) -> None:
         """Send a message; what the other side does not take now goes out when it does."""
         channel.send(message, fds)
         if channel.blocked:
@@ -84,18 +103,43 @@ class Loop:
             if key.events != events:
                 self._selector.modify(channel.sock, events, key.data)
 
+    def read_now(self, channel: Channel) -> bool:
+        """Handle what has arrived on a channel, without waiting; False if it was nothing."""
+        if channel.closed:
+            return False
+        _, handle, lost = self._selector.get_key(channel.sock).data
+        return self._read(channel, handle, lost)
+
+    def _read(self, channel: Channel, handle: Handle, lost: Lost) -> bool:
+        try:
+            messages = channel.receive()
+        except EOFError:
+            self.remove(channel)
+            lost()
+            return False
+        for message, fds in messages:
+            handle(message, fds)
+        return bool(messages)
+
+    # ----------------------------------------------------------------------------------- callbacks
+
     def later(self, callback: Callable[[], None]) -> None:
         """Call something soon, without the lock, from a thread that does I/O or from `drain`."""
         self._callbacks.append(callback)
 
     def drain(self) -> None:
-        """Run the callbacks that are due."""
-        while self._callbacks:
-            try:
-                callback = self._callbacks.popleft()
-            except IndexError:  # another thread was faster
-                return
-            callback()
+        """Run the callbacks that are due; what they raise is reported, and is no concern of ours."""
+        with self._shield:
+            while self._callbacks:
+                try:
+                    callback = self._callbacks.popleft()
+                except IndexError:  # another thread was faster
+                    return
+                try:
+                    callback()
+                except Exception:  # a user's: `Future.add_done_callback` and the like end up here
+                    thread = threading.current_thread()
+                    threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), thread)))
 
     def wake(self) -> None:
         """Make whoever leads look at the world again."""
@@ -112,50 +156,76 @@ class Loop:
         done
             Cheap; called without the lock, after every piece of news.
         deadline
-            On the monotonic clock; None for never.
+            On the monotonic clock; None for never. If it has passed, one look is taken all the same.
 
         Returns
         -------
         bool
             Whether it is done.
+
+        Raises
+        ------
+        NodeDiedError
+            If the loop was closed before it was.
         """
         while not done():
-            left = None if deadline is None else deadline - monotonic()
-            if left is not None and left <= 0:
-                return False
             if self.closed:
                 raise NodeDiedError("the session was shut down")
-            if self._take_lead():
-                self._led_since = monotonic()
-                try:
-                    while not (done() or self.closed) and (left is None or left > 0):
-                        self._turn(left)
-                        left = None if deadline is None else deadline - monotonic()
-                finally:
-                    self._leave_lead()
-            else:
-                news = self._news.event
-                self._followers.append(news)
-                news.wait(_RECHECK if left is None else min(left, _RECHECK))
-                news.clear()
+            with self._shield:
+                led = self._lead_until(done, deadline)
+            if deadline is not None and monotonic() >= deadline:
+                return bool(done())
+            if not led:
+                self._follow(done, deadline)
         return True
 
-    def _take_lead(self) -> bool:
-        if self._lead.acquire(blocking=False):
-            return True
-        self._wanting += 1
-        self.wake()  # if it is the background thread that leads, it steps back
+    def _lead_until(self, done: Callable[[], Any], deadline: float | None) -> bool:
+        """Lead until it is done, or the time is over, or a signal waits; False if another leads."""
+        nested = self._leader == threading.get_ident()  # we are inside a callback that waits for something
+        if not nested and not self._take_lead(ask=deadline is None or monotonic() < deadline):
+            return False
         try:
-            return self._lead.acquire(timeout=0.001)
+            # First a look: whoever led before us may have done it since the last one.
+            while not (done() or self.closed or self._shield.pending):
+                left = None if deadline is None else max(0.0, deadline - monotonic())
+                self._turn(left)
+                if left == 0:
+                    break
+            return True
         finally:
-            self._wanting -= 1
+            if not nested:
+                self._leave_lead()
+
+    def _take_lead(self, *, ask: bool) -> bool:
+        """Take the lead if it is free, or if the background thread, being asked, steps back."""
+        if not self._lead.acquire(blocking=False):
+            if not (ask and self._in_background):
+                return False
+            self._wanting.append(None)
+            self.wake()
+            taken = self._lead.acquire(timeout=_PATIENCE)
+            self._wanting.pop()
+            if not taken:
+                return False
+        self._leader = threading.get_ident()
+        self._led_since = monotonic()
+        return True
 
     def _leave_lead(self) -> None:
+        self._leader = None
         self._last_led = monotonic()
         self._lead.release()
-        if self._last_led - self._led_since > _GRACE:
-            self._park.set()  # the background thread sleeps longer while somebody leads for long
+        if self._parked:
+            self._park.set()
         self._tell_followers()
+
+    def _follow(self, done: Callable[[], Any], deadline: float | None) -> None:
+        """Wait until there is news, or nobody leads."""
+        news = self._news.event
+        news.clear()
+        self._followers.append(news)
+        if not done() and self._lead.locked():
+            news.wait(None if deadline is None else max(0.0, deadline - monotonic()))
 
     def _tell_followers(self) -> None:
         while self._followers:
@@ -166,73 +236,90 @@ class Loop:
 
     def _background(self) -> None:
         while not self.closed:
-            with self._lead:
-                if not self._wanting:
-                    self._turn(self._on_idle())
-            while self._wanting or self._lead.locked() or monotonic() - self._last_led < _GRACE:
-                if self._is_closed():
-                    return
-                self._park.wait(_LONG if self._lead.locked() else _GRACE)
-                self._park.clear()
+            wanted = self._wanting or monotonic() - self._last_led < _GRACE
+            if wanted or not self._lead.acquire(blocking=False):
+                self._stand_by()
+                continue
+            self._in_background = True
+            while not (self._wanting or self.closed):
+                self._turn(None)
+            self._in_background = False
+            self._lead.release()
+            self._tell_followers()
 
-    def _is_closed(self) -> bool:
-        return self.closed
+    def _stand_by(self) -> None:
+        since = self._led_since
+        self._park.wait(_GRACE)
+        self._park.clear()
+        if self._lead.locked() and self._led_since == since:  # somebody leads for longer
+            self._parked = True
+            if self._lead.locked() and not self.closed:
+                self._park.wait()
+            self._parked = False
+            self._park.clear()
 
     def _turn(self, timeout: float | None) -> None:
         """Wait for sockets once, and handle what they say."""
-        if self.closed:
-            return
+        idle = self._on_idle()
+        if idle is not None and (timeout is None or idle < timeout):
+            timeout = idle
         for key, events in self._selector.select(timeout):
             if key.data is None:
                 self._drain_wake()
                 continue
-            channel, handle, lost = key.data
             with self.lock:
-                if events & selectors.EVENT_WRITE:
-                    channel.flush()
-                    if not channel.blocked:
-                        self._interest(channel, selectors.EVENT_READ)
-                if events & selectors.EVENT_READ and not channel.closed:
-                    self._read(channel, handle, lost)
+                try:
+                    self._serve(key.data, events)
+                except Exception as error:  # whatever it is, nobody may go on waiting because of it
+                    self._on_error(error)
         self.drain()
         self._tell_followers()
 
-    def read_now(self, channel: Channel) -> bool:
-        """Handle what has arrived on a channel, without waiting; False if it was nothing."""
-        if channel.closed:
-            return False
-        _, handle, lost = self._selector.get_key(channel.sock).data
-        return self._read(channel, handle, lost)
-
-    def _read(
-        self, channel: Channel, handle: Callable[[Message, list[int]], None], lost: Callable[[str], None]
-    ) -> bool:
-        try:
-            messages = channel.receive()
-        except EOFError as error:
-            self.remove(channel)
-            lost(str(error))
-            return False
-        for message, fds in messages:
-            handle(message, fds)
-        return bool(messages)
+    def _serve(self, entry: tuple[Channel, Handle, Lost], events: int) -> None:
+        channel, handle, lost = entry
+        if events & selectors.EVENT_WRITE:
+            channel.flush()
+            if not channel.blocked:
+                self._interest(channel, selectors.EVENT_READ)
+        if events & selectors.EVENT_READ and not channel.closed:
+            self._read(channel, handle, lost)
 
     def _drain_wake(self) -> None:
         with suppress(BlockingIOError):
             while self._wake_in.recv(4096):
                 pass
 
+    # ----------------------------------------------------------------------------------------- end
+
     def close(self) -> None:
-        """Stop the background thread and close everything. May be called from it."""
+        """Stop the background thread and close everything. May be called from a callback."""
         self.closed = True
         self.wake()
         self._park.set()
+        self._tell_followers()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout=5)
+        # Whoever leads leaves as soon as it sees `closed`; only then may the sockets go. A callback that
+        # is called by the leader cannot wait for that.
+        waits = self._leader != threading.get_ident() and self._thread is not threading.current_thread()
+        taken = waits and self._lead.acquire(timeout=5)
         with self.lock:
-            for key in list(self._selector.get_map().values()):
-                if key.data is not None:
-                    self.remove(key.data[0])
-            self._selector.close()
-            self._wake_in.close()
-            self._wake_out.close()
+            self._let_go()
+        if taken:
+            self._lead.release()
+
+    def abandon(self) -> None:
+        """In a forked child: let go of the copies of sockets that are the parent's."""
+        self.closed = True
+        self._shield = Shield(self.wake)
+        self.lock.renew(self._shield)
+        self._lead = threading.Lock()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        for key in list((self._selector.get_map() or {}).values()):
+            if key.data is not None:
+                key.data[0].close()
+        self._selector.close()
+        self._wake_in.close()
+        self._wake_out.close()

@@ -15,17 +15,21 @@ import selectors
 import signal
 import socket
 import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from time import monotonic
+from typing import Any, NoReturn
 
 from . import _worker
-from ._wire import Channel, Message
+from ._wire import Channel, Descriptor, Message
 
 __all__ = ["main"]
 
 _EPSILON = 1e-9  # fractions of cores are added and taken away; sums of tenths are not exact
+_PATIENCE = 1.0  # s for which a request may be overtaken by others that need less
+_SPARE = 2  # idle workers that are kept beyond one for each core
 
 
 @dataclass(slots=True, eq=False)
@@ -43,6 +47,7 @@ class _Worker:
     leases: set[int] = field(default_factory=set)  # ids of workers lent to it
     children: set[int] = field(default_factory=set)  # ids of workers that are its actors
     asked_back: bool = False
+    last_words: str | None = None  # why it ends, if it could say so
 
 
 @dataclass(slots=True, eq=False)
@@ -51,6 +56,7 @@ class _Request:
     number: int
     resources: Mapping[str, float]
     actor: bytes | None = None
+    since: float = field(default_factory=monotonic)
 
 
 class Node:
@@ -70,9 +76,12 @@ class Node:
         self.names: dict[tuple[str, str], tuple[bytes, bytes]] = {}
         self.asked_for: dict[bytes, list[tuple[_Worker, int]]] = {}  # connections to actors not placed yet
         self.next_id = 1
-        self.driver = _Worker(0, os.getppid(), driver)
+        self.over = False
+        self.driver_end: Descriptor | None = None
+        self.driver = _Worker(0, config["pid"], driver)
         self.workers[0] = self.driver
-        self.selector.register(driver.sock, selectors.EVENT_READ, self.driver)
+        self.register(self.driver)
+        self.deaths, self.on_death = socket.socketpair()
         self.handlers: dict[str, Callable[..., None]] = {
             "lease": self.on_lease,
             "return": self.on_return,
@@ -83,36 +92,57 @@ class Node:
             "find": self.on_find,
             "kill": self.on_kill,
             "cluster": self.on_cluster,
+            "failing": self.on_failing,
+            "stay": self.on_stay,
         }
 
-    def run(self, prestart: int, messages: list[tuple[Message, list[int]]]) -> None:
+    def run(self, messages: list[tuple[Message, list[Descriptor]]]) -> None:
         """Serve until the driver is gone; `messages` is what it has said already."""
-        deaths, self.on_death = socket.socketpair()
-        self.on_death.setblocking(False)
-        deaths.setblocking(False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(self.on_death.fileno(), warn_on_full_buffer=False)
-        self.selector.register(deaths, selectors.EVENT_READ, None)
-        for _ in range(prestart):
+        self.watch_driver()
+        self.watch_workers()
+        for _ in range(self.cores):
             self.idle.append(self.fork())
         for message, _ in messages:
             self.handlers[message[0]](self.driver, *message[1:])
         self.grant()
-        while True:
+        while not self.over:
             for key, events in self.selector.select():
-                worker: _Worker | None = key.data
-                if worker is None:
-                    with contextlib.suppress(BlockingIOError):
-                        deaths.recv(4096)
-                    self.reap()
-                elif not worker.channel.closed:
-                    self.serve(worker, events)
-                if self.driver.channel.closed:
-                    return
+                if not self.over:
+                    key.data(events)
             self.grant()
 
+    @property
+    def cores(self) -> int:
+        """How many workers are kept, whether or not they have something to do."""
+        return max(1, int(self.total["CPU"]))
+
+    def register(self, worker: _Worker) -> None:
+        """Listen to a process."""
+        self.selector.register(worker.channel.sock, selectors.EVENT_READ, partial(self.serve, worker))
+
+    def watch_driver(self) -> None:
+        """Notice the driver's end also while a child of its own has a copy of our connection."""
+        if hasattr(os, "pidfd_open"):
+            with contextlib.suppress(OSError):  # an old kernel; or it is gone, as the channel will tell
+                self.driver_end = Descriptor(os.pidfd_open(self.driver.pid))
+                self.selector.register(self.driver_end, selectors.EVENT_READ, self.on_driver_end)
+
+    def on_driver_end(self, events: int) -> None:
+        """The driver has ended."""
+        self.over = True
+
+    def watch_workers(self) -> None:
+        """Notice the end of workers."""
+        self.deaths.setblocking(False)
+        self.on_death.setblocking(False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self.on_death.fileno(), warn_on_full_buffer=False)
+        self.selector.register(self.deaths, selectors.EVENT_READ, self.on_deaths)
+
     def serve(self, worker: _Worker, events: int) -> None:
-        """Read what one process says."""
+        """Hear what one process says."""
+        if worker.channel.closed:
+            return
         if events & selectors.EVENT_WRITE:
             worker.channel.flush()
             self.listen(worker)
@@ -122,11 +152,13 @@ class Node:
             except EOFError:
                 self.selector.unregister(worker.channel.sock)
                 worker.channel.close()
+                self.over = self.over or worker is self.driver
                 return  # a worker's end is noticed by reaping it
             for message, _ in messages:
-                self.handlers[message[0]](worker, *message[1:])
+                if not worker.channel.closed:  # one of them may have shown that it is dead
+                    self.handlers[message[0]](worker, *message[1:])
 
-    def send(self, worker: _Worker, message: Message, fds: tuple[int, ...] = ()) -> None:
+    def send(self, worker: _Worker, message: Message, fds: tuple[Descriptor, ...] = ()) -> None:
         """Send a message; what the other side does not take now goes out when it does."""
         if not worker.channel.closed:
             worker.channel.send(message, fds)
@@ -135,40 +167,41 @@ class Node:
     def listen(self, worker: _Worker) -> None:
         """Ask to be told when a process can take more, if something waits for it."""
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if worker.channel.blocked else 0)
-        if self.selector.get_key(worker.channel.sock).events != events:
-            self.selector.modify(worker.channel.sock, events, worker)
+        key = self.selector.get_key(worker.channel.sock)
+        if key.events != events:
+            self.selector.modify(worker.channel.sock, events, key.data)
 
     # ------------------------------------------------------------------------------------- workers
 
     def fork(self) -> _Worker:
         """Start a worker process."""
         ours, theirs = socket.socketpair()
-        number = self.next_id
-        self.next_id += 1
         sys.stdout.flush()
         sys.stderr.flush()
         pid = os.fork()
         if not pid:
-            self.become_worker(theirs, number)
+            ours.close()
+            self.become_worker(theirs)
         theirs.close()
-        worker = _Worker(number, pid, Channel(ours))
-        self.workers[number] = self.by_pid[pid] = worker
-        self.selector.register(ours, selectors.EVENT_READ, worker)
+        worker = _Worker(self.next_id, pid, Channel(ours))
+        self.next_id += 1
+        self.workers[worker.id] = self.by_pid[pid] = worker
+        self.register(worker)
         return worker
 
-    def become_worker(self, control: socket.socket, number: int) -> None:
+    def become_worker(self, control: socket.socket) -> NoReturn:
         """In the child: let go of all that is the node's, and never come back."""
         status = 1
-        signal.set_wakeup_fd(-1)
         try:
+            signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self.selector.close()
+            self.deaths.close()
+            self.on_death.close()
+            self.driver_end = None
             for worker in self.workers.values():
                 worker.channel.close()
-            sys.path[:] = self.config["sys_path"]
             _worker.main(control, self.total, self.config["namespace"])
-            status = 0
-        except KeyboardInterrupt:
             status = 0
         finally:
             with contextlib.suppress(Exception):
@@ -176,19 +209,21 @@ class Node:
                 sys.stderr.flush()
             os._exit(status)
 
+    def on_deaths(self, events: int) -> None:
+        """Some worker has ended."""
+        with contextlib.suppress(BlockingIOError):
+            self.deaths.recv(4096)
+        self.reap()
+
     def reap(self) -> None:
         """Take note of workers that have ended."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if not pid:
-                return
-            if (worker := self.by_pid.pop(pid, None)) is not None:
-                self.buried(worker, _how(status))
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                if (worker := self.by_pid.pop(ended[0], None)) is not None:
+                    self.serve(worker, selectors.EVENT_READ)  # its last words
+                    self.bury(worker, worker.last_words or _how(ended[1]))
 
-    def buried(self, worker: _Worker, how: str) -> None:
+    def bury(self, worker: _Worker, how: str) -> None:
         """A worker has ended: free what it held, and tell everyone who was connected to it."""
         del self.workers[worker.id]
         if not worker.channel.closed:
@@ -199,13 +234,15 @@ class Node:
         self.release(worker)
         for dependent in worker.leases | worker.children:  # they work for nobody now
             self.kill(self.workers.get(dependent))
+        orphans = [request.actor for request in self.queue if request.client is worker and request.actor]
         self.queue = deque(request for request in self.queue if request.client is not worker)
-        if worker.actor is not None:
+        for actor in orphans:
+            self.bury_actor(actor, "ended before it began, with the one that made it")
+        if worker.actor in self.actors:
             self.bury_actor(worker.actor, how)
-        for other in worker.connected:
-            if other in self.workers:
-                self.workers[other].connected.discard(worker.id)
-                self.send(self.workers[other], ("died", worker.id, how))
+        for other in worker.connected & self.workers.keys():
+            self.workers[other].connected.discard(worker.id)
+            self.send(self.workers[other], ("died", worker.id, how))
 
     def bury_actor(self, actor: bytes, how: str) -> None:
         """Forget an actor and its name."""
@@ -214,6 +251,16 @@ class Node:
         self.names = {name: entry for name, entry in self.names.items() if entry[0] != actor}
         for client, number in self.asked_for.pop(actor, ()):
             self.send(client, ("gone", number, how))
+
+    def on_failing(self, worker: _Worker, why: str) -> None:
+        """A worker says why it is about to end."""
+        worker.last_words = why
+
+    def kill(self, worker: _Worker | None) -> None:
+        """End a worker process at once."""
+        if worker is not None and worker is not self.driver:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker.pid, signal.SIGKILL)
 
     # -------------------------------------------------------------------------------------- leases
 
@@ -224,11 +271,14 @@ class Node:
     def on_return(self, client: _Worker, number: int) -> None:
         """A process gives a worker back."""
         if number in client.leases and number in self.workers:
-            self.end_lease(self.workers[number])
+            worker = self.workers[number]
+            self.release(worker)
+            self.idle.append(worker)
+            if len(self.idle) > self.cores + _SPARE:  # as after many tasks that waited for others
+                self.send(self.idle.pop(0), ("retire",))
 
-    def end_lease(self, worker: _Worker) -> None:
-        """A worker is lent to nobody any more."""
-        self.release(worker)
+    def on_stay(self, worker: _Worker) -> None:
+        """A worker that was to retire owns what others may need."""
         self.idle.append(worker)
 
     def release(self, worker: _Worker) -> None:
@@ -257,19 +307,38 @@ class Node:
 
     def grant(self) -> None:
         """Lend workers to whoever asked first, and ask for idle ones back if there are none."""
+        if not self.queue:
+            return
         waiting: deque[_Request] = deque()
-        while self.queue:
-            request = self.queue.popleft()
-            if all(self.free.get(k, 0) + _EPSILON >= v for k, v in request.resources.items()):
+        attainable = self.attainable()
+        kept: set[str] = set()  # resources that a request has waited for too long to be overtaken again
+        wanted = False
+        for request in self.queue:
+            if kept.isdisjoint(request.resources) and _fits(request, self.free):
                 self.lend(request)
-            else:
-                waiting.append(request)
+                continue
+            waiting.append(request)
+            if _fits(request, attainable):
+                wanted = True
+                if monotonic() - request.since > _PATIENCE:
+                    kept.update(request.resources)
         self.queue = waiting
-        if waiting:
-            for client in self.workers.values():
-                if client.leases and not client.asked_back:
-                    client.asked_back = True
-                    self.send(client, ("reclaim",))
+        if wanted:
+            self.ask_back()
+
+    def attainable(self) -> Counter[str]:
+        """What would be free if all tasks ended: all but what actors hold, who may live for ever."""
+        held: Counter[str] = Counter(self.total)
+        for worker in self.actors.values():
+            held.subtract(worker.held)
+        return held
+
+    def ask_back(self) -> None:
+        """Ask for the workers that are lent and idle."""
+        for client in self.workers.values():
+            if client.leases and not client.asked_back:
+                client.asked_back = True
+                self.send(client, ("reclaim",))
 
     def lend(self, request: _Request) -> None:
         """Lend one worker, which may have to be started."""
@@ -285,7 +354,6 @@ class Node:
             worker.actor = request.actor
             client.children.add(worker.id)
             self.actors[request.actor] = worker
-            self.send(worker, ("actor", request.actor))
         self.join(client, request.number, worker)
         for other, number in self.asked_for.pop(request.actor or b"", ()):
             self.join(other, number, worker)
@@ -302,11 +370,12 @@ class Node:
         if worker.id in client.connected:
             self.send(client, ("granted", number, worker.id))
             return
-        ours, theirs = socket.socketpair()
-        self.send(worker, ("attach", client.id), (theirs.fileno(),))
-        self.send(client, ("granted", number, worker.id), (ours.fileno(),))
-        ours.close()
-        theirs.close()
+        ours, theirs = (Descriptor(end.detach()) for end in socket.socketpair())
+        self.send(worker, ("attach", client.id), (theirs,))
+        # The client may run before we go on. It tells that the worker is dead by a connection without
+        # another end, so that must not be here any more.
+        del theirs
+        self.send(client, ("granted", number, worker.id), (ours,))
         client.connected.add(worker.id)
         worker.connected.add(client.id)
 
@@ -343,6 +412,7 @@ class Node:
 
     def on_find(self, client: _Worker, number: int, name: tuple[str, str]) -> None:
         """A process looks for an actor by name."""
+        self.reap()  # who saw it die must not find it here
         if name in self.names:
             self.send(client, ("found", number, *self.names[name]))
         else:
@@ -350,18 +420,16 @@ class Node:
             self.send(client, ("unknown", number, known))
 
     def on_kill(self, client: _Worker, worker: int | None, actor: bytes | None) -> None:
-        """A process wants a worker, or an actor, to end at once."""
-        if actor is not None and actor in self.asked_for:  # it has no worker yet
-            self.queue = deque(r for r in self.queue if r.actor != actor)
-            self.bury_actor(actor, "was killed before it started")
-        else:
-            self.kill(self.actors.get(actor) if actor is not None else self.workers.get(worker or 0))
-
-    def kill(self, worker: _Worker | None) -> None:
-        """End a worker process at once."""
-        if worker is not None and worker is not self.driver:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(worker.pid, signal.SIGKILL)
+        """A process wants a worker that it was lent, or an actor, to end at once."""
+        if actor is None:
+            if worker in client.leases:
+                self.kill(self.workers.get(worker))
+        elif actor in self.asked_for:  # it has no worker yet
+            self.queue = deque(request for request in self.queue if request.actor != actor)
+            self.bury_actor(actor, "was killed before it began")
+        elif actor in self.actors:
+            self.kill(self.actors[actor])
+            self.bury_actor(actor, "was killed")  # its name is free at once
 
     def on_cluster(self, client: _Worker, number: int) -> None:
         """A process asks what there is."""
@@ -370,19 +438,23 @@ class Node:
     def end(self) -> None:
         """Kill every worker: whatever they do, nobody waits for it any more."""
         signal.set_wakeup_fd(-1)
+        for worker in self.by_pid.values():
+            self.kill(worker)
         for pid in self.by_pid:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        for pid in list(self.by_pid):
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
 
 
+def _fits(request: _Request, there: Mapping[str, float]) -> bool:
+    return all(there.get(name, 0) + _EPSILON >= amount for name, amount in request.resources.items())
+
+
 def _how(status: int) -> str:
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        return f"was killed by {signal.Signals(number).name}"
-    return f"ended with exit code {os.WEXITSTATUS(status)}"
+    if not os.WIFSIGNALED(status):
+        return f"ended with exit code {os.WEXITSTATUS(status)}"
+    number = os.WTERMSIG(status)
+    names = {member.value: member.name for member in signal.Signals}
+    return f"was killed by {names.get(number, f'signal {number}')}"
 
 
 def main(descriptor: int) -> None:
@@ -391,7 +463,7 @@ def main(descriptor: int) -> None:
     sock = socket.socket(fileno=descriptor)
     sock.set_inheritable(False)
     driver = Channel(sock)
-    messages: list[tuple[Message, list[int]]] = []
+    messages: list[tuple[Message, list[Descriptor]]] = []
     try:
         while not messages:
             with selectors.DefaultSelector() as selector:
@@ -405,6 +477,9 @@ def main(descriptor: int) -> None:
     gc.freeze()  # so that collections in the workers do not copy the pages they share with us
     node = Node(driver, config)
     try:
-        node.run(config["prestart"], messages)
+        node.run(messages)
+    except Exception as error:  # no descriptor, process or memory left, most likely
+        node.send(node.driver, ("failing", f"{type(error).__name__}: {error}"))
+        raise
     finally:
         node.end()

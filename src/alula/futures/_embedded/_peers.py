@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from ._wire import Channel
 
 if TYPE_CHECKING:
+    from .._remote import Definition
     from ._tasks import Lease
     from ._values import Ref
 
@@ -17,24 +18,24 @@ class Peer:
     Attributes
     ----------
     shipped
-        Digests of functions and classes that it has.
+        Ids of functions that it has from us.
+    taught
+        Functions that we have from it, by id.
     borrowed
         Pending references it sent us, whose values it will send when they are there.
     lending
         Pending references we sent it; each value is sent once.
     lease
         What we use it for, if it was lent to us.
-    lost
-        Whether the connection has ended.
     """
 
-    __slots__ = ("borrowed", "channel", "id", "lease", "lending", "lost", "shipped")
+    __slots__ = ("borrowed", "channel", "id", "lease", "lending", "shipped", "taught")
 
     def __init__(self, number: int, channel: Channel) -> None:
         self.id = number
         self.channel = channel
         self.shipped: set[bytes] = set()
+        self.taught: dict[bytes, Definition] = {}
         self.borrowed: dict[tuple[bytes, int], Ref[Any]] = {}
         self.lending: set[tuple[bytes, int]] = set()
         self.lease: Lease | None = None
-        self.lost = False

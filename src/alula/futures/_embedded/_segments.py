@@ -12,33 +12,37 @@ import mmap
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterable
+import weakref
 
 from ..._core._pickle import Parts, pack_chunks, packed_size, unpack
+from ._wire import Descriptor
 
 __all__ = ["Segment", "write_segment"]
 
 _PREFAULT = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
 
 
-class Segment:
-    """A descriptor of a memory file; closed when this object goes."""
+class Segment(Descriptor):
+    """A memory file that holds one value."""
 
-    __slots__ = ("fd", "size")
+    __slots__ = ("_mapped", "size")
 
     def __init__(self, fd: int, size: int) -> None:
-        self.fd, self.size = fd, size
+        super().__init__(fd)
+        self.size = size
+        self._mapped: weakref.ref[mmap.mmap] | None = None
 
     def parts(self) -> Parts:
         """Map the value's pickle and buffers where they lie.
 
-        The mapping lives as long as any view of it, also after this object has gone.
+        The mapping lives as long as any view of it, also after this object has gone; while it lives,
+        further calls give views of the same memory.
         """
-        mapped = mmap.mmap(self.fd, self.size, flags=_PREFAULT, prot=mmap.PROT_READ)
+        mapped = self._mapped() if self._mapped is not None else None
+        if mapped is None:
+            mapped = _map(self.fileno(), self.size)
+            self._mapped = weakref.ref(mapped)
         return unpack(memoryview(mapped))
-
-    def __del__(self, close: Callable[[int], None] = os.close) -> None:
-        close(self.fd)  # bound early: at exit the module `os` may go before the last segment
 
     def __repr__(self) -> str:
         return f"<segment of {self.size} bytes>"
@@ -54,18 +58,26 @@ def write_segment(parts: Parts) -> Segment:
     """
     size = packed_size(parts)
     segment = Segment(_memory_file(), size)
-    for chunk in _bounded(pack_chunks(parts)):
-        os.write(segment.fd, chunk)
+    for chunk in pack_chunks(parts):
+        _write(segment.fileno(), memoryview(chunk).cast("B"))
     return segment
 
 
-def _bounded(chunks: Iterable[bytes | memoryview]) -> Iterable[memoryview]:
-    """Cut into pieces that one `write` takes whole (Linux stops short of 2 GiB)."""
-    limit = 1 << 30
-    for chunk in chunks:
-        view = memoryview(chunk).cast("B")
-        for start in range(0, len(view), limit):
-            yield view[start : start + limit]
+def _write(fd: int, data: memoryview) -> None:
+    # One call may take less than all: Linux stops short of 2 GiB, and where memory runs out.
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+if sys.version_info >= (3, 13):
+
+    def _map(fd: int, size: int) -> mmap.mmap:
+        return mmap.mmap(fd, size, flags=_PREFAULT, prot=mmap.PROT_READ, trackfd=False)
+
+else:
+
+    def _map(fd: int, size: int) -> mmap.mmap:
+        return mmap.mmap(fd, size, flags=_PREFAULT, prot=mmap.PROT_READ)  # keeps a descriptor of its own
 
 
 if sys.platform == "linux":

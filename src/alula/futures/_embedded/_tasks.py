@@ -4,6 +4,9 @@ Tasks that need the same resources share a queue and the workers lent for it. A 
 tasks as it will work through in about ten milliseconds, judged by how long the function took before, so
 that neither side waits for the other. A worker that finds itself busy for longer, or waiting inside a
 task, gives back what it has not started; so nothing is ever queued behind a long task.
+
+When a worker dies with several tasks, nobody can tell which of them it was: all of them are run again,
+from then on one at a time, and only a task that was alone with a dying worker can fail because of it.
 """
 
 import warnings
@@ -18,6 +21,7 @@ from .._errors import pack_error, unpack_error
 from .._options import TaskOptions
 from .._remote import Function
 from ._values import ERROR, Blob, Ref
+from ._wire import Descriptor
 
 if TYPE_CHECKING:
     from ._engine import Embedded
@@ -29,6 +33,8 @@ _AHEAD = 0.010  # s of work that a worker is given at once
 _MOST = 1000  # tasks that a worker is given at once
 _SLICE = 0.100  # s after which a lease is given back if others wait
 _BATCH_FDS = 200
+_BATCH_BYTES = 1 << 20
+_NO_RESOURCES_LIMIT = 16  # workers for tasks that hold nothing: as many as a small machine bears
 
 Shape = tuple[tuple[str, float], ...]
 
@@ -36,12 +42,32 @@ Shape = tuple[tuple[str, float], ...]
 class Task:
     """One task that we own and that has no result yet."""
 
-    __slots__ = ("args", "attempts", "cancelled", "function", "lease", "missing", "options", "refs", "shape")
+    __slots__ = (
+        "args",
+        "attempts",
+        "cancelled",
+        "function",
+        "lease",
+        "missing",
+        "options",
+        "parent",
+        "refs",
+        "shape",
+    )
 
-    def __init__(self, function: Function, args: Blob, options: TaskOptions, refs: list[Ref[Any]]) -> None:
+    def __init__(
+        self,
+        function: Function,
+        args: Blob,
+        options: TaskOptions,
+        refs: list[Ref[Any]],
+        parent: object = None,
+    ) -> None:
+        """Make a task; `parent` is the work inside which it was submitted, if it was."""
         self.function, self.args, self.options, self.refs = function, args, options, refs
-        self.missing = 0
-        self.attempts = 0
+        self.parent = parent
+        self.missing = 0  # inputs that are pending
+        self.attempts = 0  # that have failed
         self.cancelled = False
         self.lease: Lease | None = None
         self.shape: Shape = _shape(options)
@@ -56,6 +82,15 @@ class Task:
         """The number of its first reference, by which worker and owner speak of it."""
         return self.refs[0].number
 
+    def gives(self, ref: Ref[Any]) -> bool:
+        """Whether a reference of ours is to one of its results."""
+        return self.refs[0].number <= ref.number <= self.refs[-1].number
+
+    @property
+    def alone(self) -> bool:
+        """Whether it must be the only one that its worker has."""
+        return self.attempts > 0 or not self.options.max_retries
+
 
 def _shape(options: TaskOptions) -> Shape:
     if not options.resources:
@@ -67,42 +102,48 @@ def _shape(options: TaskOptions) -> Shape:
 class Lease:
     """A worker that is lent to us for tasks of one shape."""
 
-    __slots__ = ("busy", "granted", "inflight", "load", "peer", "retiring", "shape")
+    __slots__ = ("busy", "granted", "inflight", "load", "peer", "retiring", "shape", "waiting")
 
     def __init__(self, peer: "Peer", shape: Shape) -> None:
         self.peer, self.shape = peer, shape
         self.inflight: dict[int, Task] = {}
         self.load = 0.0  # s that the tasks in flight are expected to take
         self.busy = False  # it gave tasks back: it takes more after its next result
+        self.waiting = False  # so does the task that it runs, and its cores are free for another worker
         self.retiring = False
         self.granted = monotonic()
 
+    @property
+    def room(self) -> float:
+        """How much more work it may be given, in s; 0 or less if none."""
+        channel = self.peer.channel
+        if self.busy or self.retiring or channel.closed or channel.broken:
+            return 0.0
+        return _AHEAD - self.load if len(self.inflight) < _MOST else 0.0
+
     def takes(self, task: Task) -> bool:
-        """Whether the task may be pushed now.
-
-        One that must not run twice is pushed alone: had its worker died while others were in flight,
-        nobody could tell whether it had started.
-        """
-        if not self.inflight:
-            return not self.retiring
-        if self.busy or self.retiring or not task.options.max_retries:
+        """Whether the task may be pushed now."""
+        if self.room <= 0:
             return False
-        return self.load < _AHEAD and len(self.inflight) < _MOST and not self._alone()
-
-    def _alone(self) -> bool:
-        return len(self.inflight) == 1 and not next(iter(self.inflight.values())).options.max_retries
+        return not self.inflight or not (task.alone or next(iter(self.inflight.values())).alone)
 
 
 class _Shape:
     """Queue and workers for tasks of one shape."""
 
-    __slots__ = ("leases", "queue", "requested", "shape")
+    __slots__ = ("leases", "limit", "queue", "requested", "shape")
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, limit: int) -> None:
         self.shape = shape
+        self.limit = limit  # workers that can be had at most
         self.queue: deque[Task] = deque()
         self.leases: list[Lease] = []
         self.requested = 0
+
+    @property
+    def wanted(self) -> int:
+        """How many more workers could be had."""
+        return self.limit - self.requested - sum(not lease.waiting for lease in self.leases)
 
 
 class Tasks:
@@ -115,9 +156,21 @@ class Tasks:
         self._tasks: dict[int, Task] = {}  # by number, those without a result
         self._cost: dict[bytes, float] = {}  # s that a function took lately
         self._reclaim = False
+        self._collecting = False  # a message is being handled: tasks that get ready are pushed together
+
+    @property
+    def pending(self) -> bool:
+        """Whether any task has no result yet."""
+        return bool(self._tasks)
+
+    def forget(self, function: bytes) -> None:
+        """Nobody can submit that function again."""
+        self._cost.pop(function, None)
 
     def add(self, task: Task, inputs: list[Ref[Any]]) -> None:
         """Take a new task; it is queued when its inputs have their values."""
+        if task.shape not in self._shapes:
+            self._shapes[task.shape] = _Shape(task.shape, self._limit(task.shape))
         self._tasks[task.number] = task
         for ref in inputs:
             if ref.blob is None:
@@ -128,6 +181,19 @@ class Tasks:
                 return
         if not task.missing:
             self._enqueue(task)
+
+    def _limit(self, shape: Shape) -> int:
+        """How many workers of this shape can be had at all."""
+        if not shape:
+            return _NO_RESOURCES_LIMIT
+        fit = min(int(self._total.get(name, 0) / amount + 1e-9) for name, amount in shape)
+        if not fit:
+            warnings.warn(
+                f"no worker can ever have {dict(shape)}: there are {dict(self._total)}. The tasks wait",
+                RuntimeWarning,
+                stacklevel=5,  # whoever called `.remote()`
+            )
+        return max(1, fit)
 
     def _input_settled(self, task: Task, ref: Ref[Any]) -> None:
         assert ref.blob is not None
@@ -140,11 +206,11 @@ class Tasks:
             self._enqueue(task)
 
     def _enqueue(self, task: Task) -> None:
-        shape = self._shapes.get(task.shape)
-        if shape is None:
-            shape = self._shapes[task.shape] = _Shape(task.shape)
+        shape = self._shapes[task.shape]
         shape.queue.append(task)
-        self._pump(shape)
+        # Behind others it changes nothing: had a worker room, they would not be here.
+        if not self._collecting and (len(shape.queue) == 1 or shape.wanted > 0):
+            self._pump(shape)
 
     # ----------------------------------------------------------------------------------- to workers
 
@@ -152,7 +218,7 @@ class Tasks:
         """Give queued tasks to workers with room, and ask for more workers if there is none left."""
         queue = shape.queue
         while queue:
-            lease = min(shape.leases, key=_load, default=None)
+            lease = max(shape.leases, key=_room, default=None)
             if lease is None or not lease.takes(queue[0]):
                 break
             self._fill(lease, queue)
@@ -161,43 +227,32 @@ class Tasks:
 
     def _fill(self, lease: Lease, queue: deque[Task]) -> None:
         batch: list[Any] = []
-        fds: list[int] = []
-        while queue and lease.takes(queue[0]) and len(fds) < _BATCH_FDS:
+        fds: list[Descriptor] = []
+        size = 0
+        while queue and lease.takes(queue[0]) and len(fds) < _BATCH_FDS and size < _BATCH_BYTES:
             task = queue.popleft()
             key = task.function.definition.id
             task.lease = lease
             lease.inflight[task.number] = task
             lease.load += self._cost.get(key, _AHEAD)
             self._engine.ship(lease.peer, task.function)
-            args = self._engine.encode(lease.peer, task.args, fds)
-            batch.append((task.number, key, len(task.refs), args, task.options.name))
+            args = self._engine.parcels.encode(lease.peer, task.args, fds)
+            batch.append((task.number, key, task.options.num_returns, args, task.options.name))
+            size += task.args.size
         self._engine.send(lease.peer, ("push", batch), fds)
+        if lease.peer.channel.broken:  # it died before it could read any of this
+            self._take_back(lease, [number for number, *_ in batch])
 
     def _request(self, shape: _Shape) -> None:
-        limit = self._limit(shape)
-        wanted = min(len(shape.queue), limit - len(shape.leases)) - shape.requested
-        for _ in range(wanted):
+        for _ in range(min(shape.wanted, len(shape.queue) - shape.requested)):
             shape.requested += 1
-            self._engine.request(("lease",), dict(shape.shape), reply=lambda m: self._granted(shape, m))
-
-    def _limit(self, shape: _Shape) -> int:
-        """How many workers of this shape can be had at all."""
-        if not shape.shape:
-            return 16  # tasks that hold nothing: as many as a small machine bears
-        fit = min(int(self._total.get(name, 0) / amount + 1e-9) for name, amount in shape.shape)
-        if fit:
-            return fit
-        if not shape.requested:
-            warnings.warn(
-                f"no worker can ever have {dict(shape.shape)}: there are {dict(self._total)}. The tasks wait",
-                RuntimeWarning,
-                stacklevel=8,
-            )
-        return 1
+            self._engine.request(("lease",), dict(shape.shape), reply=partial(self._granted, shape))
 
     def _granted(self, shape: _Shape, message: tuple[Any, ...]) -> None:
+        if message[0] != "granted":  # the session is over
+            return
         shape.requested -= 1
-        peer = self._engine.peer(message[2])
+        peer = self._engine.peers[message[2]]
         lease = peer.lease = Lease(peer, shape.shape)
         shape.leases.append(lease)
         self._pump(shape)
@@ -224,12 +279,13 @@ class Tasks:
 
     # --------------------------------------------------------------------------------- from workers
 
-    def results(self, lease: Lease, results: list[Any], fds: list[int], seconds: float) -> None:
+    def results(self, lease: Lease, results: list[Any], fds: list[Descriptor], seconds: float) -> None:
         """A worker has finished tasks; they took `seconds` together."""
-        lease.busy = False
+        lease.busy = lease.waiting = False
         each = seconds / len(results)
+        self._collecting = True
         for number, encoded in results:
-            blobs = [self._engine.decode(lease.peer, item, fds) for item in encoded]
+            blobs = [self._engine.parcels.decode(lease.peer, item, fds) for item in encoded]
             task = lease.inflight.pop(number, None)
             if task is None:
                 continue
@@ -238,14 +294,19 @@ class Tasks:
             lease.load -= _AHEAD if known is None else known
             self._cost[key] = each if known is None else known + 0.2 * (each - known)
             self._result(task, blobs)
-        shape = self._shapes[lease.shape]
+        self._collecting = False
         if not lease.inflight:
             lease.load = 0.0
             if lease.retiring or self._reclaim:
                 self._give_up(lease)
         elif self._reclaim and monotonic() - lease.granted > _SLICE:
             lease.retiring = True
-        self._pump(shape)
+        self._pump_all()
+
+    def _pump_all(self) -> None:
+        for shape in self._shapes.values():
+            if shape.queue:
+                self._pump(shape)
 
     def _result(self, task: Task, blobs: list[Blob]) -> None:
         if blobs[0].kind == ERROR and self._retried(task, blobs[0]):
@@ -256,7 +317,7 @@ class Tasks:
         wanted = task.options.retry_exceptions
         if not wanted or task.cancelled or not self._attempts_left(task):
             return False
-        if isinstance(wanted, tuple) and not isinstance(unpack_error(blob.data), wanted):
+        if isinstance(wanted, tuple) and not isinstance(_unpacked(blob), wanted):
             return False
         task.attempts += 1
         task.lease = None
@@ -266,10 +327,15 @@ class Tasks:
     def _attempts_left(self, task: Task) -> bool:
         return task.options.max_retries < 0 or task.attempts < task.options.max_retries
 
-    def given_back(self, lease: Lease, numbers: list[int]) -> None:
-        """A worker gives back tasks that it has not started, because it is busy for longer."""
+    def given_back(self, lease: Lease, numbers: list[int], *, waits: bool) -> None:
+        """A worker gives back tasks that it has not started: the one that it runs takes long, or waits."""
         lease.busy = True
-        shape = self._shapes[lease.shape]
+        lease.waiting = lease.waiting or waits
+        self._take_back(lease, numbers)
+        self._pump(self._shapes[lease.shape])
+
+    def _take_back(self, lease: Lease, numbers: list[int]) -> None:
+        queue = self._shapes[lease.shape].queue
         for number in reversed(numbers):
             task = lease.inflight.pop(number, None)
             if task is None:
@@ -279,23 +345,19 @@ class Tasks:
             if task.cancelled:
                 self._finish_cancelled(task)
             else:
-                shape.queue.appendleft(task)
-        self._pump(shape)
+                queue.appendleft(task)
 
     def lost(self, lease: Lease, how: str) -> None:
         """A worker has died: its tasks are tried again, if they may be."""
         shape = self._shapes[lease.shape]
         shape.leases.remove(lease)
-        first = True
         for task in lease.inflight.values():
             task.lease = None
-            # Only the first can have been the cause; the others were waiting behind it.
-            may_run = self._attempts_left(task) if first else True
-            task.attempts += first
-            first = False
+            left = self._attempts_left(task)
+            task.attempts += 1
             if task.cancelled:
                 self._finish_cancelled(task)
-            elif may_run:
+            elif left:
                 shape.queue.append(task)
             else:
                 error = WorkerCrashedError(task.name, task.attempts, how)
@@ -309,21 +371,32 @@ class Tasks:
 
     # ----------------------------------------------------------------------------------- cancelling
 
-    def cancel(self, ref: Ref[Any], *, force: bool) -> None:
-        """Ask the task of a reference to end, if it has not."""
-        task = self._tasks.get(ref.number) or next((t for t in self._tasks.values() if ref in t.refs), None)
-        if task is None or task.cancelled:
+    def cancel(self, ref: Ref[Any], *, force: bool, recursive: bool) -> bool:
+        """Ask the task of a reference of ours to end, if it has not; False if there is no such task."""
+        task = self._tasks.get(ref.number) or next((t for t in self._tasks.values() if t.gives(ref)), None)
+        if task is not None:
+            self._cancel(task, force=force, recursive=recursive)
+        return task is not None
+
+    def cancel_children(self, parent: object) -> None:
+        """Ask all tasks to end that were submitted inside that work."""
+        for task in [t for t in self._tasks.values() if t.parent is parent]:
+            self._cancel(task, force=False, recursive=True)
+
+    def _cancel(self, task: Task, *, force: bool, recursive: bool) -> None:
+        if task.cancelled and not force:
             return
         task.cancelled = True
         if task.lease is not None:
             if force:
                 self._engine.tell_node(("kill", task.lease.peer.id, None))
             else:
-                self._engine.send(task.lease.peer, ("cancel", task.number))
+                self._engine.send(task.lease.peer, ("cancel", task.number, recursive))
             return
-        shape = self._shapes.get(task.shape)
-        if shape is not None and task in shape.queue:
+        shape = self._shapes[task.shape]
+        if task in shape.queue:
             shape.queue.remove(task)
+            self._pump(shape)  # another is the first now
         self._finish_cancelled(task)
 
     def _finish_cancelled(self, task: Task) -> None:
@@ -337,11 +410,20 @@ class Tasks:
             self._finish(task, [blob] * len(task.refs))
 
 
-def _load(lease: Lease) -> float:
-    return lease.load + lease.busy
+def _room(lease: Lease) -> float:
+    return lease.room
+
+
+def _unpacked(blob: Blob) -> BaseException | None:
+    try:
+        return unpack_error(blob.data)
+    except Exception:  # a user's class that cannot be had here: whoever asks for the value will see
+        return None
 
 
 def _not_computed(blob: Blob, task: Task) -> Blob:
-    error = unpack_error(blob.data)
+    error = _unpacked(blob)
+    if error is None:
+        return blob
     error.add_note(f"{task.name} was not run: this input of it could not be computed")
     return Blob(ERROR, pack_error(error))

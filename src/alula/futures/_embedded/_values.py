@@ -3,7 +3,7 @@
 A `Blob` is a pickled value: small ones as bytes, large ones in a shared segment, and errors. It carries
 the references that are nested in the value, since those are not part of the pickle: a reference that is
 ready travels *with its value*, so that the receiver needs nobody; one that is pending travels as a name,
-and whoever sent it sends the value after it (see `Peer`).
+and whoever sent it sends the value after it (see `Parcels`).
 
 There is therefore no protocol for borrowing: every holder of a reference holds the value itself, small
 ones as bytes, large ones as a descriptor of memory that the kernel frees after the last of them.
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..._core._pickle import Parts, dump, is_plain, load, pack, unpack
 from .._errors import unpack_error
 from .._refs import ObjectRef
+from .._remote import capture
 from ._segments import write_segment
 
 if TYPE_CHECKING:
@@ -50,6 +51,11 @@ class Blob:
 
     def __init__(self, kind: int, data: Any, refs: "tuple[Ref[Any], ...]" = ()) -> None:
         self.kind, self.data, self.refs = kind, data, refs
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes inside a message."""
+        return 0 if self.kind == SEGMENT else len(self.data)
 
     def load(self) -> Any:
         """Unpickle: each call gives a value of its own, its arrays read-only; an error is raised."""
@@ -181,6 +187,8 @@ class Ref(ObjectRef[T]):
         return hash((self.owner, self.number))
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if (captured := capture(self)) is not None:
+            return captured
         if _at_hand.refs is None:
             raise TypeError(
                 "an ObjectRef can only be pickled by passing it to a task, an actor or put(): outside of "

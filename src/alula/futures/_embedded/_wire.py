@@ -5,41 +5,73 @@ A frame is a length, a number of descriptors, and a marshalled tuple. Both ends 
 in a message are the pickles of users' values; nobody unpickles them here.
 """
 
+import errno
 import marshal
 import os
 import socket
 import struct
 from array import array
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-__all__ = ["Channel", "Message"]
+__all__ = ["Channel", "Descriptor", "Message"]
 
 Message: TypeAlias = tuple[Any, ...]
 
-_HEAD = struct.Struct("<II")
+_HEAD = struct.Struct("<QI")
 _CHUNK = 1 << 18
 _MOST_FDS = 250  # that one sendmsg may carry
 _ANCILLARY = socket.CMSG_SPACE(_MOST_FDS * array("i").itemsize)
 _FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+_FULL = {errno.EAGAIN, errno.ENOBUFS, errno.ETOOMANYREFS}  # the last: descriptors that nobody took yet
+
+
+class Descriptor:
+    """A file descriptor with one owner: closed when this object goes."""
+
+    __slots__ = ("__weakref__", "_fd")
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def fileno(self) -> int:
+        """Give its number."""
+        return self._fd
+
+    def detach(self) -> int:
+        """Give its number to somebody who will close it."""
+        fd, self._fd = self._fd, -1
+        return fd
+
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        if self._fd >= 0:
+            close(self._fd)  # bound early: at exit the module `os` may go before the last descriptor
 
 
 class Channel:
     """One end of a stream socket: never blocks, keeps what could not be sent yet.
 
     Not safe for several threads at once; its users hold a lock.
+
+    Attributes
+    ----------
+    broken
+        Whether the other side is known to read no more.
+    closed
+        Whether we have closed it.
     """
 
-    __slots__ = ("_fds", "_in", "_out", "closed", "sock")
+    __slots__ = ("_fds", "_in", "_out", "_wanted", "broken", "closed", "sock")
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self.sock = sock
-        self.closed = False
-        self._in = bytearray()
-        self._out: deque[tuple[memoryview, Sequence[int]]] = deque()
-        self._fds: deque[int] = deque()
+        self.broken = self.closed = False
+        self._in = bytearray()  # the beginning of a frame
+        self._wanted = 0  # bytes of that frame, as far as they are known
+        self._out: deque[tuple[memoryview, Sequence[Descriptor]]] = deque()
+        self._fds: deque[Descriptor] = deque()
 
     def fileno(self) -> int:
         """The socket's descriptor."""
@@ -50,12 +82,12 @@ class Channel:
         """Whether something waits for the other side to read."""
         return bool(self._out)
 
-    def send(self, message: Message, fds: Sequence[int] = ()) -> None:
-        """Send a message, or keep it until `flush`. A broken connection is noticed when reading.
+    def send(self, message: Message, fds: Sequence[Descriptor] = ()) -> None:
+        """Send a message, or keep it, and the descriptors, until `flush`.
 
-        The descriptors are duplicated if they have to wait, so the caller may close them.
+        That the other side is gone shows in `broken`, and when reading.
         """
-        if self.closed:
+        if self.closed or self.broken:
             return
         body = marshal.dumps(message, 2)
         frame = memoryview(_HEAD.pack(len(body), len(fds)) + body)
@@ -66,41 +98,41 @@ class Channel:
             if not self._out:
                 data, group = self._push(data, group)
             if data:
-                self._out.append((data, [os.dup(fd) for fd in group]))
+                self._out.append((data, group))
 
     def flush(self) -> None:
         """Send what waits, as far as the other side takes it."""
         while self._out and not self.closed:
-            data, fds = self._out[0]
-            rest, left = self._push(data, fds)
-            if not left:
-                for fd in fds:
-                    os.close(fd)
+            rest, fds = self._push(*self._out[0])
             if rest:
-                self._out[0] = (rest, left)
+                self._out[0] = (rest, fds)
                 return
             self._out.popleft()
 
-    def _push(self, data: memoryview, fds: Sequence[int]) -> tuple[memoryview, Sequence[int]]:
+    def _push(self, data: memoryview, fds: Sequence[Descriptor]) -> tuple[memoryview, Sequence[Descriptor]]:
+        """Send what the other side takes; give what is left."""
         try:
             if fds:
-                ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", fds))]
-                sent = self.sock.sendmsg([data], ancillary)
+                numbers = array("i", [fd.fileno() for fd in fds])
+                sent = self.sock.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, numbers)])
             else:
                 sent = self.sock.send(data)
-        except BlockingIOError:
-            return data, fds
-        except OSError:  # the other side is gone: reading will say so, with whatever it sent before
+        except OSError as error:
+            if error.errno in _FULL:
+                return data, fds
+            self.broken = True  # reading will say so too, after whatever it sent before
             return data[len(data) :], ()
         return data[sent:], ()
 
-    def receive(self) -> list[tuple[Message, list[int]]]:
-        """Read what is there: messages with their descriptors, which now belong to the caller.
+    def receive(self) -> list[tuple[Message, list[Descriptor]]]:
+        """Read what is there: messages with their descriptors.
 
         Raises
         ------
         EOFError
             If the other side has closed, and all that it sent has been given out.
+        OSError
+            If a descriptor was sent and this process may open no more.
         """
         try:
             data, ancillary, flags, _ = self.sock.recvmsg(_CHUNK, _ANCILLARY, _FLAGS)
@@ -110,46 +142,44 @@ class Channel:
             raise EOFError("connection lost") from error
         for level, kind, payload in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-                self._fds.extend(array("i", payload[: len(payload) - len(payload) % array("i").itemsize]))
+                whole = len(payload) - len(payload) % array("i").itemsize
+                self._fds.extend(map(Descriptor, array("i", payload[:whole])))
         if flags & socket.MSG_CTRUNC:
-            raise EOFError("no descriptors left: raise RLIMIT_NOFILE (ulimit -n)")
+            raise OSError(errno.EMFILE, "no file descriptor left for a large value: raise `ulimit -n`")
         if not data:
             raise EOFError("connection closed")
         return self._parse(data)
 
-    def _parse(self, data: bytes) -> list[tuple[Message, list[int]]]:
+    def _parse(self, data: bytes) -> list[tuple[Message, list[Descriptor]]]:
         # The common case is whole frames: they are read where they arrived.
         buffer: bytes | bytearray = data
         if self._in:
             self._in += data
+            if len(self._in) < self._wanted:
+                return []
             buffer = self._in
-        found: list[tuple[Message, list[int]]] = []
+        found: list[tuple[Message, list[Descriptor]]] = []
         at, end = 0, len(buffer)
-        view = memoryview(buffer)
-        while end - at >= _HEAD.size:
-            size, count = _HEAD.unpack_from(view, at)
-            start = at + _HEAD.size
-            if end - start < size:
-                break
-            at = start + size
-            if size:
-                fds = [self._fds.popleft() for _ in range(count)]
-                found.append((marshal.loads(view[start:at]), fds))
-        rest = bytes(view[at:])
-        view.release()
+        with memoryview(buffer) as view:
+            while end - at >= _HEAD.size:
+                size, count = _HEAD.unpack_from(view, at)
+                start = at + _HEAD.size
+                if end - start < size:
+                    self._wanted = _HEAD.size + size
+                    break
+                at = start + size
+                if size:
+                    fds = [self._fds.popleft() for _ in range(count)]
+                    found.append((marshal.loads(view[start:at]), fds))
+            else:
+                self._wanted = _HEAD.size
+            rest = bytes(view[at:])
         self._in = bytearray(rest)
         return found
 
     def close(self) -> None:
         """Close the socket and all descriptors that were on their way."""
-        if self.closed:
-            return
         self.closed = True
         self.sock.close()
-        for _, fds in self._out:
-            for fd in fds:
-                os.close(fd)
-        for fd in self._fds:
-            os.close(fd)
         self._out.clear()
         self._fds.clear()

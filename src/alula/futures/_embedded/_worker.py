@@ -13,27 +13,29 @@ import signal
 import socket
 import sys
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
+from typing import Any, NoReturn
 
 from ..._core._gates import gate
 from ...errors import ActorDiedError, TaskCancelledError
 from .. import _session
 from .._errors import pack_error, pack_task_error
-from .._remote import ActorType, known, learn
+from .._remote import ActorType, Definition, learn
 from ._engine import Embedded
 from ._peers import Peer
-from ._values import ERROR, Blob, Ref, to_blob
-from ._wire import Message
+from ._values import ERROR, NONE, Blob, Ref, to_blob
+from ._wire import Descriptor, Message
 
 __all__ = ["main"]
 
 _LONG = 0.004  # s after which a task counts as long
 _BUFFER = 0.001  # s for which finished results may wait for others
+_MOST_FDS = 100  # descriptors that may wait with them
 _SIGNAL_OF_PARENT_DEATH = 1  # PR_SET_PDEATHSIG
 
 
@@ -43,21 +45,25 @@ class _Work:
 
     peer: Peer
     number: int
-    what: Any  # digest of the function, or name of the method
+    what: Any  # definition of the function, or name of the method
     returns: int
     args: Blob
-    name: str | None
+    name: str
     run: Callable[["_Work"], list[Blob]]
+    is_task: bool
+
+    def fail(self, blob: Blob) -> list[Blob]:
+        """Give an error in place of all values."""
+        return [blob] * max(1, self.returns)
 
 
 @dataclass(slots=True)
 class _Results:
     """Results on their way to one peer."""
 
-    items: list[tuple[int, list[Message]]]
-    fds: list[int]
-    holding: list[Blob]  # so that the descriptors stay open until they are sent
     since: float
+    items: list[tuple[int, list[Message]]]
+    fds: list[Descriptor]
     seconds: float = 0.0
 
 
@@ -71,7 +77,7 @@ class Worker(Embedded):
         self._current: _Work | None = None
         self._started = 0.0
         self._in_body = False
-        self._interrupt: int | None = None
+        self._interrupted: _Work | None = None  # the work that is to be interrupted
         self._waiting = False  # the current task waits for others
         self._exiting = False
         self._actor: Any = None
@@ -90,19 +96,19 @@ class Worker(Embedded):
             with self.lock:
                 if not self._inbox:
                     return
-                work = self._inbox.popleft()
-                self._current, self._started = work, monotonic()
+                self._current, self._started = self._inbox.popleft(), monotonic()
+            # Nothing here may hold the work while we wait for the next: its arguments may be large.
             if self._pool is not None:
-                self._pool.submit(self._run_in_thread, work)
+                self._pool.submit(self._run_in_thread, self._current)
                 self._current = None
             else:
-                self._run(work)
+                self._run(self._current)
 
     def _run(self, work: _Work) -> None:
         blobs = self._outcome(work)
         gate("task.finished")
         with self.lock:
-            self._current = None
+            self._current = self._interrupted = None
             now = monotonic()
             self._finished(work, blobs, now - self._started, now)
             if not self._inbox:
@@ -116,25 +122,31 @@ class Worker(Embedded):
     def _outcome(self, work: _Work) -> list[Blob]:
         """Run the body; whatever happens in it is a value or an error."""
         try:
+            return self._attempt(work)
+        except KeyboardInterrupt:
+            return work.fail(Blob(ERROR, pack_error(TaskCancelledError(work.name))))
+        finally:
+            self._in_body = False
+
+    def _attempt(self, work: _Work) -> list[Blob]:
+        try:
             gate("task.started")
             return work.run(work)
         except KeyboardInterrupt:
-            self._in_body = False
-            error = Blob(ERROR, pack_error(TaskCancelledError(work.name or "the task")))
+            raise
         except BaseException as raised:  # also SystemExit: a task does not end its worker
-            self._in_body = False
-            error = Blob(ERROR, pack_task_error(_explained(raised), work.name or str(work.what)))
-        return [error] * work.returns
+            return work.fail(Blob(ERROR, pack_task_error(_explained(raised), work.name)))
 
     def _finished(self, work: _Work, blobs: list[Blob], seconds: float, now: float) -> None:
         results = self._results.get(work.peer)
         if results is None:
-            results = self._results[work.peer] = _Results([], [], [], now)
-        encoded = [self.encode(work.peer, blob, results.fds) for blob in blobs]
+            results = self._results[work.peer] = _Results(now, [], [])
+        encoded = [self.parcels.encode(work.peer, blob, results.fds) for blob in blobs]
         results.items.append((work.number, encoded))
-        results.holding += blobs
         results.seconds += seconds
-        if not self._inbox or now - results.since > _BUFFER or len(results.fds) > 100:
+        # Results wait for others only if the next will be there soon, as those of its function were.
+        waits = self._inbox and self._inbox[0].what == work.what and now - results.since < _BUFFER
+        if not waits or len(results.fds) > _MOST_FDS:
             self._flush()
 
     def _flush(self) -> None:
@@ -145,13 +157,11 @@ class Worker(Embedded):
     # ---------------------------------------------------------------------------------------- bodies
 
     def _run_task(self, work: _Work) -> list[Blob]:
-        definition = known(work.what)
-        work.name = work.name or definition.name
-        return self._called(definition.target, work)
+        return self._called(work.what.target, work)
 
     def _run_method(self, work: _Work) -> list[Blob]:
         if self._actor_error is not None:
-            return [self._actor_error] * work.returns
+            return work.fail(self._actor_error)
         work.name = f"{type(self._actor).__name__}.{work.what}"
         return self._called(getattr(self._actor, work.what), work)
 
@@ -160,16 +170,18 @@ class Worker(Embedded):
         if work.args.refs:
             for ref in (*args, *kwargs.values()):
                 if isinstance(ref, Ref) and ref.blob is not None and ref.blob.kind == ERROR:
-                    return [ref.blob] * work.returns
+                    return work.fail(ref.blob)
             args = tuple([self._value(arg) for arg in args])
             kwargs = {name: self._value(arg) for name, arg in kwargs.items()}
         self._in_body = True
+        if self._interrupted is work:  # it was cancelled while its arguments were unpickled
+            raise KeyboardInterrupt
         value = function(*args, **kwargs)
         if inspect.iscoroutine(value):
             value = self._run_coroutine(value)
         self._in_body = False
         del args, kwargs
-        return [to_blob(item) for item in _split(value, work)]
+        return [to_blob(item) for item in _split(value, work)] if work.returns else [NONE]
 
     def _value(self, arg: Any) -> Any:
         return arg.blob.load() if isinstance(arg, Ref) and arg.blob is not None else arg
@@ -177,11 +189,18 @@ class Worker(Embedded):
     def _run_coroutine(self, coroutine: Any) -> Any:
         if self._coroutines is None:
             self._coroutines = asyncio.Runner()
-        return self._coroutines.run(coroutine)
+        if self._pool is not None:  # calls run at once, each in a thread, their coroutines on one loop
+            return asyncio.run_coroutine_threadsafe(coroutine, self._coroutines.get_loop()).result()
+        try:
+            return self._coroutines.run(coroutine)
+        except KeyboardInterrupt:
+            runner, self._coroutines = self._coroutines, None
+            runner.close()  # which ends what the interrupted one has left behind
+            raise
 
-    def _make_actor(self, made: bytes) -> Callable[[_Work], list[Blob]]:
+    def _make_actor(self, made: Blob) -> Callable[[_Work], list[Blob]]:
         def make(work: _Work) -> list[Blob]:
-            cls, concurrency = Blob(0, made).load()
+            cls, concurrency = made.load()
             assert isinstance(cls, ActorType)
             work.name = f"{cls.name}.__init__"
             try:
@@ -196,86 +215,115 @@ class Worker(Embedded):
                 self._actor_error = Blob(ERROR, pack_error(error))
                 return [self._actor_error]
             if concurrency > 1:
-                self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="alula-actor")
-            return [to_blob(None)]
+                self._be_threaded(concurrency)
+            return [NONE]
 
         return make
 
+    def _be_threaded(self, concurrency: int) -> None:
+        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="alula-actor")
+        self._coroutines = asyncio.Runner()
+        loop = self._coroutines.get_loop()
+        threading.Thread(target=loop.run_forever, name="alula-coroutines", daemon=True).start()
+
     # ---------------------------------------------------------------------------------------- orders
 
-    def on_work(self, peer: Peer, message: Message, fds: list[int]) -> None:
+    def on_work(self, peer: Peer, message: Message, fds: list[Descriptor]) -> None:
         """Take an order of another process; the lock is held."""
         match message[0]:
             case "push":
-                for number, digest, returns, args, name in message[1]:
-                    blob = self.decode(peer, args, fds)
-                    self._inbox.append(_Work(peer, number, digest, returns, blob, name, self._run_task))
+                for number, key, returns, args, name in message[1]:
+                    blob = self.parcels.decode(peer, args, fds)
+                    what = peer.taught[key]
+                    name = name or what.name
+                    work = _Work(peer, number, what, returns, blob, name, self._run_task, True)
+                    self._inbox.append(work)
                 if self._waiting:
                     self._give_back()
             case "ship":
-                learn(message[1])
+                definition: Definition = learn(self.parcels.decode(peer, message[1], fds).load())
+                peer.taught[definition.id] = definition
+            case "forget":
+                peer.taught.pop(message[1], None)
             case "call":
                 _, number, method, returns, args, made = message
-                run = self._make_actor(made) if made is not None else self._run_method
-                blob = self.decode(peer, args, fds)
-                self._inbox.append(_Work(peer, number, method, returns, blob, None, run))
+                run = self._make_actor(self.parcels.decode(peer, made, fds)) if made else self._run_method
+                blob = self.parcels.decode(peer, args, fds)
+                self._inbox.append(_Work(peer, number, method, returns, blob, method, run, False))
             case "cancel":
-                self._cancel(message[1])
+                self._cancel_work(peer, message[1], recursive=message[2])
             case "exit":
                 self._exiting = True
             case other:
                 raise ValueError(f"unknown order {other!r}")
 
     def _on_order(self, message: Message) -> None:
-        if message[0] != "actor":  # the node says which actor we are; the maker's first call makes it
+        if message[0] == "retire":
+            self._retire()
+        else:
             super()._on_order(message)
 
-    def _cancel(self, number: int) -> None:
+    def _retire(self) -> None:
+        """The node has more idle workers than it needs: end, unless somebody may need what we own."""
+        lending = any(peer.lending for peer in self.peers.values())
+        if lending or self._tasks.pending or self._actors.any or self._inbox or self._current:
+            self.tell_node(("stay",))
+        else:
+            self._exiting = True
+
+    def _cancel_work(self, peer: Peer, number: int, *, recursive: bool) -> None:
         current = self._current
-        if current is not None and current.number == number and current.run == self._run_task:
-            self._interrupt = number
-            signal.pthread_kill(self._main, signal.SIGINT)
+        if current is not None and current.peer is peer and current.number == number:
+            if recursive:
+                self._tasks.cancel_children(current)
+            if current.is_task:
+                self._interrupted = current
+                signal.pthread_kill(self._main, signal.SIGINT)
             return
         for work in self._inbox:
-            if work.number == number:
+            if work.peer is peer and work.number == number:
                 self._inbox.remove(work)
-                error = Blob(ERROR, pack_error(TaskCancelledError(work.name or "the task")))
-                self._finished(work, [error] * work.returns, 0.0, monotonic())
+                error = Blob(ERROR, pack_error(TaskCancelledError(work.name)))
+                self._finished(work, work.fail(error), 0.0, monotonic())
                 return
 
     def _on_interrupt(self, *_: object) -> None:
-        current = self._current
-        if self._in_body and current is not None and current.number == self._interrupt:
-            self._interrupt = None
+        if self._in_body and self._current is not None and self._current is self._interrupted:
+            self._interrupted = None
             raise KeyboardInterrupt
 
     # -------------------------------------------------------------------------------- while it is busy
 
-    def _give_back(self) -> None:
-        """Let others run what we have not started. Calls of an actor stay: only it can run them."""
+    def _give_back(self, *, waits: bool = False) -> None:
+        """Let others run what we have not started. Calls of an actor stay: only it can run them.
+
+        Whoever asked for what we run hears that it waits, also if there is nothing to be given back.
+        """
         returned: dict[Peer, list[int]] = {}
-        for work in [w for w in self._inbox if w.run == self._run_task]:
+        if waits and self._current is not None and self._current.is_task:
+            returned[self._current.peer] = []
+        for work in [work for work in self._inbox if work.is_task]:
             self._inbox.remove(work)
             returned.setdefault(work.peer, []).append(work.number)
         for peer, numbers in returned.items():
-            self.send(peer, ("givenback", numbers))
+            self.send(peer, ("givenback", numbers, waits))
 
     def _on_idle(self) -> float | None:
+        if self._current is None or not (self._inbox or self._results):
+            return None
         with self.lock:
-            if self._current is None or not (self._inbox or self._results):
-                return None
             if monotonic() - self._started < _LONG:
                 return _LONG
             self._flush()
             self._give_back()
-            return None
+        return None
 
     def _before_wait(self) -> None:
         if threading.get_ident() == self._main and self._current is not None:
             with self.lock:
                 self._waiting = True
                 self._flush()
-                self._give_back()
+                self._give_back(waits=True)
                 self.tell_node(("blocked",))
 
     def _after_wait(self) -> None:
@@ -284,13 +332,28 @@ class Worker(Embedded):
                 self._waiting = False
                 self.tell_node(("unblocked",))
 
+    def _work(self) -> object:
+        return self._current if threading.get_ident() == self._main else None
+
     def on_peer_died(self, peer: Peer) -> None:
         """Forget what a dead process asked for; what runs for it is ended by the node."""
         self._results.pop(peer, None)
         self._inbox = deque(work for work in self._inbox if work.peer is not peer)
 
-    def _on_node_lost(self, why: str) -> None:
+    # ---------------------------------------------------------------------------------------- the end
+
+    def close(self) -> NoReturn:
+        """Refuse: a task cannot end the session that it runs in."""
+        _session.set_default(self)
+        raise RuntimeError("shutdown() inside a task: only the program that called init() ends the session")
+
+    def _on_node_lost(self) -> None:
         os._exit(1)  # the session is over; nobody waits for what we do
+
+    def _on_error(self, error: BaseException) -> None:
+        traceback.print_exception(error)
+        self.tell_node(("failing", f"gave up ({type(error).__name__}: {error})"))
+        os._exit(1)
 
 
 def _split(value: Any, work: _Work) -> list[Any]:
@@ -314,7 +377,8 @@ def main(control: socket.socket, total: Mapping[str, float], namespace: str) -> 
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SIGNAL_OF_PARENT_DEATH, signal.SIGKILL)
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what a process starts with
+        if stream is not None:  # as in a process that was started without
+            stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what a process starts with
     worker = Worker(control, total, namespace)
     _session.set_default(worker)
     worker.loop.start()

@@ -1,0 +1,110 @@
+"""Values on their way between processes, and the references inside them.
+
+A value travels with all references that are nested in it, however deeply, each once: those that are
+ready with their values, those that are pending as names. Whoever sends a pending reference lends it: he
+sends its value after it, to each process once. What comes home to its owner is the same reference.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+from ._peers import Peer
+from ._segments import Segment
+from ._values import SEGMENT, Blob, Ref
+from ._wire import Descriptor, Message
+
+if TYPE_CHECKING:
+    from ._engine import Embedded
+
+__all__ = ["Parcels"]
+
+
+class Parcels:
+    """What this process sends and receives. Every method is called with the engine's lock held."""
+
+    def __init__(self, engine: "Embedded") -> None:
+        self._engine = engine
+        self._lent: WeakValueDictionary[int, Ref[Any]] = WeakValueDictionary()  # ours, lent while pending
+
+    def encode(self, peer: Peer, blob: Blob, fds: list[Descriptor]) -> Message:
+        """Give a value in the form in which it is sent; descriptors go into `fds`."""
+        data = _sent(blob, fds)
+        if not blob.refs:
+            return blob.kind, data
+        order: list[Ref[Any]] = []
+        places: dict[Ref[Any], int] = {}
+
+        def place(ref: Ref[Any]) -> int:
+            if ref not in places:
+                places[ref] = len(order)
+                order.append(ref)
+            return places[ref]
+
+        nested = list(map(place, blob.refs))
+        table = [self._encode_ref(peer, ref, place, fds) for ref in order]  # which grows on the way
+        return blob.kind, data, nested, table
+
+    def _encode_ref(
+        self, peer: Peer, ref: Ref[Any], place: Callable[[Ref[Any]], int], fds: list[Descriptor]
+    ) -> Message:
+        blob = ref.blob
+        if blob is not None:
+            return ref.owner, ref.number, blob.kind, _sent(blob, fds), list(map(place, blob.refs))
+        identity = (ref.owner, ref.number)
+        if identity not in peer.lending:
+            peer.lending.add(identity)
+            ref.on_settled(partial(self._give, peer, ref))
+        if ref.owner == self._engine.id:
+            self._lent[ref.number] = ref
+        return identity
+
+    def lent(self, number: int) -> Ref[Any] | None:
+        """Give a reference of ours that was lent while it was pending, if anybody still has it."""
+        return self._lent.get(number)
+
+    def _give(self, peer: Peer, ref: Ref[Any]) -> None:
+        """Send the value of a reference that was lent."""
+        assert ref.blob is not None
+        fds: list[Descriptor] = []
+        peer.lending.discard((ref.owner, ref.number))
+        encoded = self.encode(peer, ref.blob, fds)
+        self._engine.send(peer, ("settle", ref.owner, ref.number, encoded), fds)
+
+    def decode(self, peer: Peer, encoded: Message, fds: list[Descriptor]) -> Blob:
+        """Take a value out of a message."""
+        kind, data = encoded[0], _received(encoded[0], encoded[1], fds)
+        if len(encoded) == 2:
+            return Blob(kind, data)
+        _, _, nested, table = encoded
+        refs = [self._named(peer, entry[0], entry[1], pending=len(entry) == 2) for entry in table]
+        for ref, entry in zip(refs, table, strict=True):
+            if len(entry) > 2 and ref.blob is None:
+                _, _, inner, content, places = entry
+                ref.blob = Blob(inner, _received(inner, content, fds), tuple([refs[i] for i in places]))
+        return Blob(kind, data, tuple([refs[i] for i in nested]))
+
+    def _named(self, peer: Peer, owner: bytes, number: int, *, pending: bool) -> Ref[Any]:
+        if owner == self._engine.id and (ours := self._lent.get(number)) is not None:
+            return ours
+        if not pending:
+            return Ref(self._engine, owner, number)
+        borrowed = peer.borrowed.get((owner, number))
+        if borrowed is None:
+            borrowed = peer.borrowed[owner, number] = Ref(self._engine, owner, number)
+        return borrowed
+
+
+def _sent(blob: Blob, fds: list[Descriptor]) -> Any:
+    if blob.kind != SEGMENT:
+        return blob.data
+    fds.append(blob.data)
+    return len(fds) - 1, blob.data.size
+
+
+def _received(kind: int, data: Any, fds: list[Descriptor]) -> Any:
+    if kind != SEGMENT:
+        return data
+    index, size = data
+    return Segment(fds[index].detach(), size)

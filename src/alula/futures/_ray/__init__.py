@@ -1,0 +1,124 @@
+"""The same programs on a Ray cluster: an adapter, with no scheduling of its own.
+
+`open_engine` starts Ray on this machine or joins a cluster. The adapter translates, and each translation
+stands in one place: references and calls in `_engine`, errors in `_errors`, what runs inside Ray's
+workers in `_worker`. Ray is the extra ``ray`` and is imported nowhere else.
+"""
+
+import logging
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from ..._core._settings import Settings
+from ...errors import MissingExtraError, SettingError
+
+try:
+    import ray
+except ImportError as error:
+    raise MissingExtraError("ray", "ray", "the engine 'ray'") from error
+
+from ._engine import RayEngine
+
+__all__ = ["open_engine"]
+
+
+def open_engine(
+    settings: Settings, *, resources: Mapping[str, float] | None = None, namespace: str | None = None
+) -> RayEngine:
+    """Start Ray on this machine, or join it where it runs.
+
+    Parameters
+    ----------
+    settings
+        `address` None starts a Ray of this process's own, ended by `Engine.close`; ``"auto"`` and
+        ``"host:port"`` join a cluster, which stays up. `num_cpus` and `object_store_memory` are for a Ray
+        that is started.
+    resources
+        Further amounts by name, likewise.
+    namespace
+        Of the names of actors; None is one that nobody else has.
+
+    Returns
+    -------
+    RayEngine
+        If this process runs Ray already, the engine uses that and leaves it running when closed.
+
+    Raises
+    ------
+    SettingError
+        If a setting cannot be honoured: amounts for a Ray that runs already, or an address of no use.
+    ConnectionError
+        If there is no cluster at the address.
+    """
+    given = {
+        "num_cpus": settings.num_cpus,
+        "resources": dict(resources) if resources else None,
+        "object_store_memory": settings.object_store_memory,
+    }
+    if ray.is_initialized():
+        _refuse({**given, "address": settings.address}, "Ray runs in this process already")
+        return RayEngine()
+    if settings.address is None:
+        _start(address="local", include_dashboard=False, namespace=namespace, **given)
+    else:
+        _refuse(given, "the cluster that is joined has its own")
+        _join(settings.address, namespace)
+    return RayEngine(started=True)
+
+
+def _refuse(given: Mapping[str, Any], why: str) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise SettingError(name, value, why)
+
+
+def _join(address: str, namespace: str | None) -> None:
+    if address != "auto":
+        _knock(address)
+    try:
+        _start(address=address, namespace=namespace)
+    except (ConnectionError, RuntimeError) as error:  # Ray raises either, depending on what is missing
+        why = f"{error}\n{error.__cause__ or ''}".strip().splitlines()
+        raise ConnectionError(f"no Ray cluster can be joined at {address!r}: {why[-1].strip()}") from error
+
+
+def _knock(address: str) -> None:
+    """See that somebody listens: Ray itself would try for more than five minutes."""
+    host, _, port = address.rpartition(":")
+    if "//" in host or not host or not port.isdigit():
+        why = (
+            "it must be 'auto' on a machine of the cluster, or host:port of its head; Ray Client is not used"
+        )
+        raise SettingError("address", address, why)
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+    except (OSError, OverflowError) as error:
+        raise ConnectionError(f"nobody listens at {address!r}: {error}") from error
+
+
+def _start(**options: Any) -> None:
+    # Workers' output reaches this terminal as usual; Ray's banners, which are warnings, do not.
+    with _without_telemetry():
+        try:
+            ray.init(logging_level=logging.ERROR, **options)
+        except BaseException:  # half of Ray may be up
+            ray.shutdown()
+            raise
+
+
+@contextmanager
+def _without_telemetry() -> Iterator[None]:
+    """Ray asks this variable when it starts its processes, and they inherit it."""
+    name = "RAY_USAGE_STATS_ENABLED"
+    before = os.environ.get(name)
+    os.environ[name] = "0"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before

@@ -1,0 +1,267 @@
+"""The engine interface on Ray: each method is a call or two of Ray's, and what it returns translated."""
+
+import pickle
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache, partial
+from typing import Any, ClassVar
+
+import ray
+from ray.experimental import internal_kv
+
+from ..._core._pickle import dump
+from ...errors import (
+    ActorAlreadyExistsError,
+    ActorDiedError,
+    GetTimeoutError,
+    NodeDiedError,
+    ObjectLostError,
+    suggest,
+)
+from .._engine import Cluster, Engine, Feature, Settle
+from .._options import ActorOptions, TaskOptions
+from .._refs import ObjectRef
+from .._remote import ActorType, Definition, Function
+from ._errors import Retry, translate
+from ._promises import Promises
+from ._refs import NOT_PICKLED, Origin, RayActor, RayRef, here
+from ._watch import Watches
+from ._worker import How, Resident, run
+
+__all__ = ["RayEngine"]
+
+_TYPES = b"alula"  # the part of Ray's key-value store where the types of named actors are
+
+
+class RayEngine(Engine):
+    """Ray, seen from one process: the driver, or a worker that runs our code."""
+
+    name: ClassVar[str] = "ray"
+    supports: ClassVar[frozenset[Feature]] = frozenset({"restarts", "threads", "nodes"})
+
+    def __init__(self, *, started: bool = False) -> None:
+        """Use the Ray that runs in this process.
+
+        Parameters
+        ----------
+        started
+            Whether it was started, or joined, for this engine, which then ends it in `close`.
+        """
+        context = ray.get_runtime_context()
+        self._session = f"{context.get_session_name()}/{context.get_job_id()}"
+        self._started = started
+        self._closed = False
+        self._watches = Watches()
+        self._promises = Promises()
+        here.engine = self
+
+    def _check_alive(self) -> None:
+        # Ray would start anew by itself, and then wait for values that nobody has.
+        if self._closed or not ray.is_initialized():
+            raise NodeDiedError("the session was shut down")
+
+    def _mine(self, ref: ObjectRef[Any]) -> RayRef[Any]:
+        self._check_alive()
+        if not isinstance(ref, RayRef) or ref.origin.session != self._session:
+            raise ObjectLostError(repr(ref), "it is of another session")
+        return ref
+
+    def _alive(self, actor: RayActor) -> RayActor:
+        self._check_alive()
+        if actor.origin.session != self._session:
+            raise ActorDiedError(actor.origin.task, "it ended with its session")
+        return actor
+
+    # ---------------------------------------------------------------------------------------- values
+
+    def put(self, value: Any) -> ObjectRef[Any]:
+        """Keep a copy of a value; see `Engine.put`."""
+        raw = self._sent(ray.put, (value,), {})
+        return RayRef(raw, Origin(self._session, "put()"))
+
+    def get(self, refs: Sequence[ObjectRef[Any]], timeout: float | None) -> list[Any]:
+        """Wait for values; see `Engine.get`."""
+        mine = [self._mine(ref) for ref in refs]
+        try:
+            values: list[Any] = ray.get([ref.raw for ref in mine], timeout=timeout)
+        except ray.exceptions.GetTimeoutError as error:
+            raise GetTimeoutError(_missing(mine), timeout or 0) from error
+        except ray.exceptions.RayError as error:
+            ours = _first_failure(mine) or translate(error, mine[0])
+            raise ours from ours.__cause__
+        return values
+
+    def wait(
+        self, refs: Sequence[ObjectRef[Any]], num_returns: int, timeout: float | None
+    ) -> tuple[list[ObjectRef[Any]], list[ObjectRef[Any]]]:
+        """Wait for some; see `Engine.wait`."""
+        mine = {self._mine(ref).raw: ref for ref in refs}
+        ready, rest = ray.wait(list(mine), num_returns=num_returns, timeout=timeout)
+        return [mine[raw] for raw in ready], [mine[raw] for raw in rest]
+
+    def watch(self, ref: ObjectRef[Any], then: Callable[[BaseException | None], None]) -> None:
+        """Call `then` when a reference has settled; see `Engine.watch`."""
+        self._watches.add(self._mine(ref), then)
+
+    def promise(self) -> tuple[ObjectRef[Any], Settle]:
+        """Give a reference and what settles it; see `Engine.promise`."""
+        self._check_alive()
+        raw, settle = self._promises.make()
+        return RayRef(raw, Origin(self._session, "promise")), settle
+
+    # ----------------------------------------------------------------------------------------- tasks
+
+    def submit(
+        self, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: TaskOptions
+    ) -> list[ObjectRef[Any]]:
+        """Start a task; see `Engine.submit`."""
+        how = How.of(function.name, options)
+        function.definition.pickled()  # here, so that a function that cannot be is refused in our words
+        raws = self._sent(_task(function.definition, how).remote, args, kwargs)
+        return _wrapped(raws, Origin(self._session, how.task, how.attempts))
+
+    def cancel(self, ref: ObjectRef[Any], *, force: bool, recursive: bool) -> None:
+        """Ask a task to end; see `Engine.cancel`."""
+        ray.cancel(self._mine(ref).raw, force=force, recursive=recursive)
+
+    # ---------------------------------------------------------------------------------------- actors
+
+    def actor(
+        self, cls: ActorType, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: ActorOptions
+    ) -> RayActor:
+        """Start an actor; see `Engine.actor`."""
+        cls.definition.pickled()
+        resident = _resident(cls.name.rpartition(".")[2]).options(
+            num_cpus=options.num_cpus,
+            resources=dict(options.resources),
+            max_restarts=options.max_restarts,
+            max_concurrency=options.max_concurrency,
+            name=options.name,
+            namespace=options.namespace,
+        )
+        try:
+            raw = self._sent(partial(resident.remote, cls), args, kwargs)
+        except ray.exceptions.ActorAlreadyExistsError as error:
+            raise ActorAlreadyExistsError(str(options.name)) from error
+        if options.name:
+            # Kept beside the actor, which may be busy for long when `find` asks.
+            internal_kv._internal_kv_put(raw._actor_id.binary(), ray.cloudpickle.dumps(cls), namespace=_TYPES)
+        return RayActor(raw, Origin(self._session, cls.name))
+
+    def tell(
+        self,
+        actor: RayActor,
+        method: str,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        options: TaskOptions,
+    ) -> list[ObjectRef[Any]]:
+        """Call a method of an actor; see `Engine.tell`."""
+        task = options.name or f"{actor.origin.task}.{method}"
+        call = self._alive(actor).raw.call.options(name=task, num_returns=options.num_returns)
+        raws = self._sent(partial(call.remote, method, options.num_returns, task), args, kwargs)
+        return _wrapped(raws, Origin(self._session, task))
+
+    def find(self, name: str, namespace: str | None) -> tuple[RayActor, ActorType]:
+        """Give the living actor of that name; see `Engine.find`."""
+        self._check_alive()
+        try:
+            raw = ray.get_actor(name, namespace)
+        except ValueError as error:
+            names = [named["name"] for named in ray.util.list_named_actors(all_namespaces=True)]
+            raise ValueError(f"no living actor is named {name!r}; {suggest(name, names)}") from error
+        kept = internal_kv._internal_kv_get(raw._actor_id.binary(), namespace=_TYPES)
+        # Nothing is kept for the moment between the two lines that make an actor.
+        cls = pickle.loads(kept) if kept else ray.get(raw.describe.remote())
+        return RayActor(raw, Origin(self._session, cls.name)), cls
+
+    def kill(self, actor: RayActor, *, no_restart: bool) -> None:
+        """End an actor at once; see `Engine.kill`."""
+        ray.kill(self._alive(actor).raw, no_restart=no_restart)
+
+    # --------------------------------------------------------------------------------------- session
+
+    def cluster(self) -> Cluster:
+        """Tell what there is; see `Engine.cluster`."""
+        self._check_alive()
+        total, free = ray.cluster_resources(), ray.available_resources()
+        available = {name: free.get(name, 0.0) for name in total}
+        return Cluster(total=total, available=available, nodes=ray.nodes())
+
+    def close(self) -> None:
+        """Leave Ray, and end it if it was started here; see `Engine.close`."""
+        self._closed = True
+        self._watches.close()
+        self._promises.close()
+        if self._started and ray.is_initialized():
+            ray.shutdown(wait_for_processes=True)
+
+    # --------------------------------------------------------------------------------- there and back
+
+    def _sent(self, send: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Call Ray with the user's arguments; a reference on its own becomes Ray's, to be replaced."""
+        self._check_alive()
+        theirs = {name: self._raw(arg) for name, arg in kwargs.items()}
+        try:
+            return send(*map(self._raw, args), **theirs)
+        except NOT_PICKLED:
+            for name, value in (*enumerate(args, 1), *kwargs.items()):
+                dump(value, f"argument {name}")  # says where in the value the trouble is
+            raise
+        except ValueError as error:
+            if "owner is unknown" in str(error):
+                raise ObjectLostError("a reference in the arguments", "it is of another session") from error
+            raise
+
+    def _raw(self, arg: Any) -> Any:
+        return self._mine(arg).raw if isinstance(arg, ObjectRef) else arg
+
+
+@lru_cache(maxsize=4096)
+def _task(definition: Definition, how: How) -> Any:
+    """Make the function that Ray is to know; Ray sends it to each worker once."""
+    function = Function.of(definition, TaskOptions())
+
+    def task(*args: Any, **kwargs: Any) -> Any:
+        return run(function, how, args, kwargs)
+
+    task.__name__ = task.__qualname__ = how.task
+    options = ray.remote(
+        num_cpus=how.num_cpus,
+        resources=dict(how.resources),
+        num_returns=how.num_returns,
+        max_retries=how.max_retries,
+        retry_exceptions=[Retry] if how.retry else False,
+        name=how.task,
+    )
+    return options(task)
+
+
+@lru_cache(maxsize=4096)
+def _resident(name: str) -> Any:
+    """Make an actor class that Ray shows under the name of the user's."""
+    return ray.remote(type(name, (Resident,), {}))
+
+
+def _wrapped(raws: Any, origin: Origin) -> list[ObjectRef[Any]]:
+    """Wrap what Ray gives: None, one reference or a list, depending on `num_returns`."""
+    listed = [] if raws is None else raws if isinstance(raws, list) else [raws]
+    return [RayRef(raw, origin) for raw in listed]
+
+
+def _missing(refs: Sequence[RayRef[Any]]) -> str:
+    if len(refs) == 1:
+        return f"{refs[0].origin.task}:"
+    raws = list({ref.raw for ref in refs})
+    left = len(ray.wait(raws, num_returns=len(raws), timeout=0)[1])
+    return f"{left} of {len(raws)} values:"
+
+
+def _first_failure(refs: Iterable[RayRef[Any]]) -> BaseException | None:
+    """Find the first reference that has failed; Ray's error does not say which of a list it was."""
+    for ref in refs:
+        if ray.wait([ref.raw], timeout=0)[0]:
+            try:
+                ray.get(ref.raw)
+            except ray.exceptions.RayError as error:
+                return translate(error, ref)
+    return None

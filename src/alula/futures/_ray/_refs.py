@@ -1,0 +1,105 @@
+"""References to what Ray keeps: to values and to actors, and how both travel."""
+
+import pickle
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import ray
+
+from .._refs import ObjectRef
+
+if TYPE_CHECKING:
+    from ._engine import RayEngine
+
+__all__ = ["NOT_PICKLED", "Origin", "RayActor", "RayRef", "here"]
+
+T = TypeVar("T")
+
+NOT_PICKLED = (TypeError, AttributeError, pickle.PicklingError, RecursionError)
+"""What a pickler raises, depending on what it met."""
+
+
+class _Here:
+    """Ray is one per process, and so is the engine that an arriving reference belongs to."""
+
+    engine: "RayEngine"
+
+
+here = _Here()
+
+
+class Origin(NamedTuple):
+    """Where a reference comes from: what an error message needs, and what tells sessions apart.
+
+    Attributes
+    ----------
+    session
+        Of which session of Ray it is; Ray itself may wait for ever for a value of another.
+    task
+        The name of the task or method that makes the value, or of the actor's class.
+    attempts
+        How often at most that is tried.
+    """
+
+    session: str
+    task: str
+    attempts: int = 1
+
+
+class RayRef(ObjectRef[T]):
+    """A reference of Ray's.
+
+    Attributes
+    ----------
+    raw
+        Ray's own reference; as long as it lives, Ray keeps the value.
+    origin
+        Where it comes from.
+    """
+
+    __slots__ = ("origin", "raw")
+
+    def __init__(self, raw: Any, origin: Origin) -> None:
+        self.raw, self.origin = raw, origin
+
+    @property
+    def engine(self) -> "RayEngine":
+        """The engine of this process."""
+        return here.engine
+
+    def binary(self) -> bytes:
+        """Ray's identity of the value: 28 bytes."""
+        identity: bytes = self.raw.binary()
+        return identity
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Ray's own pickler must see its reference, whoever pickles this: it counts the holders. Inside a
+        # value of Ray's it lends the reference; outside (in a closure, say) it keeps the value for good.
+        return _revive_ref, (ray.cloudpickle.dumps(self.raw), *self.origin)
+
+
+class RayActor:
+    """An actor of Ray's.
+
+    Attributes
+    ----------
+    raw
+        Ray's own handle; the actor ends when the last one is gone.
+    origin
+        Where it comes from; its task is the name of the class.
+    """
+
+    __slots__ = ("origin", "raw")
+
+    def __init__(self, raw: Any, origin: Origin) -> None:
+        self.raw, self.origin = raw, origin
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _revive_actor, (ray.cloudpickle.dumps(self.raw), *self.origin)
+
+
+def _revive_ref(raw: bytes, session: str, task: str, attempts: int) -> RayRef[Any]:
+    return RayRef(ray.cloudpickle.loads(raw), Origin(session, task, attempts))
+
+
+def _revive_actor(raw: bytes, session: str, task: str, attempts: int) -> RayActor:
+    return RayActor(ray.cloudpickle.loads(raw), Origin(session, task, attempts))

@@ -1,0 +1,199 @@
+"""What people catch when the code of a task raises."""
+
+import errno
+import pickle
+import sys
+import threading
+from typing import Any
+
+import pytest
+
+from ...errors import TaskError
+from ...futures import get, put, remote
+from ._part import LIMIT, Part, value
+from ._values import echo, fail
+
+__all__ = ["Errors", "OddErrors"]
+
+
+class Odd(Exception):
+    """One whose arguments are not those of its ``__init__``."""
+
+    def __init__(self, code: int, *, reason: str) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code, self.reason = code, reason
+
+
+@remote
+def raises(error: BaseException) -> None:
+    """Raise."""
+    raise error
+
+
+def caught(ref: Any) -> TaskError:
+    """Give the error of a task."""
+    with pytest.raises(TaskError) as info:
+        value(ref)
+    return info.value
+
+
+class Errors(Part):
+    """The error of a task is a `TaskError`, and an error of the class that was raised."""
+
+    def test_both_classes_catch_it(self) -> None:
+        error = caught(fail.remote("both"))
+        assert isinstance(error, ValueError)
+        assert type(error).__name__ == "TaskError(ValueError)"
+
+    def test_the_cause_is_the_original(self) -> None:
+        error = caught(fail.remote("original"))
+        assert type(error.cause) is ValueError
+        assert error.cause.args == ("original",)
+        assert error.__cause__ is error.cause
+
+    def test_the_text_tells_where_it_was_raised_and_leaves_the_engine_out(self) -> None:
+        error = caught(fail.remote("here it was"))
+        assert "raise ValueError(message)" in error.remote_traceback
+        assert "fail" in error.task
+        assert error.remote_traceback in str(error)
+        assert "here it was" in str(error)
+        assert "alula/futures" not in error.remote_traceback
+
+    def test_notes_are_kept(self) -> None:
+        @remote
+        def noting() -> None:
+            error = KeyError("k")
+            error.add_note("look in the other drawer")
+            raise error
+
+        assert "look in the other drawer" in caught(noting.remote()).cause.__notes__
+
+    def test_the_reason_of_the_error_is_in_the_text(self) -> None:
+        @remote
+        def chained() -> None:
+            try:
+                raise KeyError("deeper")
+            except KeyError as error:
+                raise ValueError("above") from error
+
+        assert "deeper" in caught(chained.remote()).remote_traceback
+
+    def test_a_group_is_caught_by_except_star(self) -> None:
+        @remote
+        def several() -> None:
+            raise ExceptionGroup("several", [ValueError("one"), Odd(7, reason="two"), ValueError("three")])
+
+        found: list[list[str]] = []
+        try:
+            value(several.remote())
+        except* ValueError as group:
+            found.append([str(error) for error in group.exceptions])
+        except* Odd as group:
+            found.append([str(error) for error in group.exceptions])
+        assert found == [["one", "three"], ["7: two"]]
+
+    def test_an_error_that_passes_through_a_task_keeps_its_first_cause(self) -> None:
+        through = remote(lambda: get(fail.remote("first")))
+        error = caught(through.remote())
+        assert isinstance(error, ValueError)
+        assert type(error.cause) is ValueError
+
+    def test_a_task_may_catch_the_error_of_another(self) -> None:
+        @remote
+        def catching() -> str:
+            try:
+                get(fail.remote("inner"))
+            except ValueError as error:
+                return f"caught {error.args[0]}"
+            return "nothing"
+
+        assert value(catching.remote()) == "caught inner"
+
+    def test_every_reference_of_the_task_has_the_error(self) -> None:
+        for ref in fail.options(num_returns=2).remote("all"):  # type: ignore[attr-defined]  # a list
+            assert caught(ref).args == ("all",)
+
+    def test_an_error_may_be_pickled(self) -> None:
+        error = caught(fail.remote("stored"))
+        again = pickle.loads(pickle.dumps(error))
+        assert type(again) is type(error)
+        assert (str(again), again.cause.args) == (str(error), ("stored",))
+
+    def test_an_error_may_be_a_value(self) -> None:
+        assert value(put(ValueError("kept"))).args == ("kept",)
+
+    def test_an_error_harms_no_other_task(self) -> None:
+        refs = [fail.remote("x") if i % 2 else echo.remote(i) for i in range(20)]
+        assert get(refs[::2], timeout=LIMIT) == list(range(0, 20, 2))
+
+
+class OddErrors(Part):
+    """Classes of errors that are hard to carry."""
+
+    def test_one_with_an_unusual_constructor_arrives_whole(self) -> None:
+        @remote
+        def odd() -> None:
+            raise Odd(7, reason="because")
+
+        error = caught(odd.remote())
+        assert isinstance(error, Odd)
+        assert (error.code, error.reason) == (7, "because")
+        assert (error.cause.code, error.cause.reason) == (7, "because")  # type: ignore[attr-defined]  # an Odd
+
+    def test_a_class_made_inside_the_task_arrives(self) -> None:
+        @remote
+        def local() -> None:
+            class Local(LookupError):
+                pass
+
+            raise Local("here")
+
+        error = caught(local.remote())
+        assert isinstance(error, LookupError)
+        assert type(error.cause).__name__ == "Local"
+
+    def test_facts_outside_of_the_arguments_arrive(self) -> None:
+        error = caught(remote(lambda: open("/no/such/file")).remote())  # noqa: SIM115  # it does not open
+        assert isinstance(error, FileNotFoundError)
+        assert isinstance(error.cause, FileNotFoundError)
+        assert (error.cause.errno, error.cause.filename) == (errno.ENOENT, "/no/such/file")
+        assert (error.errno, error.filename) == (errno.ENOENT, "/no/such/file")
+
+    def test_one_of_text_decoding_arrives(self) -> None:
+        error = caught(remote(lambda: b"\xff".decode()).remote())
+        assert isinstance(error, UnicodeDecodeError)
+        assert isinstance(error.cause, UnicodeDecodeError)
+        assert "invalid start byte" in str(error)
+
+    def test_one_that_cannot_be_pickled_is_still_of_its_class(self) -> None:
+        @remote
+        def locked() -> None:
+            error = KeyError("kept", threading.Lock())
+            error.lock = threading.Lock()  # type: ignore[attr-defined]  # any attribute
+            raise error
+
+        error = caught(locked.remote())
+        assert isinstance(error, KeyError)
+        assert error.args[0] == "kept"
+
+    def test_leaving_the_program_is_an_error_that_says_so(self) -> None:
+        error = caught(remote(lambda: sys.exit(3)).remote())
+        assert isinstance(error.cause, SystemExit)
+        assert "SystemExit" in str(error)
+        assert not isinstance(error, SystemExit)
+
+    def test_one_that_is_no_exception_is_an_error_of_the_task(self) -> None:
+        class Bare(BaseException):
+            pass
+
+        error = caught(raises.remote(Bare("bare")))
+        assert type(error.cause).__name__ == "Bare"
+        assert error.cause.args == ("bare",)
+
+    def test_one_whose_class_forbids_heirs_is_a_task_error(self) -> None:
+        class Final(Exception):
+            def __init_subclass__(cls) -> None:
+                raise TypeError("final")
+
+        error = caught(raises.remote(Final("last")))
+        assert type(error.cause).__name__ == "Final"

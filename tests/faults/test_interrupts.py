@@ -1,0 +1,214 @@
+"""Ctrl-C: prompt, at any moment, and without losing a message, a value or a process."""
+
+import os
+import pty
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import alula
+from alula.errors import TaskCancelledError
+from alula.futures import ObjectRef, cancel, get, remote, wait
+from alula.testing import Turnstile
+from tests.faults.processes import LIMIT, ROOT, ended, lines, note, program
+
+
+@pytest.fixture
+def engine() -> Iterator[None]:
+    alula.init(num_cpus=2)
+    yield
+    alula.shutdown()
+
+
+@pytest.fixture
+def turnstile(tmp_path: Path) -> Iterator[Turnstile]:
+    with Turnstile(tmp_path) as turnstile:
+        yield turnstile
+        turnstile.let()
+
+
+@remote
+def hold(turnstile: Turnstile, value: Any = None) -> Any:
+    turnstile.wait()
+    return value
+
+
+@remote
+def echo(value: Any) -> Any:
+    return value
+
+
+def interrupt_when_arrived(turnstile: Turnstile) -> threading.Thread:
+    """Send Ctrl-C to this process as soon as a task has arrived."""
+
+    def interrupt() -> None:
+        turnstile.arrived()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    return thread
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("waiting", [get, lambda ref: wait([ref]), lambda ref: ref.future().result()], ids=str)
+def test_ctrl_c_ends_the_wait_and_nothing_else(turnstile: Turnstile, waiting: Any) -> None:
+    ref = hold.remote(turnstile, 5)
+    thread = interrupt_when_arrived(turnstile)
+    with pytest.raises(KeyboardInterrupt):
+        waiting(ref)
+    thread.join()
+    assert get(echo.remote(1), timeout=LIMIT) == 1
+    turnstile.let()
+    assert get(ref, timeout=LIMIT) == 5
+
+
+@pytest.mark.usefixtures("engine")
+def test_ctrl_c_while_another_thread_reads_the_sockets(turnstile: Turnstile) -> None:
+    ref = hold.remote(turnstile, 5)
+    leader = threading.Thread(target=get, args=(ref,))
+    leader.start()
+    thread = interrupt_when_arrived(turnstile)
+    with pytest.raises(KeyboardInterrupt):
+        get(hold.remote(turnstile, 6))
+    thread.join()
+    turnstile.let()
+    leader.join(LIMIT)
+    assert not leader.is_alive()
+
+
+@pytest.mark.usefixtures("engine")
+def test_no_message_is_lost_in_a_storm_of_ctrl_c() -> None:
+    """Each exception comes at a moment of its own: while tasks are pushed, or results are read, or between."""
+    calm = threading.Event()
+
+    def storm() -> None:
+        while not calm.wait(0.0005):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    refs: list[ObjectRef[int]] = []
+    thread = threading.Thread(target=storm)
+    caught = 0
+    thread.start()
+    try:
+        while caught < 300 or len(refs) < 2000:
+            try:
+                refs += [echo.remote(len(refs))]
+                wait(refs[-50:], num_returns=min(len(refs), 40))
+            except KeyboardInterrupt:
+                caught += 1
+    finally:
+        while thread.is_alive():
+            try:
+                calm.set()
+                thread.join()
+            except KeyboardInterrupt:
+                continue
+    assert get(refs, timeout=LIMIT) == list(range(len(refs)))
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_handler_of_the_user_is_called_and_stays(turnstile: Turnstile) -> None:
+    called: list[int] = []
+
+    def handler(number: int, frame: object) -> None:
+        called.append(number)
+        turnstile.let()
+
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        thread = interrupt_when_arrived(turnstile)
+        assert get(hold.remote(turnstile, 5), timeout=LIMIT) == 5
+        thread.join()
+        assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert called == [signal.SIGINT]
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_task_that_is_cancelled_while_it_waits_loses_no_message(tmp_path: Path, turnstile: Turnstile) -> None:
+    """In a worker, too, the interrupt waits until the message at hand has been dealt with."""
+
+    @remote
+    def patient(turnstile: Turnstile) -> None:
+        refs = [echo.remote(i) for i in range(100)]
+        note(tmp_path / "started")
+        try:
+            get(hold.remote(turnstile))
+        finally:
+            note(tmp_path / "sum", sum(get(refs)))
+
+    ref = patient.remote(turnstile)
+    turnstile.arrived()
+    cancel(ref)
+    with pytest.raises(TaskCancelledError):
+        get(ref, timeout=LIMIT)
+    assert lines(tmp_path / "sum") == [str(sum(range(100)))]
+
+
+# ---------------------------------------------------------------------------------- in a real terminal
+
+PROGRAM = """
+import os, sys
+from pathlib import Path
+import alula
+from alula.testing import Turnstile
+from tests.faults.test_interrupts import hold
+from tests.faults.test_engine import pids
+
+turnstile = Turnstile(Path(sys.argv[1]), "program")
+alula.init(num_cpus=2)
+found = [*alula.get(pids.remote()), *alula.get(pids.remote())]
+refs = [hold.remote(turnstile) for _ in range(4)]
+turnstile.arrived()
+print(*found, flush=True)
+alula.get(refs)
+"""
+
+
+def test_ctrl_c_in_a_terminal_leaves_no_process(tmp_path: Path) -> None:
+    child, terminal = pty.fork()  # a session of its own, whose group gets what is typed
+    if not child:
+        os.environ["PYTHONPATH"] = str(ROOT)
+        os.execv(sys.executable, [sys.executable, "-c", PROGRAM, str(tmp_path)])
+    with open(terminal, "rb+", buffering=0) as screen:
+        pids = [int(word) for word in screen.readline().split()]
+        screen.write(b"\x03")
+        _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGINT
+    assert all(map(ended, pids))
+
+
+def test_a_terminal_that_goes_away_leaves_no_process(tmp_path: Path) -> None:
+    child, terminal = pty.fork()
+    if not child:
+        os.environ["PYTHONPATH"] = str(ROOT)
+        os.execv(sys.executable, [sys.executable, "-c", PROGRAM, str(tmp_path)])
+    with open(terminal, "rb", buffering=0) as screen:
+        pids = [int(word) for word in screen.readline().split()]
+    os.waitpid(child, 0)
+    assert all(map(ended, pids))
+
+
+def test_a_program_that_was_interrupted_may_go_on_and_ends_well(tmp_path: Path) -> None:
+    code = PROGRAM.replace("print(*found, flush=True)\nalula.get(refs)\n", "") + """
+try:
+    print(*found, flush=True)
+    alula.get(refs)
+except KeyboardInterrupt:
+    turnstile.let()
+    print(alula.get(refs, timeout=40), flush=True)
+"""
+    with program(code, tmp_path) as child:
+        assert child.stdout is not None
+        pids = [int(word) for word in child.stdout.readline().split()]
+        child.send_signal(signal.SIGINT)
+        assert child.stdout.readline() == "[None, None, None, None]\n"
+        assert child.wait(LIMIT) == 0
+    assert all(map(ended, pids))
