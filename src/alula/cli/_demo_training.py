@@ -61,7 +61,8 @@ def store_models(om: Instance) -> None:
         make_pipeline(MinMaxScaler(), LogisticRegression(C=10, max_iter=1000)),
         RandomForestClassifier(60, random_state=0),
         make_pipeline(
-            MinMaxScaler(), MLPClassifier((100,), solver="lbfgs", alpha=3, max_iter=300, random_state=1)
+            MinMaxScaler(),
+            MLPClassifier((48,), solver="lbfgs", alpha=2, tol=1e-3, max_iter=1000, random_state=0),
         ),
     )
     for name, estimator in zip(MODELS, estimators, strict=True):

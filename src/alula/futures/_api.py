@@ -56,6 +56,9 @@ def init(
 ) -> None:
     """Start or join an engine; any other call does it with the defaults.
 
+    In the workers of the embedded engine, libraries that bring threads of their own (BLAS, OpenMP) use one,
+    unless variables such as ``OMP_NUM_THREADS`` are set here.
+
     Parameters
     ----------
     address

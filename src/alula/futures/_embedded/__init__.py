@@ -23,6 +23,10 @@ _START = (
     "from alula.futures._embedded._node_process import main; main(int(fd))"
 )
 
+# A task holds one core unless it says otherwise. Libraries that would start a thread for each core of the
+# machine in each worker make every one of them many times slower.
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
 
 class _Driver(Embedded):
     """The engine of the process that started it all."""
@@ -71,6 +75,7 @@ def open_engine(
             pass_fds=(theirs.fileno(),),
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for us alone
+            env=_ONE_THREAD | os.environ,
         )
     engine = _Driver(ours, total, namespace, node)
     with engine.lock:
