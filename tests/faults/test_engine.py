@@ -50,8 +50,7 @@ def echo(value: Any) -> Any:
     return value
 
 
-@remote
-class Cell:
+class Kept:
     def __init__(self, kept: Any = None) -> None:
         self.kept = kept
 
@@ -67,6 +66,9 @@ class Cell:
     def hold(self, turnstile: Turnstile, notes: Path) -> None:
         note(notes, os.getpid())
         turnstile.wait()
+
+
+Cell = remote(Kept)
 
 
 # ------------------------------------------------------------------------------------------ workers
@@ -175,7 +177,6 @@ def test_other_holders_of_a_killed_actor_learn_of_it() -> None:
 
 
 def test_an_actor_that_never_got_its_core_dies_with_its_maker(tmp_path: Path, turnstile: Turnstile) -> None:
-    @remote
     class Maker:
         def make(self, turnstile: Turnstile) -> list[ActorHandle]:
             return [Cell.options(num_cpus=2).remote()]
@@ -185,7 +186,7 @@ def test_an_actor_that_never_got_its_core_dies_with_its_maker(tmp_path: Path, tu
 
     busy = hold.remote(turnstile, tmp_path / "pid")
     turnstile.arrived()
-    maker = Maker.remote()
+    maker = remote(Maker).remote()
     [cell] = get(maker.make.remote(turnstile), timeout=LIMIT)
     ref = cell.give.remote()
     kill(get(maker.pid.remote(), timeout=LIMIT))
@@ -198,8 +199,7 @@ def test_an_actor_that_never_got_its_core_dies_with_its_maker(tmp_path: Path, tu
 # ------------------------------------------------------------------------------------------- owners
 
 
-@remote
-class Owner:
+class Owning:
     """Owns tasks and actors."""
 
     def __init__(self) -> None:
@@ -214,6 +214,9 @@ class Owner:
     def make(self) -> ActorHandle:
         self.cells.append(Cell.remote())
         return self.cells[0]
+
+
+Owner = remote(Owning)
 
 
 def test_what_a_dead_process_owned_is_lost(tmp_path: Path, turnstile: Turnstile) -> None:
@@ -336,7 +339,8 @@ turnstile, notes = Turnstile(Path(sys.argv[1]), "driver"), Path(sys.argv[1]) / "
 alula.init(num_cpus=2)
 kept = [alula.put(np.ones(1_000_000)), alula.remote(lambda: np.ones(1_000_000)).remote()]
 cell = Cell.remote(kept[0])
-refs = [hold.remote(turnstile, notes, kept[0]), hold.remote(turnstile, notes), cell.hold.remote(turnstile, notes)]
+refs = [hold.remote(turnstile, notes, kept[0]), hold.remote(turnstile, notes)]
+refs.append(cell.hold.remote(turnstile, notes))
 for _ in refs:
     turnstile.arrived()
 print(alula.get(pids.options(num_cpus=0).remote())[1], *notes.read_text().split(), flush=True)
@@ -565,8 +569,8 @@ alula.shutdown()
     "body",
     [
         "kept = [alula.put(np.zeros(100_000)) for _ in range(200)]",
-        "alula.get([alula.remote(lambda: np.zeros(100_000)).remote() for _ in range(200)], timeout=40)",
-        "alula.get(alula.remote(lambda: [alula.put(np.zeros(100_000)) for _ in range(200)]).remote(), timeout=40)",
+        "alula.get([alula.remote(lambda: np.zeros(100_000)).remote() for _ in range(200)])",
+        "alula.get(alula.remote(lambda: [alula.put(np.zeros(100_000)) for _ in range(200)]).remote())",
     ],
     ids=["put", "results", "inside a task"],
 )

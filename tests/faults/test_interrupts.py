@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,37 @@ def interrupt_when_arrived(turnstile: Turnstile) -> threading.Thread:
     return thread
 
 
+@contextmanager
+def handled_by(handler: Any) -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def storm() -> Iterator[None]:
+    """Send Ctrl-C to this process again and again while the block lasts."""
+    calm = threading.Event()
+
+    def send() -> None:
+        while not calm.wait(0.0005):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        calm.set()
+        thread.join()
+
+
 @pytest.mark.usefixtures("engine")
-@pytest.mark.parametrize("waiting", [get, lambda ref: wait([ref]), lambda ref: ref.future().result()], ids=str)
+@pytest.mark.parametrize(
+    "waiting", [get, lambda ref: wait([ref]), lambda ref: ref.future().result()], ids=str
+)
 def test_ctrl_c_ends_the_wait_and_nothing_else(turnstile: Turnstile, waiting: Any) -> None:
     ref = hold.remote(turnstile, 5)
     thread = interrupt_when_arrived(turnstile)
@@ -84,31 +114,25 @@ def test_ctrl_c_while_another_thread_reads_the_sockets(turnstile: Turnstile) -> 
 
 @pytest.mark.usefixtures("engine")
 def test_no_message_is_lost_in_a_storm_of_ctrl_c() -> None:
-    """Each exception comes at a moment of its own: while tasks are pushed, or results are read, or between."""
-    calm = threading.Event()
+    """Each exception comes at a moment of its own: while tasks are pushed, results read, or between."""
+    armed: list[bool] = []
 
-    def storm() -> None:
-        while not calm.wait(0.0005):
-            os.kill(os.getpid(), signal.SIGINT)
+    def handler(number: int, frame: object) -> None:
+        if armed:
+            armed.clear()
+            raise KeyboardInterrupt
 
-    refs: list[ObjectRef[int]] = []
-    thread = threading.Thread(target=storm)
-    caught = 0
-    thread.start()
-    try:
+    with handled_by(handler), storm():
+        refs: list[ObjectRef[int]] = []
+        caught = 0
         while caught < 300 or len(refs) < 2000:
             try:
+                armed.append(True)
                 refs += [echo.remote(len(refs))]
                 wait(refs[-50:], num_returns=min(len(refs), 40))
+                armed.clear()
             except KeyboardInterrupt:
                 caught += 1
-    finally:
-        while thread.is_alive():
-            try:
-                calm.set()
-                thread.join()
-            except KeyboardInterrupt:
-                continue
     assert get(refs, timeout=LIMIT) == list(range(len(refs)))
 
 
@@ -120,19 +144,18 @@ def test_a_handler_of_the_user_is_called_and_stays(turnstile: Turnstile) -> None
         called.append(number)
         turnstile.let()
 
-    before = signal.signal(signal.SIGINT, handler)
-    try:
+    with handled_by(handler):
         thread = interrupt_when_arrived(turnstile)
         assert get(hold.remote(turnstile, 5), timeout=LIMIT) == 5
         thread.join()
         assert signal.getsignal(signal.SIGINT) is handler
-    finally:
-        signal.signal(signal.SIGINT, before)
     assert called == [signal.SIGINT]
 
 
 @pytest.mark.usefixtures("engine")
-def test_a_task_that_is_cancelled_while_it_waits_loses_no_message(tmp_path: Path, turnstile: Turnstile) -> None:
+def test_a_task_that_is_cancelled_while_it_waits_loses_no_message(
+    tmp_path: Path, turnstile: Turnstile
+) -> None:
     """In a worker, too, the interrupt waits until the message at hand has been dealt with."""
 
     @remote
@@ -146,7 +169,7 @@ def test_a_task_that_is_cancelled_while_it_waits_loses_no_message(tmp_path: Path
 
     ref = patient.remote(turnstile)
     turnstile.arrived()
-    cancel(ref)
+    cancel(ref, recursive=False)
     with pytest.raises(TaskCancelledError):
         get(ref, timeout=LIMIT)
     assert lines(tmp_path / "sum") == [str(sum(range(100)))]
@@ -197,7 +220,9 @@ def test_a_terminal_that_goes_away_leaves_no_process(tmp_path: Path) -> None:
 
 
 def test_a_program_that_was_interrupted_may_go_on_and_ends_well(tmp_path: Path) -> None:
-    code = PROGRAM.replace("print(*found, flush=True)\nalula.get(refs)\n", "") + """
+    code = (
+        PROGRAM.replace("print(*found, flush=True)\nalula.get(refs)\n", "")
+        + """
 try:
     print(*found, flush=True)
     alula.get(refs)
@@ -205,6 +230,7 @@ except KeyboardInterrupt:
     turnstile.let()
     print(alula.get(refs, timeout=40), flush=True)
 """
+    )
     with program(code, tmp_path) as child:
         assert child.stdout is not None
         pids = [int(word) for word in child.stdout.readline().split()]

@@ -75,9 +75,10 @@ def alive(mark: str) -> list[str]:
 
 
 def ray_errors() -> list[type[BaseException]]:
-    ray_exceptions = pytest.importorskip("ray.exceptions")
-    found = vars(ray_exceptions).values()
-    return [c for c in found if isinstance(c, type) and issubclass(c, ray_exceptions.RayError)]
+    from ray import exceptions
+
+    found = vars(exceptions).values()
+    return [c for c in found if isinstance(c, type) and issubclass(c, exceptions.RayError)]
 
 
 def test_every_error_of_ray_has_a_translation() -> None:
@@ -178,6 +179,18 @@ def test_a_reference_and_a_handle_survive_any_pickler(engine: Engine) -> None:
     again = cloudpickle.loads(cloudpickle.dumps(keeper))
     assert isinstance(again, ActorHandle)
     assert alula.get(again.keep.remote(cloudpickle.dumps(alula.put(7)))) == 7
+
+
+def test_an_actor_that_nobody_described_describes_itself(engine: Engine) -> None:
+    from ray.experimental import internal_kv
+
+    class Found:
+        def here(self) -> bool:
+            return True
+
+    found = alula.remote(Found).options(name="undescribed").remote()
+    assert internal_kv._internal_kv_del(found._actor.raw._actor_id.binary(), namespace=b"alula")
+    assert alula.get(alula.get_actor("undescribed").here.remote()) is True
 
 
 def test_tasks_and_actors_have_their_names_in_ray(engine: Engine) -> None:
@@ -311,19 +324,25 @@ def test_a_cluster_is_joined_and_stays_up(engine: Engine) -> None:
         def greet(self, name: str) -> str:
             return f"hello {name}"
 
+        def exchange(self, refs: list[Any]) -> list[Any]:
+            return [alula.put(alula.get(refs[0]) + 1)]
+
     shared = alula.remote(Shared).options(name="shared", namespace="both").remote()
     done = script(
         """
         import json, alula
         alula.init(engine="ray", namespace="both")
-        value = alula.get(alula.get_actor("shared").greet.remote("from afar"))
+        shared = alula.get_actor("shared")
+        value = alula.get(shared.greet.remote("from afar"))
+        [ref] = alula.get(shared.exchange.remote([alula.put(6)]))
+        seven = alula.get(ref)
         alula.shutdown()
-        print(json.dumps(value))
+        print(json.dumps([value, seven]))
         """,
         ALULA_ADDRESS=ray.get_runtime_context().gcs_address,
         RAY_AUTH_MODE="token",  # as Ray starts by default, and asks of whoever joins
     )
-    assert answer(done) == "hello from afar"
+    assert answer(done) == ["hello from afar", 7]
     assert alula.get(shared.greet.remote("again")) == "hello again"
 
 

@@ -33,7 +33,7 @@ def open_engine(settings: Settings, **options: Any) -> Engine:
 
 def current() -> Engine:
     """Give the engine to use here, starting the default one if there is none."""
-    return _override.get() or _default or start()
+    return _override.get() or _default or start(again=True)  # another thread may be faster
 
 
 def current_or_none() -> Engine | None:

@@ -17,13 +17,20 @@ __all__ = ["Turnstile"]
 
 @contextmanager
 def _opened(path: Path, flags: int) -> Iterator[int]:
-    # Opened without blocking, so that a task which comes after the test's end does not wait for ever.
+    # Without blocking, so that a task which comes after the test's end does not wait for ever.
     pipe = os.open(path, flags | os.O_NONBLOCK)
     try:
-        os.set_blocking(pipe, True)
         yield pipe
     finally:
         os.close(pipe)
+
+
+def _passed(pipe: int) -> bool:
+    try:
+        os.read(pipe, 1)  # nothing, at once, if the test is over
+    except BlockingIOError:
+        return False
+    return True
 
 
 class Turnstile:
@@ -49,10 +56,9 @@ class Turnstile:
         with _opened(self._paths[0], os.O_WRONLY) as pipe:
             os.write(pipe, b".")
         with _opened(self._paths[1], os.O_RDONLY) as pipe:
-            # Not for long at a time: some engines interrupt a task only between two lines of Python.
-            while not select.select([pipe], [], [], 0.02)[0]:
-                pass
-            os.read(pipe, 1)  # nothing, at once, if the test is over
+            while not _passed(pipe):
+                # Not for long at a time: some engines interrupt a task only between two lines of Python.
+                select.select([pipe], [], [], 0.02)
 
     def arrived(self, timeout: float = 30.0) -> None:
         """In the test: wait until one more task has arrived.

@@ -105,6 +105,7 @@ class Embedded(Engine):
     def put(self, value: Any) -> ObjectRef[Any]:
         """Keep a copy of a value; see `Engine.put`."""
         blob = to_blob(value)
+        self._inputs(blob, (), {})
         with self.lock:
             self._check_alive()
             [ref] = self.new_refs(1)
@@ -165,6 +166,12 @@ class Embedded(Engine):
             raise ObjectLostError(repr(ref), "it is of another session")
         return ref
 
+    def _inputs(self, blob: Blob, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Ref[Any]]:
+        """Give the references that stand on their own; all those in `blob` must be of this session."""
+        for ref in blob.refs:
+            self._mine(ref)
+        return [value for value in (*args, *kwargs.values()) if isinstance(value, Ref)]
+
     def get(self, refs: Sequence[ObjectRef[Any]], timeout: float | None) -> list[Any]:
         """Wait for values; see `Engine.get`."""
         mine = [self._mine(ref) for ref in refs]
@@ -175,7 +182,8 @@ class Embedded(Engine):
     def _await(self, refs: list[Ref[Any]], timeout: float | None) -> None:
         deadline = None if timeout is None else monotonic() + timeout
         seen = self._errors - 1  # look once at the start
-        with self.waiting():
+        self._before_wait()
+        try:
             for ref in refs:
                 while ref.blob is None:
                     if seen != self._errors:
@@ -187,6 +195,8 @@ class Embedded(Engine):
                         left = sum(r.blob is None for r in refs)
                         what = repr(ref) if len(refs) == 1 else f"{left} of {len(refs)} values"
                         raise GetTimeoutError(f"{what}:", timeout or 0)
+        finally:
+            self._after_wait()
 
     def _news(self, ref: Ref[Any], seen: int) -> bool:
         return ref.blob is not None or self._errors != seen
@@ -247,11 +257,12 @@ class Embedded(Engine):
         if function.definition.id not in self._functions:
             self._meet(function.definition)
         blob = _arguments(args, kwargs)
-        inputs = _inputs(args, kwargs) if blob.refs else []
+        inputs = self._inputs(blob, args, kwargs) if blob.refs else []
         with self.lock:
             self._check_alive()
             refs = self.new_refs(options.num_returns or 1)
             self._tasks.add(Task(function, blob, options, refs, self._work()), inputs)
+        self.loop.help()
         return list(refs) if options.num_returns else []
 
     def _meet(self, definition: Definition) -> None:
@@ -277,6 +288,7 @@ class Embedded(Engine):
         if options.max_restarts:
             raise UnsupportedError("max_restarts of actors", self.name)
         blob = _arguments(args, kwargs)
+        inputs = self._inputs(blob, args, kwargs)
         made = to_blob((cls, options.max_concurrency))
         actor = secrets.token_bytes(8)
         named = _entry(self.namespace if options.namespace is None else options.namespace, options.name, made)
@@ -304,7 +316,7 @@ class Embedded(Engine):
         with self.lock:
             self._check_alive()
             call = Call("__init__", blob, self.new_refs(1), made=made)
-            self._actors.call(name, call, _inputs(args, kwargs))
+            self._actors.call(name, call, inputs)
         return name
 
     def _dropped(self, actor: bytes) -> None:
@@ -327,11 +339,12 @@ class Embedded(Engine):
     ) -> list[ObjectRef[Any]]:
         """Call a method of an actor; see `Engine.tell`."""
         blob = _arguments(args, kwargs)
-        inputs = _inputs(args, kwargs) if blob.refs else []
+        inputs = self._inputs(blob, args, kwargs) if blob.refs else []
         with self.lock:
             self._check_alive()
             refs = self.new_refs(options.num_returns or 1)
             self._actors.call(actor, Call(method, blob, refs, options.num_returns), inputs)
+        self.loop.help()
         return list(refs) if options.num_returns else []
 
     def find(self, name: str, namespace: str | None) -> tuple[ActorRef, ActorType]:
@@ -516,14 +529,12 @@ class Embedded(Engine):
         """Take work from another process: only workers do."""
         raise ValueError(f"unknown message: {message[0]!r}")
 
-    def ship(self, peer: Peer, function: Function) -> None:
+    def ship(self, peer: Peer, definition: Definition) -> None:
         """Send a function to a process that does not have it yet."""
-        definition = function.definition
-        if definition.id not in peer.shipped:
-            peer.shipped.add(definition.id)
-            fds: list[Descriptor] = []
-            bundle = self.parcels.encode(peer, to_blob(definition.bundle()), fds)
-            self.send(peer, ("ship", bundle), fds)
+        peer.shipped.add(definition.id)
+        fds: list[Descriptor] = []
+        bundle = self.parcels.encode(peer, to_blob(definition.bundle()), fds)
+        self.send(peer, ("ship", bundle), fds)
 
 
 def _arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Blob:
@@ -535,10 +546,6 @@ def _arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Blob:
         for name, value in (*enumerate(args, 1), *kwargs.items()):
             to_blob(value, f"argument {name}")  # raises the same with a better name
         raise
-
-
-def _inputs(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Ref[Any]]:
-    return [value for value in (*args, *kwargs.values()) if isinstance(value, Ref)]
 
 
 def _entry(namespace: str, name: str | None, made: Blob) -> tuple[tuple[str, str] | None, bytes]:

@@ -29,6 +29,8 @@ __all__ = ["Handle", "Loop", "Lost"]
 
 _GRACE = 0.005  # s without a leader before the background thread takes over
 _PATIENCE = 0.001  # s that a thread waits for the background thread to step back
+_PAUSE = 0.001  # s between looks of a thread that makes work
+_BURST = 32  # tasks that it must have made without such a pause
 
 Handle: TypeAlias = Callable[[Message, list[Descriptor]], None]
 Lost: TypeAlias = Callable[[], None]
@@ -56,11 +58,13 @@ class Loop:
     ) -> None:
         self.closed = False
         self._on_idle, self._on_error = on_idle, on_error
-        self._shield = Shield(self.wake)
-        self.lock = Guard(self._shield)
+        self.shield = Shield(self.wake)
+        self.lock = Guard(self.shield)
         self._selector = selectors.DefaultSelector()
         self._lead = threading.Lock()
-        self._leader: int | None = None  # the thread that leads, unless it is the one in the background
+        self._busy = 0.0  # when somebody made work last
+        self._burst = 0  # how much was made without a pause
+        self._leader: int | None = None  # the thread that leads
         self._led_since = self._last_led = 0.0
         self._in_background = False  # the background thread leads
         self._wanting: deque[None] = deque()  # one for each thread that wants the lead from it
@@ -129,7 +133,9 @@ class Loop:
 
     def drain(self) -> None:
         """Run the callbacks that are due; what they raise is reported, and is no concern of ours."""
-        with self._shield:
+        if not self._callbacks:
+            return
+        with self.shield:
             while self._callbacks:
                 try:
                     callback = self._callbacks.popleft()
@@ -171,13 +177,31 @@ class Loop:
         while not done():
             if self.closed:
                 raise NodeDiedError("the session was shut down")
-            with self._shield:
+            with self.shield:
                 led = self._lead_until(done, deadline)
             if deadline is not None and monotonic() >= deadline:
                 return bool(done())
             if not led:
                 self._follow(done, deadline)
         return True
+
+    def help(self) -> None:
+        """Do the I/O that is due, if nobody has for a moment; called by whoever has made work.
+
+        Only a thread that does so without a pause gets to it: the background thread would have to wrest
+        the interpreter from it for each of its steps, while the workers have nothing to do.
+        """
+        now = monotonic()
+        self._burst = self._burst + 1 if now - self._busy < _PAUSE else 0
+        self._busy = now
+        if self._burst < _BURST or now - self._last_led < _PAUSE or self._leader == threading.get_ident():
+            return
+        with self.shield:
+            if self._take_lead(ask=True):
+                try:
+                    self._turn(0)
+                finally:
+                    self._leave_lead()
 
     def _lead_until(self, done: Callable[[], Any], deadline: float | None) -> bool:
         """Lead until it is done, or the time is over, or a signal waits; False if another leads."""
@@ -186,7 +210,7 @@ class Loop:
             return False
         try:
             # First a look: whoever led before us may have done it since the last one.
-            while not (done() or self.closed or self._shield.pending):
+            while not (done() or self.closed or self.shield.pending):
                 left = None if deadline is None else max(0.0, deadline - monotonic())
                 self._turn(left)
                 if left == 0:
@@ -240,10 +264,10 @@ class Loop:
             if wanted or not self._lead.acquire(blocking=False):
                 self._stand_by()
                 continue
-            self._in_background = True
+            self._leader, self._in_background = threading.get_ident(), True
             while not (self._wanting or self.closed):
                 self._turn(None)
-            self._in_background = False
+            self._leader, self._in_background = None, False
             self._lead.release()
             self._tell_followers()
 
@@ -267,7 +291,7 @@ class Loop:
             if key.data is None:
                 self._drain_wake()
                 continue
-            with self.lock:
+            with self.lock.bare:
                 try:
                     self._serve(key.data, events)
                 except Exception as error:  # whatever it is, nobody may go on waiting because of it
@@ -301,8 +325,7 @@ class Loop:
             self._thread.join(timeout=5)
         # Whoever leads leaves as soon as it sees `closed`; only then may the sockets go. A callback that
         # is called by the leader cannot wait for that.
-        waits = self._leader != threading.get_ident() and self._thread is not threading.current_thread()
-        taken = waits and self._lead.acquire(timeout=5)
+        taken = self._leader != threading.get_ident() and self._lead.acquire(timeout=5)
         with self.lock:
             self._let_go()
         if taken:
@@ -311,8 +334,8 @@ class Loop:
     def abandon(self) -> None:
         """In a forked child: let go of the copies of sockets that are the parent's."""
         self.closed = True
-        self._shield = Shield(self.wake)
-        self.lock.renew(self._shield)
+        self.shield = Shield(self.wake)
+        self.lock.renew(self.shield)
         self._lead = threading.Lock()
         self._let_go()
 

@@ -30,7 +30,7 @@ class Parcels:
 
     def encode(self, peer: Peer, blob: Blob, fds: list[Descriptor]) -> Message:
         """Give a value in the form in which it is sent; descriptors go into `fds`."""
-        data = _sent(blob, fds)
+        data = blob.data if blob.kind != SEGMENT else _sent(blob, fds)
         if not blob.refs:
             return blob.kind, data
         order: list[Ref[Any]] = []
@@ -74,7 +74,9 @@ class Parcels:
 
     def decode(self, peer: Peer, encoded: Message, fds: list[Descriptor]) -> Blob:
         """Take a value out of a message."""
-        kind, data = encoded[0], _received(encoded[0], encoded[1], fds)
+        kind, data = encoded[0], encoded[1]
+        if kind == SEGMENT:
+            data = _received(kind, data, fds)
         if len(encoded) == 2:
             return Blob(kind, data)
         _, _, nested, table = encoded

@@ -5,7 +5,8 @@ the kernel frees the memory when the last process has closed the last descriptor
 view: distributed reference counting that survives SIGKILL of anybody and can leak nothing.
 
 It is written once, by its maker, with `write`: the kernel fills fresh pages faster than a mapping that
-faults on each of them. Readers map it, read-only, so numpy arrays made from it are read-only too.
+faults on each of them. Readers map it, read-only, so numpy arrays made from it are read-only too; pages
+that nobody looks at cost nothing.
 """
 
 import mmap
@@ -13,13 +14,12 @@ import os
 import secrets
 import sys
 import weakref
+from collections.abc import Iterable
 
 from ..._core._pickle import Parts, pack_chunks, packed_size, unpack
 from ._wire import Descriptor
 
 __all__ = ["Segment", "write_segment"]
-
-_PREFAULT = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
 
 
 class Segment(Descriptor):
@@ -58,32 +58,33 @@ def write_segment(parts: Parts) -> Segment:
     """
     size = packed_size(parts)
     segment = Segment(_memory_file(), size)
-    for chunk in pack_chunks(parts):
-        _write(segment.fileno(), memoryview(chunk).cast("B"))
+    _write(segment.fileno(), size, pack_chunks(parts))
     return segment
-
-
-def _write(fd: int, data: memoryview) -> None:
-    # One call may take less than all: Linux stops short of 2 GiB, and where memory runs out.
-    while data:
-        data = data[os.write(fd, data) :]
 
 
 if sys.version_info >= (3, 13):
 
     def _map(fd: int, size: int) -> mmap.mmap:
-        return mmap.mmap(fd, size, flags=_PREFAULT, prot=mmap.PROT_READ, trackfd=False)
+        return mmap.mmap(fd, size, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ, trackfd=False)
 
 else:
 
     def _map(fd: int, size: int) -> mmap.mmap:
-        return mmap.mmap(fd, size, flags=_PREFAULT, prot=mmap.PROT_READ)  # keeps a descriptor of its own
+        return mmap.mmap(
+            fd, size, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ
+        )  # keeps a descriptor of its own
 
 
 if sys.platform == "linux":
 
     def _memory_file() -> int:
         return os.memfd_create("alula", os.MFD_CLOEXEC)
+
+    def _write(fd: int, size: int, chunks: Iterable[bytes | memoryview]) -> None:
+        for chunk in chunks:
+            rest = memoryview(chunk).cast("B")
+            while rest:  # one call stops short of 2 GiB, and where memory runs out
+                rest = rest[os.write(fd, rest) :]
 
 else:
     import _posixshmem  # what multiprocessing.shared_memory stands on
@@ -93,3 +94,9 @@ else:
         fd: int = _posixshmem.shm_open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode=0o600)
         _posixshmem.shm_unlink(name)
         return fd
+
+    def _write(fd: int, size: int, chunks: Iterable[bytes | memoryview]) -> None:
+        os.ftruncate(fd, size)  # such memory can be mapped only
+        with mmap.mmap(fd, size) as mapped:
+            for chunk in chunks:
+                mapped.write(chunk)

@@ -10,6 +10,7 @@ and there the handler is called.
 import _signal  # type: ignore[import-not-found]  # has no stubs; `signal` spends microseconds on enums
 import threading
 from collections.abc import Callable
+from threading import get_ident
 from types import FrameType, TracebackType
 from typing import Any, Final
 
@@ -27,7 +28,7 @@ class Shield:
         Whether a signal waits: then it is time to leave the block.
     """
 
-    __slots__ = ("_before", "_depth", "_main", "_on_signal", "_ours", "pending")
+    __slots__ = ("_before", "_depth", "_main", "_on_signal", "_ours", "_stays", "pending")
 
     def __init__(self, on_signal: Callable[[], None]) -> None:
         """Make a shield; `on_signal` is called at once when a signal comes inside, and must not raise."""
@@ -36,14 +37,20 @@ class Shield:
         self._depth = 0
         self._before: Callable[[int, FrameType | None], Any] | None = None
         self._ours = self._keep  # one object, so that we know our own handler when we see it
+        self._stays = False
         self.pending = False
 
+    def stay(self, handler: Callable[[int, FrameType | None], Any]) -> None:
+        """Keep our own handler for good: outside of the block, `handler` is called by it."""
+        self._before, self._stays = handler, True
+        _signal.signal(_SIGINT, self._ours)
+
     def __enter__(self) -> None:
-        if threading.get_ident() != self._main:
+        if get_ident() != self._main:
             return
-        if not self._depth:
+        if not self._depth and not self._stays:
             handler = _signal.getsignal(_SIGINT)
-            if callable(handler) and handler != self._ours:
+            if callable(handler) and handler is not self._ours:
                 self._before = handler
                 _signal.signal(_SIGINT, self._ours)
         self._depth += 1
@@ -51,13 +58,13 @@ class Shield:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if threading.get_ident() != self._main:
+        if get_ident() != self._main:
             return
         self._depth -= 1
         # From here on `_keep` passes signals on, so this may be left at any step.
         if not self._depth and self._before is not None:
             pending, self.pending = self.pending, False
-            if _signal.getsignal(_SIGINT) == self._ours:
+            if not self._stays and _signal.getsignal(_SIGINT) is self._ours:
                 _signal.signal(_SIGINT, self._before)
             if pending:
                 self._before(_SIGINT, None)
@@ -71,25 +78,30 @@ class Shield:
 
 
 class Guard:
-    """A lock that one thread may take several times, and under which Ctrl-C waits."""
+    """A lock that one thread may take several times, and under which Ctrl-C waits.
 
-    __slots__ = ("_lock", "_shield")
+    Attributes
+    ----------
+    bare
+        The lock alone, for code that no signal's handler can interrupt: it is behind a shield already.
+    """
+
+    __slots__ = ("_shield", "bare")
 
     def __init__(self, shield: Shield) -> None:
-        self._shield = shield
-        self._lock = threading.RLock()
+        self.renew(shield)
 
     def renew(self, shield: Shield) -> None:
         """In a forked child: whoever held the lock may not have come along."""
         self._shield = shield
-        self._lock = threading.RLock()
+        self.bare = threading.RLock()
 
     def __enter__(self) -> None:
         self._shield.__enter__()
-        self._lock.acquire()
+        self.bare.acquire()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._lock.release()
+        self.bare.release()
         self._shield.__exit__(kind, error, trace)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Lease", "Task", "Tasks"]
 
 _AHEAD = 0.010  # s of work that a worker is given at once
+_ENOUGH = 0.00005  # s of work beyond the running task, with which a worker can wait for a larger message
+_BATCH = 32  # tasks that are worth a message of their own
 _MOST = 1000  # tasks that a worker is given at once
 _SLICE = 0.100  # s after which a lease is given back if others wait
 _BATCH_FDS = 200
@@ -113,19 +115,25 @@ class Lease:
         self.retiring = False
         self.granted = monotonic()
 
-    @property
     def room(self) -> float:
         """How much more work it may be given, in s; 0 or less if none."""
-        channel = self.peer.channel
-        if self.busy or self.retiring or channel.closed or channel.broken:
+        if self.busy or self.retiring or self.peer.channel.broken:
             return 0.0
-        return _AHEAD - self.load if len(self.inflight) < _MOST else 0.0
+        return _AHEAD - self.load
+
+    def has_enough(self) -> bool:
+        """Whether it will still have something to do when the results of its running task are here."""
+        count = len(self.inflight)
+        return count > 1 and self.load * (count - 1) > _ENOUGH * count
 
     def takes(self, task: Task) -> bool:
-        """Whether the task may be pushed now."""
-        if self.room <= 0:
+        """Whether a task may be pushed now, if there is room."""
+        inflight = self.inflight
+        if not inflight:
+            return True
+        if task.alone or self.load >= _AHEAD or len(inflight) >= _MOST:
             return False
-        return not self.inflight or not (task.alone or next(iter(self.inflight.values())).alone)
+        return len(inflight) > 1 or not next(iter(inflight.values())).alone
 
 
 class _Shape:
@@ -208,18 +216,26 @@ class Tasks:
     def _enqueue(self, task: Task) -> None:
         shape = self._shapes[task.shape]
         shape.queue.append(task)
-        # Behind others it changes nothing: had a worker room, they would not be here.
-        if not self._collecting and (len(shape.queue) == 1 or shape.wanted > 0):
+        if self._collecting:
+            return
+        # Behind others it changes nothing, unless there are now enough for a message, or for a worker.
+        length = len(shape.queue)
+        if length == 1 or length == _BATCH or len(shape.leases) + shape.requested < shape.limit:
             self._pump(shape)
 
     # ----------------------------------------------------------------------------------- to workers
 
     def _pump(self, shape: _Shape) -> None:
-        """Give queued tasks to workers with room, and ask for more workers if there is none left."""
+        """Give queued tasks to workers with room, and ask for more workers if there is none left.
+
+        A few tasks wait while all workers have enough: the next results will bring us here again.
+        """
         queue = shape.queue
         while queue:
-            lease = max(shape.leases, key=_room, default=None)
-            if lease is None or not lease.takes(queue[0]):
+            lease = max(shape.leases, key=Lease.room, default=None)
+            if lease is None or lease.room() <= 0 or not lease.takes(queue[0]):
+                break
+            if len(queue) < _BATCH and lease.has_enough():
                 break
             self._fill(lease, queue)
         if queue:
@@ -229,18 +245,20 @@ class Tasks:
         batch: list[Any] = []
         fds: list[Descriptor] = []
         size = 0
+        peer = lease.peer
         while queue and lease.takes(queue[0]) and len(fds) < _BATCH_FDS and size < _BATCH_BYTES:
             task = queue.popleft()
-            key = task.function.definition.id
+            key, number, options = task.function.definition.id, task.refs[0].number, task.options
             task.lease = lease
-            lease.inflight[task.number] = task
+            lease.inflight[number] = task
             lease.load += self._cost.get(key, _AHEAD)
-            self._engine.ship(lease.peer, task.function)
-            args = self._engine.parcels.encode(lease.peer, task.args, fds)
-            batch.append((task.number, key, task.options.num_returns, args, task.options.name))
+            if key not in peer.shipped:
+                self._engine.ship(peer, task.function.definition)
+            args = self._engine.parcels.encode(peer, task.args, fds)
+            batch.append((number, key, options.num_returns, args, options.name))
             size += task.args.size
-        self._engine.send(lease.peer, ("push", batch), fds)
-        if lease.peer.channel.broken:  # it died before it could read any of this
+        self._engine.send(peer, ("push", batch), fds)
+        if peer.channel.broken:  # it died before it could read any of this
             self._take_back(lease, [number for number, *_ in batch])
 
     def _request(self, shape: _Shape) -> None:
@@ -282,19 +300,20 @@ class Tasks:
     def results(self, lease: Lease, results: list[Any], fds: list[Descriptor], seconds: float) -> None:
         """A worker has finished tasks; they took `seconds` together."""
         lease.busy = lease.waiting = False
-        each = seconds / len(results)
+        decode, peer = self._engine.parcels.decode, lease.peer
+        functions: set[bytes] = set()
         self._collecting = True
         for number, encoded in results:
-            blobs = [self._engine.parcels.decode(lease.peer, item, fds) for item in encoded]
+            blobs = [decode(peer, item, fds) for item in encoded]
             task = lease.inflight.pop(number, None)
-            if task is None:
-                continue
-            key = task.function.definition.id
-            known = self._cost.get(key)
-            lease.load -= _AHEAD if known is None else known
-            self._cost[key] = each if known is None else known + 0.2 * (each - known)
-            self._result(task, blobs)
+            if task is not None:
+                key = task.function.definition.id
+                functions.add(key)
+                lease.load -= self._cost.get(key, _AHEAD)
+                self._result(task, blobs)
         self._collecting = False
+        for key in functions:
+            self._note_cost(key, seconds / len(results), len(results))
         if not lease.inflight:
             lease.load = 0.0
             if lease.retiring or self._reclaim:
@@ -302,6 +321,10 @@ class Tasks:
         elif self._reclaim and monotonic() - lease.granted > _SLICE:
             lease.retiring = True
         self._pump_all()
+
+    def _note_cost(self, function: bytes, seconds: float, times: int) -> None:
+        known = self._cost.get(function, seconds)
+        self._cost[function] = seconds + 0.8**times * (known - seconds)
 
     def _pump_all(self) -> None:
         for shape in self._shapes.values():
@@ -408,10 +431,6 @@ class Tasks:
         blob = Blob(ERROR, pack_error(error))
         for task in list(self._tasks.values()):
             self._finish(task, [blob] * len(task.refs))
-
-
-def _room(lease: Lease) -> float:
-    return lease.room
 
 
 def _unpacked(blob: Blob) -> BaseException | None:

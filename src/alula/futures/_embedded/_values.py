@@ -170,13 +170,15 @@ class Ref(ObjectRef[T]):
         else:
             self.then = [self.then, callback]
 
-    def settle(self, blob: Blob) -> list[Callable[[], None]]:
-        """Give the value, once; give the callbacks that are due. The lock is held."""
+    def settle(self, blob: Blob) -> list[Callable[[], None]] | None:
+        """Give the value, once; give the callbacks that are due, if any. The lock is held."""
         if self.blob is not None:
-            return []
+            return None
         self.blob = blob
+        if self.then is None:
+            return None
         then, self.then = self.then, None
-        return then if isinstance(then, list) else [then] if then else []
+        return then if isinstance(then, list) else [then]
 
     def __eq__(self, other: object) -> bool:
         return self is other or (

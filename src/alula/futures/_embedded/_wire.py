@@ -20,10 +20,12 @@ __all__ = ["Channel", "Descriptor", "Message"]
 Message: TypeAlias = tuple[Any, ...]
 
 _HEAD = struct.Struct("<QI")
+_EMPTY = _HEAD.pack(0, 0)
 _CHUNK = 1 << 18
 _MOST_FDS = 250  # that one sendmsg may carry
 _ANCILLARY = socket.CMSG_SPACE(_MOST_FDS * array("i").itemsize)
-_FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+_FLAGS = int(getattr(socket, "MSG_CMSG_CLOEXEC", 0))
+_TRUNCATED = int(socket.MSG_CTRUNC)  # as a number: to test a flag of the enum takes a microsecond
 _FULL = {errno.EAGAIN, errno.ENOBUFS, errno.ETOOMANYREFS}  # the last: descriptors that nobody took yet
 
 
@@ -57,17 +59,19 @@ class Channel:
     Attributes
     ----------
     broken
-        Whether the other side is known to read no more.
+        Whether nothing more can be sent: the other side is gone, or we have closed it.
     closed
         Whether we have closed it.
     """
 
-    __slots__ = ("_fds", "_in", "_out", "_wanted", "broken", "closed", "sock")
+    __slots__ = ("_chunk", "_fds", "_in", "_out", "_wanted", "broken", "closed", "sock")
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self.sock = sock
         self.broken = self.closed = False
+        # Read into memory that stays: to get and return so much each time costs more than the reading.
+        self._chunk = memoryview(bytearray(_CHUNK))
         self._in = bytearray()  # the beginning of a frame
         self._wanted = 0  # bytes of that frame, as far as they are known
         self._out: deque[tuple[memoryview, Sequence[Descriptor]]] = deque()
@@ -87,18 +91,21 @@ class Channel:
 
         That the other side is gone shows in `broken`, and when reading.
         """
-        if self.closed or self.broken:
+        if self.broken:
             return
         body = marshal.dumps(message, 2)
-        frame = memoryview(_HEAD.pack(len(body), len(fds)) + body)
-        groups = [fds[i : i + _MOST_FDS] for i in range(0, len(fds), _MOST_FDS)] or [()]
-        # All but the last group go ahead in frames of their own that carry nothing else.
-        pieces = [(memoryview(_HEAD.pack(0, 0)), group) for group in groups[:-1]]
-        for data, group in [*pieces, (frame, groups[-1])]:
-            if not self._out:
-                data, group = self._push(data, group)
-            if data:
-                self._out.append((data, group))
+        frame = _HEAD.pack(len(body), len(fds)) + body
+        while len(fds) > _MOST_FDS:  # the first ones go ahead in frames that carry nothing else
+            self._queue(_EMPTY, fds[:_MOST_FDS])
+            fds = fds[_MOST_FDS:]
+        self._queue(frame, fds)
+
+    def _queue(self, frame: bytes, fds: Sequence[Descriptor]) -> None:
+        data = memoryview(frame)
+        if not self._out:
+            data, fds = self._push(data, fds)
+        if data:
+            self._out.append((data, fds))
 
     def flush(self) -> None:
         """Send what waits, as far as the other side takes it."""
@@ -135,7 +142,7 @@ class Channel:
             If a descriptor was sent and this process may open no more.
         """
         try:
-            data, ancillary, flags, _ = self.sock.recvmsg(_CHUNK, _ANCILLARY, _FLAGS)
+            size, ancillary, flags, _ = self.sock.recvmsg_into([self._chunk], _ANCILLARY, _FLAGS)
         except BlockingIOError:
             return []
         except OSError as error:
@@ -144,42 +151,38 @@ class Channel:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 whole = len(payload) - len(payload) % array("i").itemsize
                 self._fds.extend(map(Descriptor, array("i", payload[:whole])))
-        if flags & socket.MSG_CTRUNC:
+        if flags & _TRUNCATED:
             raise OSError(errno.EMFILE, "no file descriptor left for a large value: raise `ulimit -n`")
-        if not data:
+        if not size:
             raise EOFError("connection closed")
-        return self._parse(data)
+        return self._parse(self._chunk[:size])
 
-    def _parse(self, data: bytes) -> list[tuple[Message, list[Descriptor]]]:
+    def _parse(self, data: memoryview) -> list[tuple[Message, list[Descriptor]]]:
         # The common case is whole frames: they are read where they arrived.
-        buffer: bytes | bytearray = data
         if self._in:
             self._in += data
             if len(self._in) < self._wanted:
                 return []
-            buffer = self._in
+            data = memoryview(self._in)
         found: list[tuple[Message, list[Descriptor]]] = []
-        at, end = 0, len(buffer)
-        with memoryview(buffer) as view:
-            while end - at >= _HEAD.size:
-                size, count = _HEAD.unpack_from(view, at)
-                start = at + _HEAD.size
-                if end - start < size:
-                    self._wanted = _HEAD.size + size
-                    break
-                at = start + size
-                if size:
-                    fds = [self._fds.popleft() for _ in range(count)]
-                    found.append((marshal.loads(view[start:at]), fds))
-            else:
-                self._wanted = _HEAD.size
-            rest = bytes(view[at:])
-        self._in = bytearray(rest)
+        at, end = 0, len(data)
+        self._wanted = _HEAD.size
+        while end - at >= _HEAD.size:
+            size, count = _HEAD.unpack_from(data, at)
+            start = at + _HEAD.size
+            if end - start < size:
+                self._wanted += size
+                break
+            at = start + size
+            if size:
+                fds = [self._fds.popleft() for _ in range(count)]
+                found.append((marshal.loads(data[start:at]), fds))
+        self._in = bytearray(data[at:])
         return found
 
     def close(self) -> None:
         """Close the socket and all descriptors that were on their way."""
-        self.closed = True
+        self.closed = self.broken = True
         self.sock.close()
         self._out.clear()
         self._fds.clear()

@@ -81,11 +81,12 @@ class Worker(Embedded):
         self._waiting = False  # the current task waits for others
         self._exiting = False
         self._actor: Any = None
+        self._early: list[_Work] | None = []  # calls that came before the one that makes the actor
         self._actor_error: Blob | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._coroutines: asyncio.Runner | None = None
         self._main = threading.get_ident()
-        signal.signal(signal.SIGINT, self._on_interrupt)
+        self.loop.shield.stay(self._on_interrupt)
 
     # ------------------------------------------------------------------------------------ main loop
 
@@ -93,7 +94,7 @@ class Worker(Embedded):
         """Run what comes until there will be nothing more."""
         while True:
             self.loop.run_until(lambda: self._inbox or self._exiting)
-            with self.lock:
+            with self.lock.bare:  # outside of bodies no signal raises anything here
                 if not self._inbox:
                     return
                 self._current, self._started = self._inbox.popleft(), monotonic()
@@ -107,7 +108,7 @@ class Worker(Embedded):
     def _run(self, work: _Work) -> None:
         blobs = self._outcome(work)
         gate("task.finished")
-        with self.lock:
+        with self.lock.bare:
             self._current = self._interrupted = None
             now = monotonic()
             self._finished(work, blobs, now - self._started, now)
@@ -116,7 +117,7 @@ class Worker(Embedded):
 
     def _run_in_thread(self, work: _Work) -> None:
         blobs = self._outcome(work)
-        with self.lock:
+        with self.lock.bare:
             self._finished(work, blobs, 0.0, 0.0)
 
     def _outcome(self, work: _Work) -> list[Blob]:
@@ -249,13 +250,23 @@ class Worker(Embedded):
                 _, number, method, returns, args, made = message
                 run = self._make_actor(self.parcels.decode(peer, made, fds)) if made else self._run_method
                 blob = self.parcels.decode(peer, args, fds)
-                self._inbox.append(_Work(peer, number, method, returns, blob, method, run, False))
+                self._take_call(_Work(peer, number, method, returns, blob, method, run, False), made)
             case "cancel":
                 self._cancel_work(peer, message[1], recursive=message[2])
             case "exit":
                 self._exiting = True
             case other:
                 raise ValueError(f"unknown order {other!r}")
+
+    def _take_call(self, work: _Work, made: object) -> None:
+        """Put a call of the actor in its place: whoever made the actor comes first."""
+        if made:
+            self._inbox += [work, *(self._early or ())]
+            self._early = None
+        elif self._early is not None:
+            self._early.append(work)
+        else:
+            self._inbox.append(work)
 
     def _on_order(self, message: Message) -> None:
         if message[0] == "retire":
@@ -311,7 +322,7 @@ class Worker(Embedded):
     def _on_idle(self) -> float | None:
         if self._current is None or not (self._inbox or self._results):
             return None
-        with self.lock:
+        with self.lock.bare:
             if monotonic() - self._started < _LONG:
                 return _LONG
             self._flush()
@@ -339,6 +350,8 @@ class Worker(Embedded):
         """Forget what a dead process asked for; what runs for it is ended by the node."""
         self._results.pop(peer, None)
         self._inbox = deque(work for work in self._inbox if work.peer is not peer)
+        if self._early:
+            self._early = [work for work in self._early if work.peer is not peer]
 
     # ---------------------------------------------------------------------------------------- the end
 

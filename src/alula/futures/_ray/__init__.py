@@ -1,8 +1,17 @@
 """The same programs on a Ray cluster: an adapter, with no scheduling of its own.
 
 `open_engine` starts Ray on this machine or joins a cluster. The adapter translates, and each translation
-stands in one place: references and calls in `_engine`, errors in `_errors`, what runs inside Ray's
-workers in `_worker`. Ray is the extra ``ray`` and is imported nowhere else.
+stands in one place: calls in `_engine`, references in `_refs`, errors in `_errors`, what runs inside
+Ray's workers in `_worker`. Ray is the extra ``ray`` and is imported nowhere else.
+
+Both engines pass one suite. Where Ray gives less, and people may notice:
+
+- `cancel` interrupts a task between two lines of Python; a call that stays in the system, such as
+  `time.sleep`, ends first.
+- `kill` is on its way when it returns: a call of an idle actor may still be answered.
+- An actor whose ``__init__`` raised tells so in the text of its errors, which have no ``__cause__`` of the
+  user's.
+- The name of a dead actor's type stays in Ray's own table until the cluster ends: some kilobytes each.
 """
 
 import logging

@@ -3,7 +3,7 @@
 import pickle
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import ray
 from ray.experimental import internal_kv
@@ -52,7 +52,7 @@ class RayEngine(Engine):
         self._closed = False
         self._watches = Watches()
         self._promises = Promises()
-        here.engine = self
+        here.engine, here.session = self, self._session
 
     def _check_alive(self) -> None:
         # Ray would start anew by itself, and then wait for values that nobody has.
@@ -121,7 +121,11 @@ class RayEngine(Engine):
 
     def cancel(self, ref: ObjectRef[Any], *, force: bool, recursive: bool) -> None:
         """Ask a task to end; see `Engine.cancel`."""
-        ray.cancel(self._mine(ref).raw, force=force, recursive=recursive)
+        raw = self._mine(ref).raw
+        # Ray 2.60 aborts this process if a task is cancelled in the moment in which its result arrives,
+        # and that is just when people do it: after a `get`.
+        if not ray.wait([raw], timeout=0)[0]:
+            ray.cancel(raw, force=force, recursive=recursive)
 
     # ---------------------------------------------------------------------------------------- actors
 
@@ -167,12 +171,22 @@ class RayEngine(Engine):
         try:
             raw = ray.get_actor(name, namespace)
         except ValueError as error:
-            names = [named["name"] for named in ray.util.list_named_actors(all_namespaces=True)]
+            space = namespace or ray.get_runtime_context().namespace
+            named = ray.util.list_named_actors(all_namespaces=True)
+            names = [actor["name"] for actor in named if actor["namespace"] == space]
             raise ValueError(f"no living actor is named {name!r}; {suggest(name, names)}") from error
-        kept = internal_kv._internal_kv_get(raw._actor_id.binary(), namespace=_TYPES)
-        # Nothing is kept for the moment between the two lines that make an actor.
-        cls = pickle.loads(kept) if kept else ray.get(raw.describe.remote())
+        cls = self._type_of(raw, name)
         return RayActor(raw, Origin(self._session, cls.name)), cls
+
+    def _type_of(self, raw: Any, name: str) -> ActorType:
+        kept = internal_kv._internal_kv_get(raw._actor_id.binary(), namespace=_TYPES)
+        if not kept:  # in the moment between the two lines that make an actor
+            asked: RayRef[ActorType] = RayRef(
+                raw.describe.remote(), Origin(self._session, f"{name}.describe")
+            )
+            [described] = self.get([asked], None)
+            return cast("ActorType", described)
+        return cast("ActorType", pickle.loads(kept))
 
     def kill(self, actor: RayActor, *, no_restart: bool) -> None:
         """End an actor at once; see `Engine.kill`."""

@@ -19,9 +19,10 @@ NOT_PICKLED = (TypeError, AttributeError, pickle.PicklingError, RecursionError)
 
 
 class _Here:
-    """Ray is one per process, and so is the engine that an arriving reference belongs to."""
+    """Ray is one per process, and so are the engine and the session that an arriving reference is of."""
 
     engine: "RayEngine"
+    session = ""
 
 
 here = _Here()
@@ -33,7 +34,7 @@ class Origin(NamedTuple):
     Attributes
     ----------
     session
-        Of which session of Ray it is; Ray itself may wait for ever for a value of another.
+        The cluster and, after a slash, the driver; for a value of another session Ray may wait for ever.
     task
         The name of the task or method that makes the value, or of the actor's class.
     attempts
@@ -98,8 +99,14 @@ class RayActor:
 
 
 def _revive_ref(raw: bytes, session: str, task: str, attempts: int) -> RayRef[Any]:
-    return RayRef(ray.cloudpickle.loads(raw), Origin(session, task, attempts))
+    return RayRef(ray.cloudpickle.loads(raw), Origin(_arrived(session), task, attempts))
 
 
 def _revive_actor(raw: bytes, session: str, task: str, attempts: int) -> RayActor:
-    return RayActor(ray.cloudpickle.loads(raw), Origin(session, task, attempts))
+    return RayActor(ray.cloudpickle.loads(raw), Origin(_arrived(session), task, attempts))
+
+
+def _arrived(session: str) -> str:
+    """What comes from another driver of this cluster is good here: Ray has just made it known."""
+    same = session.partition("/")[0] == here.session.partition("/")[0]
+    return here.session if same else session

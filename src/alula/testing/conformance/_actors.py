@@ -176,7 +176,7 @@ class Handles(Part):
         with pytest.raises(AttributeError, match=r"did you mean 'spoil'\?"):
             _ = Counter.remote().spoill
 
-    def test_an_argument_that_cannot_be_pickled_is_refused_at_the_call(self) -> None:
+    def test_an_argument_of_an_actor_that_cannot_be_pickled_is_refused_at_the_call(self) -> None:
         with pytest.raises(TypeError, match="lock"):
             Counter.remote().add.remote(threading.Lock())
         with pytest.raises(TypeError, match="lock"):

@@ -1,0 +1,459 @@
+"""The owner's side of tasks, in a world where workers do what a test says, in any order."""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from alula.errors import NodeDiedError, TaskCancelledError, TaskError, WorkerCrashedError
+from alula.futures import TaskOptions
+from alula.futures._embedded._tasks import Lease, Task, Tasks
+from alula.futures._embedded._values import ERROR, NONE, Blob, Ref, to_blob
+from alula.futures._errors import pack_task_error
+from alula.futures._remote import Function
+
+
+class Channel:
+    broken = False
+
+
+class Worker:
+    """What the owner knows of a worker, and what was pushed to it."""
+
+    def __init__(self, number: int) -> None:
+        self.id = number
+        self.channel = Channel()
+        self.shipped: set[bytes] = set()
+        self.lease: Lease | None = None
+        self.inbox: deque[int] = deque()
+        self.cancelled: list[int] = []
+
+
+class World:
+    """Stands in for the engine: what it is told is noted, and nothing happens by itself."""
+
+    def __init__(self, cores: int = 2) -> None:
+        self.parcels = self
+        self.peers: dict[int, Worker] = {}
+        self.asked: list[Callable[[Any], None]] = []
+        self.killed: list[int] = []
+        self.returned: list[int] = []
+        self.numbers = 0
+        self.tasks = Tasks(self, {"CPU": cores})  # type: ignore[arg-type]  # as much of an engine as they need
+
+    # What tasks ask of the engine.
+
+    def settle(self, ref: Ref[Any], blob: Blob) -> None:
+        for callback in ref.settle(blob) or ():
+            callback()
+
+    def encode(self, peer: Worker, blob: Blob, fds: list[Any]) -> Any:
+        return blob
+
+    def decode(self, peer: Worker, encoded: Blob, fds: list[Any]) -> Blob:
+        return encoded
+
+    def ship(self, peer: Worker, definition: Any) -> None:
+        peer.shipped.add(definition.id)
+
+    def send(self, peer: Worker, message: tuple[Any, ...], fds: object = ()) -> None:
+        if message[0] == "push" and not peer.channel.broken:
+            peer.inbox += [number for number, *_ in message[1]]
+        elif message[0] == "cancel":
+            peer.cancelled.append(message[1])
+
+    def request(self, head: Any, resources: Mapping[str, float], reply: Callable[[Any], None]) -> None:
+        self.asked.append(reply)
+
+    def tell_node(self, message: tuple[Any, ...]) -> None:
+        if message[0] == "return":
+            self.returned.append(message[1])
+            self.peers[message[1]].inbox.clear()
+        elif message[0] == "kill":
+            self.killed.append(message[1])
+
+    # What tests do.
+
+    def submit(self, *inputs: Ref[Any], function: Function | None = None, **options: Any) -> Ref[Any]:
+        self.numbers += 1
+        ref = Ref[Any](None, b"us", self.numbers)  # type: ignore[arg-type]  # no engine is needed here
+        blob = Blob(0, b"args", inputs)
+        task = Task(function or NOTHING, blob, TaskOptions().merged(options), [ref])
+        self.tasks.add(task, list(inputs))
+        return ref
+
+    def grant(self) -> Worker:
+        worker = Worker(len(self.peers) + 1)
+        self.peers[worker.id] = worker
+        self.asked.pop(0)(("granted", 0, worker.id))
+        return worker
+
+    def finish(self, worker: Worker, count: int = 1, blob: Blob = NONE, seconds: float = 0.0) -> None:
+        assert worker.lease is not None
+        done = [(worker.inbox.popleft(), [blob]) for _ in range(min(count, len(worker.inbox)))]
+        self.tasks.results(worker.lease, done, [], seconds)
+
+    def give_back(self, worker: Worker, *, waits: bool = False) -> None:
+        """All but the one that runs."""
+        assert worker.lease is not None
+        numbers = [worker.inbox.pop() for _ in range(len(worker.inbox) - 1)]
+        self.tasks.given_back(worker.lease, numbers[::-1], waits=waits)
+
+    def die(self, worker: Worker) -> None:
+        assert worker.lease is not None
+        worker.channel.broken = True
+        self.tasks.lost(worker.lease, "was killed")
+        worker.lease = None
+        worker.inbox.clear()
+
+
+NOTHING = Function(lambda: None, TaskOptions())
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def quick() -> World:
+    """A world in which the function is known to be quick, so that it is pushed in batches."""
+    world = World(1)
+    first = world.submit()
+    world.grant()
+    world.finish(world.peers[1], seconds=1e-6)
+    assert first.blob is NONE
+    return world
+
+
+def error(ref: Ref[Any]) -> BaseException | None:
+    assert ref.blob is not None
+    return ref.blob.error()
+
+
+def test_one_worker_is_asked_for_each_task_up_to_the_cores(world: World) -> None:
+    for wanted in (1, 2, 2):
+        world.submit()
+        assert len(world.asked) == wanted
+
+
+def test_a_function_that_is_not_known_yet_is_pushed_one_at_a_time(world: World) -> None:
+    for _ in range(5):
+        world.submit()
+    assert list(world.grant().inbox) == [1]
+
+
+def test_a_quick_function_is_pushed_in_batches(quick: World) -> None:
+    worker = quick.peers[1]
+    for _ in range(500):
+        quick.submit()
+    assert len(worker.inbox) > 400
+
+
+def test_a_slow_function_is_pushed_as_far_as_ten_milliseconds(quick: World) -> None:
+    worker = quick.peers[1]
+    for _ in range(40):
+        quick.submit()
+        quick.finish(worker, seconds=0.003)
+    for _ in range(40):
+        quick.submit()
+    assert 3 <= len(worker.inbox) <= 5
+
+
+def test_few_tasks_wait_while_the_worker_has_enough_to_do(quick: World) -> None:
+    worker = quick.peers[1]
+    for _ in range(100):
+        quick.submit()
+    pushed = len(worker.inbox)
+    quick.submit()
+    assert len(worker.inbox) == pushed
+    quick.finish(worker, pushed)
+    assert len(worker.inbox) == 101 - pushed
+
+
+def test_a_task_that_must_not_run_twice_is_alone(quick: World) -> None:
+    worker = quick.peers[1]
+    quick.submit(max_retries=0)
+    quick.submit()
+    quick.submit(max_retries=0)
+    assert list(worker.inbox) == [2]
+    quick.finish(worker)
+    assert list(worker.inbox) == [3]
+    quick.finish(worker)
+    assert list(worker.inbox) == [4]
+
+
+def test_what_a_worker_gives_back_goes_to_the_next_one_in_its_order() -> None:
+    world = World(2)
+    world.submit()
+    first = world.grant()
+    world.finish(first, seconds=1e-6)
+    for _ in range(10):
+        world.submit()
+    pushed = list(first.inbox)
+    world.give_back(first)
+    second = world.grant()
+    assert list(second.inbox) == [*pushed[1:], *range(pushed[-1] + 1, 12)]
+
+
+def test_a_worker_that_gave_back_gets_nothing_until_its_next_result(quick: World) -> None:
+    worker = quick.peers[1]
+    quick.submit()
+    quick.submit()
+    quick.give_back(worker)
+    quick.submit()
+    assert list(worker.inbox) == [2]
+    quick.finish(worker)
+    assert list(worker.inbox) == [3, 4]
+
+
+def test_while_a_worker_waits_another_may_be_had(quick: World) -> None:
+    quick.submit()
+    quick.give_back(quick.peers[1])
+    quick.submit()
+    assert not quick.asked  # it is busy with our only core
+    quick.give_back(quick.peers[1], waits=True)
+    assert len(quick.asked) == 1
+
+
+def test_of_several_tasks_no_one_is_blamed_and_each_is_alone_from_then_on(quick: World) -> None:
+    refs = [quick.submit(max_retries=1) for _ in range(3)]
+    quick.die(quick.peers[1])
+    assert all(ref.blob is None for ref in refs)
+    worker = quick.grant()
+    for number in (2, 3, 4):
+        assert list(worker.inbox) == [number]
+        quick.finish(worker)
+    assert all(ref.blob is NONE for ref in refs)
+
+
+def test_a_task_that_was_alone_with_dying_workers_fails(world: World) -> None:
+    ref = world.submit(max_retries=2)
+    for _ in range(3):
+        assert ref.blob is None
+        world.die(world.grant())
+    raised = error(ref)
+    assert isinstance(raised, WorkerCrashedError)
+    assert raised.attempts == 3
+
+
+def test_a_push_that_did_not_arrive_is_no_attempt(world: World) -> None:
+    ref = world.submit(max_retries=0)
+    world.finish(world.grant())
+    again = world.submit(max_retries=0)
+    worker = world.peers[1]
+    worker.inbox.clear()
+    world.die(worker)
+    assert isinstance(error(again), WorkerCrashedError)
+    worker = Worker(9)
+    world.peers[9] = worker
+    worker.channel.broken = True
+    lost = world.submit(max_retries=0)
+    world.asked.pop()(("granted", 0, 9))
+    assert lost.blob is None
+    world.die(worker)
+    assert list(world.grant().inbox) == [3]
+    assert ref.blob is NONE
+
+
+def test_errors_are_retried_as_asked(world: World) -> None:
+    ref = world.submit(retry_exceptions=[KeyError], max_retries=2)
+    worker = world.grant()
+    failed = Blob(ERROR, pack_task_error(KeyError("k"), "f"))
+    for _ in range(2):
+        world.finish(worker, blob=failed)
+        assert ref.blob is None
+    world.finish(worker, blob=failed)
+    assert isinstance(error(ref), KeyError)
+
+
+def test_an_error_that_cannot_be_unpickled_is_not_retried(world: World) -> None:
+    ref = world.submit(retry_exceptions=[KeyError])
+    dependent = world.submit(ref)
+    world.finish(world.grant(), blob=Blob(ERROR, b"no pickle"))
+    assert ref.blob is dependent.blob is not None
+
+
+def test_a_task_waits_for_its_inputs(world: World) -> None:
+    first = world.submit()
+    second = world.submit(first, first)
+    worker = world.grant()
+    assert list(worker.inbox) == [1]
+    world.finish(worker)
+    assert list(worker.inbox) == [2]
+    assert second.blob is None
+
+
+def test_a_task_whose_input_failed_does_not_run(world: World) -> None:
+    first = world.submit()
+    second = world.submit(first, world.submit())
+    world.finish(world.grant(), blob=Blob(ERROR, pack_task_error(KeyError("k"), "f")))
+    late = world.submit(first)
+    for ref in (second, late):
+        raised = error(ref)
+        assert isinstance(raised, TaskError)
+        assert isinstance(raised, KeyError)
+        assert "could not be computed" in raised.__notes__[-1]
+
+
+def test_a_cancelled_task_never_runs(world: World) -> None:
+    world.submit()
+    worker = world.grant()
+    queued, waiting = world.submit(), world.submit(world.submit())
+    for ref in (queued, waiting):
+        assert world.tasks.cancel(ref, force=False, recursive=True)
+        assert isinstance(error(ref), TaskCancelledError)
+    for _ in range(5):
+        world.finish(worker)
+    assert queued.number not in worker.inbox
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_the_worker_is_asked_to_end_a_task_that_runs(world: World, force: bool) -> None:
+    ref = world.submit()
+    worker = world.grant()
+    world.tasks.cancel(ref, force=force, recursive=True)
+    assert (world.killed, worker.cancelled) == (([worker.id], []) if force else ([], [ref.number]))
+    world.die(worker)
+    assert isinstance(error(ref), TaskCancelledError)
+
+
+def test_a_task_that_was_cancelled_and_given_back_does_not_run_again(quick: World) -> None:
+    quick.submit()
+    ref = quick.submit()
+    quick.tasks.cancel(ref, force=False, recursive=True)
+    quick.give_back(quick.peers[1])
+    assert isinstance(error(ref), TaskCancelledError)
+
+
+def test_what_is_no_task_cannot_be_cancelled(world: World) -> None:
+    ref = world.submit()
+    world.finish(world.grant())
+    assert not world.tasks.cancel(ref, force=False, recursive=True)
+
+
+def test_workers_are_given_back_when_others_want_them(world: World) -> None:
+    world.submit()
+    worker = world.grant()
+    world.tasks.reclaim()
+    assert world.returned == []
+    world.finish(worker)
+    assert world.returned == [worker.id]
+
+
+def test_one_idle_worker_is_kept_and_more_are_given_back(world: World) -> None:
+    for _ in range(2):
+        world.submit()
+    first = world.grant()
+    world.finish(first, seconds=1e-6)
+    world.finish(first, seconds=1e-6)
+    second = world.grant()
+    assert world.returned == [second.id]
+
+
+def test_at_the_end_of_the_session_all_fail_and_late_answers_do_no_harm(world: World) -> None:
+    refs = [world.submit(), world.submit()]
+    refs.append(world.submit(refs[0]))
+    world.grant()
+    world.tasks.fail_all(NodeDiedError("over"))
+    world.asked.pop()(("over",))
+    assert all(isinstance(error(ref), NodeDiedError) for ref in refs)
+    assert not world.tasks.pending
+
+
+@settings(max_examples=200, stateful_step_count=60)
+class AnyOrder(RuleBasedStateMachine):
+    """Whatever workers do, every task ends once, none is stuck, and none that must not runs twice."""
+
+    @initialize(cores=st.integers(1, 3))
+    def begin(self, cores: int) -> None:
+        self.world = World(cores)
+        self.refs: list[Ref[Any]] = []
+        self.pushed: dict[int, int] = {}  # times a task that must run at most once was seen in an inbox
+        self.once: set[int] = set()
+
+    @property
+    def workers(self) -> list[Worker]:
+        return [w for w in self.world.peers.values() if w.lease is not None and w.inbox]
+
+    @rule(count=st.integers(1, 40), retries=st.sampled_from([0, 1, 3, -1]), depends=st.booleans())
+    def submit(self, count: int, retries: int, depends: bool) -> None:
+        for _ in range(count):
+            inputs = self.refs[-1:] if depends else []
+            self.refs.append(self.world.submit(*inputs, max_retries=retries))
+            if retries == 0:
+                self.once.add(self.refs[-1].number)
+
+    @precondition(lambda self: self.world.asked)
+    @rule()
+    def grant(self) -> None:
+        self.world.grant()
+
+    @precondition(lambda self: self.workers)
+    @rule(data=st.data(), count=st.integers(1, 50), seconds=st.sampled_from([0.0, 1e-5, 0.003, 1.0]))
+    def finish(self, data: st.DataObject, count: int, seconds: float) -> None:
+        self.world.finish(data.draw(st.sampled_from(self.workers)), count, seconds=seconds)
+
+    @precondition(lambda self: self.workers)
+    @rule(data=st.data(), waits=st.booleans())
+    def give_back(self, data: st.DataObject, waits: bool) -> None:
+        self.world.give_back(data.draw(st.sampled_from(self.workers)), waits=waits)
+
+    @precondition(lambda self: self.workers)
+    @rule(data=st.data())
+    def die(self, data: st.DataObject) -> None:
+        self.world.die(data.draw(st.sampled_from(self.workers)))
+
+    @precondition(lambda self: self.refs)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        ref = data.draw(st.sampled_from(self.refs))
+        if ref.blob is None:
+            self.world.tasks.cancel(ref, force=False, recursive=False)
+
+    @rule()
+    def reclaim(self) -> None:
+        self.world.tasks.reclaim()
+
+    @invariant()
+    def each_task_is_in_one_place(self) -> None:
+        places = [number for worker in self.world.peers.values() for number in worker.inbox]
+        assert len(places) == len(set(places))
+
+    @invariant()
+    def a_task_that_may_run_once_is_alone(self) -> None:
+        for worker in self.world.peers.values():
+            assert len(worker.inbox) <= 1 or not self.once & set(worker.inbox)
+
+    def teardown(self) -> None:
+        """Let everything run to its end: nothing may be left over."""
+        for _ in range(20 * len(self.refs) + 100 if hasattr(self, "refs") else 0):
+            if all(ref.blob is not None for ref in self.refs):
+                break
+            if self.world.asked:
+                self.world.grant()
+            for worker in self.workers:
+                self.world.finish(worker, 100, seconds=1e-5)
+        assert all(ref.blob is not None for ref in getattr(self, "refs", ()))
+
+
+TestAnyOrder = AnyOrder.TestCase
+
+
+@given(st.lists(st.floats(1e-7, 1.0), min_size=1, max_size=30))
+def test_the_load_of_a_worker_without_tasks_is_nothing(seconds: list[float]) -> None:
+    world = World(1)
+    for taken in seconds:
+        world.submit()
+        world.submit()
+        worker = world.peers.get(1) or world.grant()
+        world.finish(worker, 2, seconds=taken)
+        if worker.inbox:
+            world.finish(worker, 2, seconds=taken)
+        assert worker.lease is not None
+        assert worker.lease.load == 0
+        assert to_blob(None) is NONE

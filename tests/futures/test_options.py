@@ -1,0 +1,114 @@
+"""Options are checked where they are written, and frozen."""
+
+from typing import Any
+
+import cloudpickle
+import pytest
+
+from alula.errors import UnsupportedError
+from alula.futures import ActorOptions, TaskOptions
+
+TASK = {
+    "num_cpus": 0.5,
+    "resources": {"disk": 2.0},
+    "num_returns": 3,
+    "max_retries": -1,
+    "retry_exceptions": (KeyError,),
+    "name": "mine",
+    "metadata": {"a": 1},
+}
+ACTOR = {
+    "num_cpus": 2.0,
+    "resources": {"disk": 1.0},
+    "max_restarts": -1,
+    "max_concurrency": 4,
+    "name": "mine",
+    "namespace": "here",
+    "get_if_exists": True,
+    "metadata": {"a": 1},
+}
+
+
+@pytest.mark.parametrize(("options", "given"), [(TaskOptions(), TASK), (ActorOptions(), ACTOR)])
+def test_every_option_can_be_given(options: TaskOptions | ActorOptions, given: dict[str, Any]) -> None:
+    merged = options.merged(given)
+    assert {name: getattr(merged, name) for name in given} == given
+    assert set(given) == set(options.__slots__)
+    assert options == type(options)()
+
+
+def test_what_is_not_given_stays() -> None:
+    merged = TaskOptions().merged({"num_cpus": 2}).merged({"max_retries": 0})
+    assert (merged.num_cpus, merged.max_retries) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "match"),
+    [
+        ({"num_cpu": 1}, ValueError, "did you mean 'num_cpus'"),
+        ({"num_cpus": "2"}, TypeError, "num_cpus"),
+        ({"num_cpus": True}, TypeError, "num_cpus"),
+        ({"num_cpus": -1}, ValueError, "num_cpus"),
+        ({"num_cpus": float("nan")}, ValueError, "num_cpus"),
+        ({"resources": [1]}, TypeError, "resources"),
+        ({"resources": {"CPU": 1}}, ValueError, "num_cpus="),
+        ({"resources": {"disk": -1}}, ValueError, "disk"),
+        ({"max_retries": -2}, ValueError, "max_retries"),
+        ({"max_retries": 1.0}, TypeError, "max_retries"),
+        ({"num_returns": -1}, ValueError, "num_returns"),
+        ({"retry_exceptions": KeyError}, TypeError, "retry_exceptions"),
+        ({"retry_exceptions": ["KeyError"]}, TypeError, "retry_exceptions"),
+        ({"name": ""}, ValueError, "name"),
+        ({"name": 3}, TypeError, "name"),
+        ({"metadata": "x"}, TypeError, "metadata"),
+    ],
+    ids=str,
+)
+def test_a_wrong_option_of_a_task_is_refused(
+    given: dict[str, Any], error: type[Exception], match: str
+) -> None:
+    with pytest.raises(error, match=match):
+        TaskOptions().merged(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ({"max_retries": 1}, ValueError),
+        ({"max_restarts": -2}, ValueError),
+        ({"max_concurrency": 0}, ValueError),
+        ({"get_if_exists": True}, ValueError),
+        ({"get_if_exists": 1}, TypeError),
+        ({"namespace": 1}, TypeError),
+    ],
+    ids=str,
+)
+def test_a_wrong_option_of_an_actor_is_refused(given: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        ActorOptions().merged(given)
+
+
+@pytest.mark.parametrize("name", ["num_gpus", "memory", "runtime_env", "scheduling_strategy"])
+def test_what_only_a_cluster_has_is_refused_by_name(name: str) -> None:
+    with pytest.raises(UnsupportedError, match=name):
+        TaskOptions().merged({name: 1})
+
+
+def test_amounts_are_kept_to_four_places_and_nothing_is_left_out() -> None:
+    options = TaskOptions().merged({"num_cpus": 0.00011, "resources": {"a": 1, "b": 0}})
+    assert options.num_cpus == 0.0001
+    assert dict(options.resources) == {"a": 1}
+
+
+def test_metadata_of_several_calls_is_merged_by_key() -> None:
+    options = TaskOptions().merged({"metadata": {"a": 1, "b": 1}}).merged({"_metadata": {"b": 2}})
+    assert options.metadata == {"a": 1, "b": 2}
+
+
+def test_options_cannot_be_changed_and_can_be_pickled() -> None:
+    options = TaskOptions().merged(TASK)
+    with pytest.raises(AttributeError):
+        options.num_cpus = 3  # type: ignore[misc]  # what is tested
+    with pytest.raises(TypeError):
+        options.resources["disk"] = 3  # type: ignore[index]  # what is tested
+    assert cloudpickle.loads(cloudpickle.dumps(options)) == options
