@@ -11,7 +11,7 @@ from ._wire import Descriptor
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._engine import Embedded
+    from ._hub import Hub
     from ._peers import Peer
 
 __all__ = ["ActorName", "Actors", "Call"]
@@ -83,10 +83,10 @@ class _Actor:
 
 
 class Actors:
-    """The actors that this process calls. Every method is called with the engine's lock held."""
+    """The actors that this process calls. Every method is called with the hub's lock held."""
 
-    def __init__(self, engine: "Embedded") -> None:
-        self._engine = engine
+    def __init__(self, hub: "Hub") -> None:
+        self._hub = hub
         self._actors: dict[bytes, _Actor] = {}
         self._by_peer: dict[int, _Actor] = {}
 
@@ -105,7 +105,7 @@ class Actors:
         if state is None or state.dead is not None:
             return
         if message[0] == "granted":
-            state.peer = self._engine.peers[message[2]]
+            state.peer = self._hub.peers[message[2]]
             self._by_peer[state.peer.id] = state
             self._push(state)
         elif message[0] == "gone":
@@ -116,7 +116,7 @@ class Actors:
         state = self._actors.get(actor.id)
         if state is None:
             state = self._actors[actor.id] = _Actor(actor.id, actor.cls_name)
-            self._engine.request(("connect",), actor.id, reply=lambda m: self.found(actor.id, m))
+            self._hub.request(("connect",), actor.id, reply=lambda m: self.found(actor.id, m))
         if state.dead is not None:
             self._fail(state, call)
             return
@@ -139,11 +139,11 @@ class Actors:
             call = state.queue.popleft()
             fds: list[Descriptor] = []
             state.inflight[call.number] = call
-            args = self._engine.parcels.encode(state.peer, call.args, fds)
-            made = call.made and self._engine.parcels.encode(state.peer, call.made, fds)
-            self._engine.send(state.peer, ("call", call.number, call.method, call.returns, args, made), fds)
+            args = self._hub.parcels.encode(state.peer, call.args, fds)
+            made = call.made and self._hub.parcels.encode(state.peer, call.made, fds)
+            self._hub.send(state.peer, ("call", call.number, call.method, call.returns, args, made), fds)
         if state.ending and not state.queue and not state.inflight:
-            self._engine.send(state.peer, ("exit",))
+            self._hub.send(state.peer, ("exit",))
 
     def results(self, peer: "Peer", results: list[Any], fds: list[Descriptor]) -> None:
         """An actor has finished calls."""
@@ -151,11 +151,11 @@ class Actors:
         if state is None:  # killed meanwhile
             return
         for number, encoded in results:
-            blobs = [self._engine.parcels.decode(peer, item, fds) for item in encoded]
+            blobs = [self._hub.parcels.decode(peer, item, fds) for item in encoded]
             call = state.inflight.pop(number, None)
             if call is not None:
                 for ref, blob in zip(call.refs, blobs, strict=True):
-                    self._engine.settle(ref, blob)
+                    self._hub.settle(ref, blob)
         self._push(state)
 
     def dropped(self, actor: bytes) -> None:
@@ -205,7 +205,7 @@ class Actors:
     def _settle(self, call: Call, error: BaseException) -> None:
         blob = Blob(ERROR, pack_error(error))
         for ref in call.refs:
-            self._engine.settle(ref, blob)
+            self._hub.settle(ref, blob)
 
     def cancel(self, ref: Ref[Any], *, force: bool) -> bool:
         """Take the call of a reference of ours out of its queue; False if it is no call of an actor.
@@ -232,7 +232,7 @@ class Actors:
             self._settle(call, TaskCancelledError(f"{state.name}.{call.method}"))
             self._push(state)
         elif state.peer is not None:
-            self._engine.send(state.peer, ("cancel", call.number, False))
+            self._hub.send(state.peer, ("cancel", call.number, False))
 
     def fail_all(self, error: BaseException) -> None:
         """The session is over: nothing that is pending will come."""

@@ -16,16 +16,16 @@ from ._values import SEGMENT, Blob, Ref
 from ._wire import Descriptor, Message
 
 if TYPE_CHECKING:
-    from ._engine import Embedded
+    from ._hub import Hub
 
 __all__ = ["Parcels"]
 
 
 class Parcels:
-    """What this process sends and receives. Every method is called with the engine's lock held."""
+    """What this process sends and receives. Every method is called with the hub's lock held."""
 
-    def __init__(self, engine: "Embedded") -> None:
-        self._engine = engine
+    def __init__(self, hub: "Hub") -> None:
+        self._hub = hub
         self._lent: WeakValueDictionary[int, Ref[Any]] = WeakValueDictionary()  # ours, lent while pending
 
     def encode(self, peer: Peer, blob: Blob, fds: list[Descriptor]) -> Message:
@@ -56,7 +56,7 @@ class Parcels:
         if identity not in peer.lending:
             peer.lending.add(identity)
             ref.on_settled(partial(self._give, peer, ref))
-        if ref.owner == self._engine.id:
+        if ref.owner == self._hub.id:
             self._lent[ref.number] = ref
         return identity
 
@@ -70,7 +70,7 @@ class Parcels:
         fds: list[Descriptor] = []
         peer.lending.discard((ref.owner, ref.number))
         encoded = self.encode(peer, ref.blob, fds)
-        self._engine.send(peer, ("settle", ref.owner, ref.number, encoded), fds)
+        self._hub.send(peer, ("settle", ref.owner, ref.number, encoded), fds)
 
     def decode(self, peer: Peer, encoded: Message, fds: list[Descriptor]) -> Blob:
         """Take a value out of a message."""
@@ -88,13 +88,13 @@ class Parcels:
         return Blob(kind, data, tuple([refs[i] for i in nested]))
 
     def _named(self, peer: Peer, owner: bytes, number: int, *, pending: bool) -> Ref[Any]:
-        if owner == self._engine.id and (ours := self._lent.get(number)) is not None:
+        if owner == self._hub.id and (ours := self._lent.get(number)) is not None:
             return ours
         if not pending:
-            return Ref(self._engine, owner, number)
+            return Ref(self._hub, owner, number)
         borrowed = peer.borrowed.get((owner, number))
         if borrowed is None:
-            borrowed = peer.borrowed[owner, number] = Ref(self._engine, owner, number)
+            borrowed = peer.borrowed[owner, number] = Ref(self._hub, owner, number)
         return borrowed
 
 

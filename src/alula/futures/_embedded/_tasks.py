@@ -24,7 +24,7 @@ from ._values import ERROR, Blob, Ref
 from ._wire import Descriptor
 
 if TYPE_CHECKING:
-    from ._engine import Embedded
+    from ._hub import Hub
     from ._peers import Peer
 
 __all__ = ["Lease", "Task", "Tasks"]
@@ -155,10 +155,10 @@ class _Shape:
 
 
 class Tasks:
-    """All tasks of this process. Every method is called with the engine's lock held."""
+    """All tasks of this process. Every method is called with the hub's lock held."""
 
-    def __init__(self, engine: "Embedded", total: Mapping[str, float]) -> None:
-        self._engine = engine
+    def __init__(self, hub: "Hub", total: Mapping[str, float]) -> None:
+        self._hub = hub
         self._total = total
         self._shapes: dict[Shape, _Shape] = {}
         self._tasks: dict[int, Task] = {}  # by number, those without a result
@@ -253,24 +253,24 @@ class Tasks:
             lease.inflight[number] = task
             lease.load += self._cost.get(key, _AHEAD)
             if key not in peer.shipped:
-                self._engine.ship(peer, task.function.definition)
-            args = self._engine.parcels.encode(peer, task.args, fds)
+                self._hub.ship(peer, task.function.definition)
+            args = self._hub.parcels.encode(peer, task.args, fds)
             batch.append((number, key, options.num_returns, args, options.name))
             size += task.args.size
-        self._engine.send(peer, ("push", batch), fds)
+        self._hub.send(peer, ("push", batch), fds)
         if peer.channel.broken:  # it died before it could read any of this
             self._take_back(lease, [number for number, *_ in batch])
 
     def _request(self, shape: _Shape) -> None:
         for _ in range(min(shape.wanted, len(shape.queue) - shape.requested)):
             shape.requested += 1
-            self._engine.request(("lease",), dict(shape.shape), reply=partial(self._granted, shape))
+            self._hub.request(("lease",), dict(shape.shape), reply=partial(self._granted, shape))
 
     def _granted(self, shape: _Shape, message: tuple[Any, ...]) -> None:
         if message[0] != "granted":  # the session is over
             return
         shape.requested -= 1
-        peer = self._engine.peers[message[2]]
+        peer = self._hub.peers[message[2]]
         lease = peer.lease = Lease(peer, shape.shape)
         shape.leases.append(lease)
         self._pump(shape)
@@ -280,7 +280,7 @@ class Tasks:
     def _give_up(self, lease: Lease) -> None:
         lease.peer.lease = None
         self._shapes[lease.shape].leases.remove(lease)
-        self._engine.tell_node(("return", lease.peer.id))
+        self._hub.tell_node(("return", lease.peer.id))
         self._reclaim = False
 
     def reclaim(self) -> None:
@@ -300,7 +300,7 @@ class Tasks:
     def results(self, lease: Lease, results: list[Any], fds: list[Descriptor], seconds: float) -> None:
         """A worker has finished tasks; they took `seconds` together."""
         lease.busy = lease.waiting = False
-        decode, peer = self._engine.parcels.decode, lease.peer
+        decode, peer = self._hub.parcels.decode, lease.peer
         functions: set[bytes] = set()
         self._collecting = True
         for number, encoded in results:
@@ -390,7 +390,7 @@ class Tasks:
     def _finish(self, task: Task, blobs: list[Blob]) -> None:
         self._tasks.pop(task.number, None)
         for ref, blob in zip(task.refs, blobs, strict=True):
-            self._engine.settle(ref, blob)
+            self._hub.settle(ref, blob)
 
     # ----------------------------------------------------------------------------------- cancelling
 
@@ -412,9 +412,9 @@ class Tasks:
         task.cancelled = True
         if task.lease is not None:
             if force:
-                self._engine.tell_node(("kill", task.lease.peer.id, None))
+                self._hub.tell_node(("kill", task.lease.peer.id, None))
             else:
-                self._engine.send(task.lease.peer, ("cancel", task.number, recursive))
+                self._hub.send(task.lease.peer, ("cancel", task.number, recursive))
             return
         shape = self._shapes[task.shape]
         if task in shape.queue:

@@ -21,7 +21,7 @@ from .._remote import capture
 from ._segments import write_segment
 
 if TYPE_CHECKING:
-    from ._engine import Embedded
+    from .._engine import Engine
 
 __all__ = ["BODY", "ERROR", "INLINE", "NONE", "PACKED", "SEGMENT", "Blob", "Ref", "to_blob"]
 
@@ -147,13 +147,13 @@ class Ref(ObjectRef[T]):
 
     __slots__ = ("_engine", "blob", "number", "owner", "then")
 
-    def __init__(self, engine: "Embedded", owner: bytes, number: int, blob: Blob | None = None) -> None:
+    def __init__(self, engine: "Engine", owner: bytes, number: int, blob: Blob | None = None) -> None:
         self._engine, self.owner, self.number = engine, owner, number
         self.blob = blob
         self.then: Callable[[], None] | list[Callable[[], None]] | None = None
 
     @property
-    def engine(self) -> "Embedded":
+    def engine(self) -> "Engine":
         """The engine of this process."""
         return self._engine
 

@@ -229,7 +229,7 @@ class Worker(Embedded):
 
     # ---------------------------------------------------------------------------------------- orders
 
-    def on_work(self, peer: Peer, message: Message, fds: list[Descriptor]) -> None:
+    def _on_work(self, peer: Peer, message: Message, fds: list[Descriptor]) -> None:
         """Take an order of another process; the lock is held."""
         match message[0]:
             case "push":
@@ -346,7 +346,7 @@ class Worker(Embedded):
     def _work(self) -> object:
         return self._current if threading.get_ident() == self._main else None
 
-    def on_peer_died(self, peer: Peer) -> None:
+    def _on_peer_died(self, peer: Peer) -> None:
         """Forget what a dead process asked for; what runs for it is ended by the node."""
         self._results.pop(peer, None)
         self._inbox = deque(work for work in self._inbox if work.peer is not peer)

@@ -1,0 +1,276 @@
+"""A process of the session, seen from inside: its connections, the references it owns, and its end.
+
+Each process owns the values it asked for and talks straight to the workers it was lent; the node
+process only lends. Messages come in here and are handed on: what is queued where is in `_tasks` and
+`_actors`, how values travel in `_parcels`, what runs in `_worker`. `Engine` is written on this, in
+`_engine`.
+"""
+
+import os
+import secrets
+import socket
+import traceback
+import weakref
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from ...errors import NodeDiedError, OwnerDiedError
+from .._engine import Engine
+from .._errors import pack_error
+from .._remote import Definition
+from ._actors import Actors
+from ._loop import Loop
+from ._parcels import Parcels
+from ._peers import Peer
+from ._tasks import Tasks
+from ._values import ERROR, Blob, Ref, to_blob
+from ._wire import Channel, Descriptor, Message
+
+__all__ = ["Hub", "packed"]
+
+_all: "weakref.WeakSet[Hub]" = weakref.WeakSet()
+
+
+class Hub(Engine):
+    """What a driver and every worker are to the others of their session."""
+
+    def __init__(self, control: socket.socket, total: Mapping[str, float], *, namespace: str = "") -> None:
+        self.id = secrets.token_bytes(8)
+        self.namespace = namespace
+        self.loop = Loop(self._on_idle, self._on_error)
+        self.lock = self.loop.lock
+        self.peers: dict[int, Peer] = {}
+        self.parcels = Parcels(self)
+        self._control = Channel(control)
+        self._last = 0  # number of the newest reference
+        self._errors = 0  # references that failed: `get` of a list looks at all when this moves
+        self._due: deque[Callable[[], None]] = deque()  # callbacks of references that have settled
+        self._settling = False
+        self._promises: weakref.WeakSet[Ref[Any]] = weakref.WeakSet()
+        self._tasks = Tasks(self, dict(total))
+        self._actors = Actors(self)
+        self._functions: set[bytes] = set()  # ids of those that were submitted here
+        self._requests: dict[int, Callable[[Message], None]] = {}
+        self._next_request = 0
+        self._over: str | None = None  # why, once the session is
+        self.loop.add(self._control, self._on_control, self._on_node_lost)
+        _all.add(self)
+
+    # ---------------------------------------------------------------------------------- references
+
+    def new_refs(self, count: int) -> list[Ref[Any]]:
+        """Make references that we own. The lock is held."""
+        first = self._last + 1
+        self._last += count
+        return [Ref(self, self.id, number) for number in range(first, first + count)]
+
+    def settle(self, ref: Ref[Any], blob: Blob) -> None:
+        """Give a reference its value and tell who waits for it. The lock is held."""
+        due = ref.settle(blob)
+        if blob.kind == ERROR:
+            self._errors += 1
+        if not due:
+            return
+        # An error settles whatever depends on it, and so on: a long chain is a loop, not a recursion.
+        self._due.extend(due)
+        if not self._settling:
+            self._settling = True
+            try:
+                while self._due:
+                    self._due.popleft()()
+            finally:
+                self._settling = False
+
+    def _cancel(self, owner: bytes, number: int, *, force: bool, recursive: bool) -> None:
+        """Ask the task of a reference to end, or whoever knows it. The lock is held."""
+        if owner == self.id:
+            ref = Ref[Any](self, owner, number)
+            if not self._tasks.cancel(ref, force=force, recursive=recursive):
+                self._actors.cancel(ref, force=force)
+            return
+        for peer in self.peers.values():  # whoever lent it to us is, or knows, its owner
+            if (owner, number) in peer.borrowed:
+                self.send(peer, ("withdraw", owner, number, force, recursive))
+
+    # ------------------------------------------------------------------------------------ the node
+
+    def tell_node(self, message: Message) -> None:
+        """Send a message to the node. The lock is held."""
+        self.loop.send(self._control, message)
+
+    def request(self, head: Message, *facts: Any, reply: Callable[[Message], None]) -> None:
+        """Ask the node for something; `reply` gets the answer with the lock held, as is it now."""
+        self._next_request += 1
+        self._requests[self._next_request] = reply
+        self.tell_node((*head, self._next_request, *facts))
+
+    def _ask(self, head: Message, *facts: Any) -> Message:
+        """Ask the node for something, and wait for the answer."""
+        answer: list[Message] = []
+        with self.lock:
+            self._check_alive()
+            self.request(head, *facts, reply=answer.append)
+        self.loop.run_until(lambda: answer)
+        if answer[0][0] == "over":
+            self._check_alive()
+        return answer[0]
+
+    def _on_control(self, message: Message, fds: list[Descriptor]) -> None:
+        match message[0]:
+            case "granted" | "gone" | "accepted" | "taken" | "found" | "unknown" | "cluster":
+                if fds:
+                    self._attach(message[2], fds[0])
+                self._requests.pop(message[1])(message)
+            case "attach":
+                self._attach(message[1], fds[0])
+            case "died":
+                self._on_died(message[1], message[2])
+            case "reclaim":
+                self._tasks.reclaim()
+            case "failing":
+                self._end(f"its node process failed: {message[1]}")
+            case _:
+                self._on_order(message)
+
+    def _on_order(self, message: Message) -> None:
+        raise ValueError(f"unknown message from the node: {message[0]!r}")
+
+    def _on_node_lost(self) -> None:
+        self._end("its node process ended")
+
+    # --------------------------------------------------------------------------------------- peers
+
+    def _attach(self, number: int, descriptor: Descriptor) -> None:
+        """Begin to talk to a process. That a connection is silent means nothing: the node tells deaths."""
+        peer = self.peers[number] = Peer(number, Channel(socket.socket(fileno=descriptor.detach())))
+        self.loop.add(peer.channel, partial(self._on_message, peer), lambda: None)
+
+    def send(self, peer: Peer, message: Message, fds: Sequence[Descriptor] = ()) -> None:
+        """Send a message to a process. The lock is held."""
+        self.loop.send(peer.channel, message, fds)
+
+    def ship(self, peer: Peer, definition: Definition) -> None:
+        """Send a function to a process that does not have it yet."""
+        peer.shipped.add(definition.id)
+        fds: list[Descriptor] = []
+        bundle = self.parcels.encode(peer, to_blob(definition.bundle()), fds)
+        self.send(peer, ("ship", bundle), fds)
+
+    def meet(self, definition: Definition) -> None:
+        """See a function for the first time; `TypeError` here, at the call, if it cannot be sent."""
+        definition.bundle()
+        self._functions.add(definition.id)
+        end = weakref.finalize(definition, _forget, weakref.ref(self), definition.id)
+        end.atexit = False
+
+    def forget(self, function: bytes) -> None:
+        """Nobody can submit that function again: those who have it need not keep it."""
+        with self.lock:
+            self._functions.discard(function)
+            self._tasks.forget(function)
+            for peer in self.peers.values():
+                if function in peer.shipped:
+                    peer.shipped.remove(function)
+                    self.send(peer, ("forget", function))
+
+    def _on_died(self, number: int, how: str) -> None:
+        peer = self.peers.pop(number, None)
+        if peer is None:
+            return
+        while self.loop.read_now(peer.channel):  # it may have answered before it died
+            pass
+        self.loop.remove(peer.channel)
+        if peer.lease is not None:
+            self._tasks.lost(peer.lease, how)
+        self._actors.lost(peer, how)
+        for ref in list(peer.borrowed.values()):
+            self.settle(ref, packed(OwnerDiedError(repr(ref))))
+        self._on_peer_died(peer)
+
+    def _on_peer_died(self, peer: Peer) -> None:
+        """A process that we talked to has died; a worker forgets what it was asked to do for it."""
+
+    def _on_message(self, peer: Peer, message: Message, fds: list[Descriptor]) -> None:
+        match message[0]:
+            case "result":
+                if peer.lease is not None:
+                    self._tasks.results(peer.lease, message[1], fds, message[2])
+                else:
+                    self._actors.results(peer, message[1], fds)
+            case "givenback":
+                if peer.lease is not None:
+                    self._tasks.given_back(peer.lease, message[1], waits=message[2])
+            case "settle":
+                _, owner, number, encoded = message
+                blob = self.parcels.decode(peer, encoded, fds)
+                if (ref := peer.borrowed.pop((owner, number), None)) is not None:
+                    self.settle(ref, blob)
+            case "withdraw":
+                _, owner, number, force, recursive = message
+                with suppress(ValueError):  # who wants to force an actor's call cannot know what it is
+                    self._cancel(owner, number, force=force, recursive=recursive)
+            case _:
+                self._on_work(peer, message, fds)
+
+    def _on_work(self, peer: Peer, message: Message, fds: list[Descriptor]) -> None:
+        """Take work from another process: only workers do."""
+        raise ValueError(f"unknown message: {message[0]!r}")
+
+    def _on_idle(self) -> float | None:
+        """Before each wait for messages: how long it may last."""
+        return None
+
+    # ------------------------------------------------------------------------------------- the end
+
+    def _check_alive(self) -> None:
+        if self._over is not None:
+            raise NodeDiedError(self._over)
+
+    def _end(self, why: str) -> None:
+        """Fail whatever is pending. The lock is held."""
+        if self._over is not None:
+            return
+        self._over = why
+        error = NodeDiedError(why)
+        self._tasks.fail_all(error)
+        self._actors.fail_all(error)
+        borrowed = [ref for peer in self.peers.values() for ref in peer.borrowed.values()]
+        for ref in (*borrowed, *self._promises):
+            self.settle(ref, packed(error))
+        requests, self._requests = self._requests, {}
+        for reply in requests.values():
+            reply(("over",))
+        self.loop.remove(self._control)
+
+    def _on_error(self, error: BaseException) -> None:
+        """A message could not be handled, so nobody knows what else is lost: end loudly."""
+        traceback.print_exception(error)
+        self._end(f"{type(error).__name__}: {error}")
+
+    def abandon(self) -> None:
+        """In a forked child: the session is the parent's."""
+        self._over = "this process is a fork of the one that started it"
+        self.loop.abandon()
+
+
+def packed(error: BaseException) -> Blob:
+    """Give an error in the form of a value."""
+    return Blob(ERROR, pack_error(error))
+
+
+def _forget(hub: "weakref.ref[Hub]", function: bytes) -> None:
+    # From a finaliser, so from any thread at any moment: the loop does it soon.
+    if (owner := hub()) is not None:
+        owner.loop.later(partial(owner.forget, function))
+        owner.loop.wake()
+
+
+def _abandon_all() -> None:
+    for hub in list(_all):
+        hub.abandon()
+
+
+os.register_at_fork(after_in_child=_abandon_all)
