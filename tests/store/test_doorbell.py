@@ -1,6 +1,7 @@
 import os
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event, Semaphore, active_count
 from typing import Any
@@ -149,3 +150,23 @@ def test_a_forked_child_does_not_hold_its_parents_socket(bell: Doorbell, store: 
             os._exit(0)
         os._exit(1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_the_last_listener_takes_the_folder_along(bell: Doorbell, tmp_path: Path) -> None:
+    stops = [bell.listen("queue", lambda: None), bell.listen("queue", lambda: None)]
+    assert len(sockets(tmp_path)) == 2
+    stops[0]()
+    assert len(sockets(tmp_path)) == 1
+    stops[1]()
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_the_folder_may_go_while_another_begins_to_listen(bell: Doorbell, tmp_path: Path) -> None:
+    def come_and_go() -> None:
+        for _ in range(100):
+            bell.listen("queue", lambda: None)()
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(come_and_go) for _ in range(4)]:
+            done.result(timeout=WAIT)
+    assert list((tmp_path / "run").iterdir()) == []

@@ -91,7 +91,7 @@ class Doorbell:
         try:
             sender.sendto(b"!", str(path))
         except ConnectionRefusedError:  # its process died; no other will ever take that name
-            path.unlink(missing_ok=True)
+            _remove(path)
         except (FileNotFoundError, BlockingIOError):
             pass  # gone since we looked; or so many rings wait there that it will wake anyway
 
@@ -107,7 +107,7 @@ class _Listener:
 
     def stop(self) -> None:
         self._stopped = True
-        self._path.unlink(missing_ok=True)
+        _remove(self._path)
         with suppress(OSError):  # it has stopped already
             self.socket.shutdown(socket.SHUT_RDWR)
         if self._thread is not current_thread():
@@ -138,12 +138,24 @@ def _bind(path: Path) -> socket.socket:
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
         _private(path.parent.parent)
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        bound.bind(str(path))
+        while True:
+            with suppress(FileExistsError):
+                os.mkdir(path.parent, 0o700)
+            try:
+                bound.bind(str(path))
+            except FileNotFoundError:  # the last listener left between the two steps, with the folder
+                continue
+            return bound
     except OSError as error:
         bound.close()
         raise StoreUnavailableError(str(path), f"cannot listen there: {error.strerror}") from error
-    return bound
+
+
+def _remove(path: Path) -> None:
+    """Remove a socket, and its folder with the last one."""
+    path.unlink(missing_ok=True)
+    with suppress(OSError):  # others listen there; or it is gone
+        path.parent.rmdir()
 
 
 def _private(folder: Path) -> None:
