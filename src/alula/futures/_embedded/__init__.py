@@ -7,6 +7,7 @@ workers. `open_engine` starts them.
 import contextlib
 import os
 import resource
+import secrets
 import socket
 import subprocess
 import sys
@@ -36,9 +37,10 @@ class _Driver(Embedded):
         control: socket.socket,
         total: Mapping[str, float],
         namespace: str,
+        session: bytes,
         node: subprocess.Popen[bytes],
     ) -> None:
-        super().__init__(control, total, namespace=namespace)
+        super().__init__(control, total, namespace=namespace, maker=session + bytes(4))
         self._node = node
 
     def close(self) -> None:
@@ -77,9 +79,11 @@ def open_engine(
             start_new_session=True,  # Ctrl-C is for us alone
             env=_ONE_THREAD | os.environ,
         )
-    engine = _Driver(ours, total, namespace, node)
+    session = secrets.token_bytes(4)
+    engine = _Driver(ours, total, namespace, session, node)
+    config = {"resources": total, "namespace": namespace, "pid": os.getpid(), "session": session}
     with engine.lock:
-        engine.tell_node(("config", {"resources": total, "namespace": namespace, "pid": os.getpid()}))
+        engine.tell_node(("config", config))
     engine.loop.start()
     return engine
 

@@ -40,7 +40,7 @@ class ActorName:
             self._dropped(self.id)
 
     def __repr__(self) -> str:
-        return f"{self.cls_name}({self.id.hex()[:8]})"
+        return f"{self.cls_name}({self.id.hex()[-8:]})"
 
 
 class Call:

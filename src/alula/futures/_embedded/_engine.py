@@ -4,7 +4,6 @@ They run in the threads of users, so each takes the lock, says what is to happen
 What then happens to whom is the matter of `_hub` and of those behind it.
 """
 
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -209,7 +208,6 @@ class Embedded(Hub):
         blob = _arguments(args, kwargs)
         inputs = self._inputs(blob, args, kwargs)
         made = to_blob((cls, options.max_concurrency))
-        actor = secrets.token_bytes(8)
         named = _entry(self.namespace if options.namespace is None else options.namespace, options.name, made)
         resources = {"CPU": options.num_cpus, **options.resources}
         held = {name: amount for name, amount in resources.items() if amount}
@@ -225,6 +223,8 @@ class Embedded(Hub):
 
         with self.lock:
             self._check_alive()
+            self._actors_made += 1
+            actor = self._maker + self._actors_made.to_bytes(8, "big")
             self._actors.made(actor, cls.name)
             self.request(("actor",), actor, held, *named, reply=accepted)
         name = ActorName(actor, cls.name, self._dropped)

@@ -37,7 +37,16 @@ _all: "weakref.WeakSet[Hub]" = weakref.WeakSet()
 class Hub(Engine):
     """What a driver and every worker are to the others of their session."""
 
-    def __init__(self, control: socket.socket, total: Mapping[str, float], *, namespace: str = "") -> None:
+    def __init__(
+        self,
+        control: socket.socket,
+        total: Mapping[str, float],
+        *,
+        namespace: str = "",
+        maker: bytes = b"",
+    ) -> None:
+        """Make one; `maker` is how the ids of its actors begin, so that the node knows whose they are."""
+        self._maker, self._actors_made = maker, 0
         self.id = secrets.token_bytes(8)
         self.namespace = namespace
         self.loop = Loop(self._on_idle, self._on_error)

@@ -29,6 +29,7 @@ __all__ = ["main"]
 
 _EPSILON = 1e-9  # fractions of cores are added and taken away; sums of tenths are not exact
 _PATIENCE = 1.0  # s for which a request may be overtaken by others that need less
+_EPITAPHS = 1000  # dead actors of which it is kept how they ended
 _SPARE = 2  # idle workers that are kept beyond one for each core
 
 
@@ -46,6 +47,7 @@ class _Worker:
     actor: bytes | None = None
     leases: set[int] = field(default_factory=set)  # ids of workers lent to it
     children: set[int] = field(default_factory=set)  # ids of workers that are its actors
+    actors_made: int = 0
     asked_back: bool = False
     last_words: str | None = None  # why it ends, if it could say so
 
@@ -181,7 +183,7 @@ class Node:
         pid = os.fork()
         if not pid:
             ours.close()
-            self.become_worker(theirs)
+            self.become_worker(theirs, self.next_id)
         theirs.close()
         worker = _Worker(self.next_id, pid, Channel(ours))
         self.next_id += 1
@@ -189,7 +191,7 @@ class Node:
         self.register(worker)
         return worker
 
-    def become_worker(self, control: socket.socket) -> NoReturn:
+    def become_worker(self, control: socket.socket, number: int) -> NoReturn:
         """In the child: let go of all that is the node's, and never come back."""
         status = 1
         try:
@@ -201,7 +203,7 @@ class Node:
             self.driver_end = None
             for worker in self.workers.values():
                 worker.channel.close()
-            _worker.main(control, self.total, self.config["namespace"])
+            _worker.main(control, self.total, self.config["namespace"], self.maker(number))
             status = 0
         finally:
             with contextlib.suppress(Exception):
@@ -236,6 +238,8 @@ class Node:
             self.kill(self.workers.get(dependent))
         orphans = [request.actor for request in self.queue if request.client is worker and request.actor]
         self.queue = deque(request for request in self.queue if request.client is not worker)
+        maker = self.maker(worker.id)
+        orphans += [actor for actor in self.asked_for if actor.startswith(maker)]
         for actor in orphans:
             self.bury_actor(actor, "ended before it began, with the one that made it")
         if worker.actor in self.actors:
@@ -248,6 +252,8 @@ class Node:
         """Forget an actor and its name."""
         self.actors.pop(actor, None)
         self.dead_actors[actor] = how
+        if len(self.dead_actors) > _EPITAPHS:
+            del self.dead_actors[next(iter(self.dead_actors))]
         self.names = {name: entry for name, entry in self.names.items() if entry[0] != actor}
         for client, number in self.asked_for.pop(actor, ()):
             self.send(client, ("gone", number, how))
@@ -391,23 +397,48 @@ class Node:
         cls: bytes,
     ) -> None:
         """A process wants a worker for itself alone, perhaps under a name."""
+        client.actors_made += 1
         if name is not None:
             if name in self.names:
                 self.send(client, ("taken", number))
                 return
             self.names[name] = (actor, cls)
+        self.send(client, ("accepted", number))
+        if actor in self.dead_actors:  # killed by somebody who was faster with his message
+            self.send(client, ("gone", number, self.dead_actors[actor]))
+            return
         self.asked_for.setdefault(actor, [])
         self.queue.append(_Request(client, number, resources, actor))
-        self.send(client, ("accepted", number))
+
+    def is_due(self, actor: bytes) -> bool:
+        """Whether an actor has no worker yet; what a handle says may be faster than its maker's order."""
+        if actor in self.asked_for:
+            return True
+        session, maker, number = (
+            actor[:4],
+            int.from_bytes(actor[4:8], "big"),
+            int.from_bytes(actor[8:], "big"),
+        )
+        return (
+            session == self.config["session"]
+            and maker in self.workers
+            and number > self.workers[maker].actors_made
+            and actor not in self.dead_actors
+        )
+
+    def maker(self, number: int) -> bytes:
+        """Give the first bytes of the id of every actor that a process makes; the rest counts them."""
+        return bytes(self.config["session"]) + number.to_bytes(4, "big")
 
     def on_connect(self, client: _Worker, number: int, actor: bytes) -> None:
         """A process wants to talk to an actor."""
         if actor in self.actors:
             self.join(client, number, self.actors[actor])
-        elif actor in self.asked_for:
-            self.asked_for[actor].append((client, number))
+        elif self.is_due(actor):
+            self.asked_for.setdefault(actor, []).append((client, number))
         else:
-            how = self.dead_actors.get(actor, "is not of this session")
+            ours = actor.startswith(self.config["session"])
+            how = self.dead_actors.get(actor, "has ended" if ours else "is not of this session")
             self.send(client, ("gone", number, how))
 
     def on_find(self, client: _Worker, number: int, name: tuple[str, str]) -> None:
@@ -424,7 +455,7 @@ class Node:
         if actor is None:
             if worker in client.leases:
                 self.kill(self.workers.get(worker))
-        elif actor in self.asked_for:  # it has no worker yet
+        elif self.is_due(actor):
             self.queue = deque(request for request in self.queue if request.actor != actor)
             self.bury_actor(actor, "was killed before it began")
         elif actor in self.actors:

@@ -70,8 +70,10 @@ class _Results:
 class Worker(Embedded):
     """The engine of a worker process, and its main loop."""
 
-    def __init__(self, control: socket.socket, total: Mapping[str, float], namespace: str) -> None:
-        super().__init__(control, total, namespace=namespace)
+    def __init__(
+        self, control: socket.socket, total: Mapping[str, float], namespace: str, maker: bytes
+    ) -> None:
+        super().__init__(control, total, namespace=namespace, maker=maker)
         self._inbox: deque[_Work] = deque()
         self._results: dict[Peer, _Results] = {}
         self._current: _Work | None = None
@@ -385,14 +387,14 @@ def _explained(error: BaseException) -> BaseException:
     return error
 
 
-def main(control: socket.socket, total: Mapping[str, float], namespace: str) -> None:
+def main(control: socket.socket, total: Mapping[str, float], namespace: str, maker: bytes) -> None:
     """Be a worker of the node at the other end of `control`."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SIGNAL_OF_PARENT_DEATH, signal.SIGKILL)
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # as in a process that was started without
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what a process starts with
-    worker = Worker(control, total, namespace)
+    worker = Worker(control, total, namespace, maker)
     _session.set_default(worker)
     worker.loop.start()
     worker.serve()
