@@ -1,13 +1,23 @@
 """Options are checked where they are written, and frozen."""
 
+from dataclasses import fields
 from typing import Any
 
 import cloudpickle
 import pytest
 
 from alula.errors import UnsupportedError
-from alula.futures import ActorOptions, TaskOptions
+from alula.futures import ActorOptions, MethodOptions, TaskOptions
 
+PLACEMENT = {
+    "num_gpus": 0.5,
+    "memory": 1e9,
+    "accelerator_type": "H100",
+    "label_selector": {"zone": "a"},
+    "scheduling_strategy": "SPREAD",
+    "runtime_env": {"env_vars": {"A": "1"}},
+    "metadata": {"a": 1},
+}
 TASK = {
     "num_cpus": 0.5,
     "resources": {"disk": 2.0},
@@ -15,25 +25,44 @@ TASK = {
     "max_retries": -1,
     "retry_exceptions": (KeyError,),
     "name": "mine",
-    "metadata": {"a": 1},
+    "max_calls": 7,
+    "backpressure": 2,
+    **PLACEMENT,
 }
 ACTOR = {
     "num_cpus": 2.0,
     "resources": {"disk": 1.0},
     "max_restarts": -1,
+    "max_task_retries": 2,
     "max_concurrency": 4,
+    "concurrency_groups": {"io": 2},
+    "max_pending_calls": 9,
+    "lifetime": "detached",
+    "allow_out_of_order_execution": True,
     "name": "mine",
     "namespace": "here",
     "get_if_exists": True,
-    "metadata": {"a": 1},
+    **PLACEMENT,
+}
+METHOD = {
+    "num_returns": "streaming",
+    "max_task_retries": 3,
+    "retry_exceptions": True,
+    "concurrency_group": "io",
+    "name": "mine",
+    "backpressure": 1,
 }
 
 
-@pytest.mark.parametrize(("options", "given"), [(TaskOptions(), TASK), (ActorOptions(), ACTOR)])
-def test_every_option_can_be_given(options: TaskOptions | ActorOptions, given: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("options", "given"), [(TaskOptions(), TASK), (ActorOptions(), ACTOR), (MethodOptions(), METHOD)]
+)
+def test_every_option_can_be_given(
+    options: TaskOptions | ActorOptions | MethodOptions, given: dict[str, Any]
+) -> None:
     merged = options.merged(given)
     assert {name: getattr(merged, name) for name in given} == given
-    assert set(given) == set(options.__slots__)
+    assert set(given) == {field.name for field in fields(options) if field.init}
     assert options == type(options)()
 
 
@@ -61,6 +90,12 @@ def test_what_is_not_given_stays() -> None:
         ({"name": ""}, ValueError, "name"),
         ({"name": 3}, TypeError, "name"),
         ({"metadata": "x"}, TypeError, "metadata"),
+        ({"num_gpus": -1}, ValueError, "num_gpus"),
+        ({"resources": {"GPU": 1}}, ValueError, "num_gpus="),
+        ({"num_returns": "stream"}, ValueError, "streaming"),
+        ({"scheduling_strategy": "FAST"}, ValueError, "SPREAD"),
+        ({"label_selector": {"zone": 1}}, TypeError, "zone"),
+        ({"runtime_env": "x"}, TypeError, "runtime_env"),
     ],
     ids=str,
 )
@@ -77,6 +112,9 @@ def test_a_wrong_option_of_a_task_is_refused(
         ({"max_retries": 1}, ValueError),
         ({"max_restarts": -2}, ValueError),
         ({"max_concurrency": 0}, ValueError),
+        ({"concurrency_groups": {"io": 0}}, ValueError),
+        ({"concurrency_groups": {1: 1}}, TypeError),
+        ({"lifetime": "long"}, ValueError),
         ({"get_if_exists": True}, ValueError),
         ({"get_if_exists": 1}, TypeError),
         ({"namespace": 1}, TypeError),
@@ -88,7 +126,7 @@ def test_a_wrong_option_of_an_actor_is_refused(given: dict[str, Any], error: typ
         ActorOptions().merged(given)
 
 
-@pytest.mark.parametrize("name", ["num_gpus", "memory", "runtime_env", "scheduling_strategy"])
+@pytest.mark.parametrize("name", ["fallback_strategy", "placement_group"])
 def test_what_only_a_cluster_has_is_refused_by_name(name: str) -> None:
     with pytest.raises(UnsupportedError, match=name):
         TaskOptions().merged({name: 1})

@@ -27,7 +27,7 @@ from ._api import (
 )
 from ._engine import ActorRef, Cluster, Engine, Feature, Settle
 from ._errors import pack_error, unpack_error
-from ._options import ActorOptions, TaskOptions
+from ._options import ActorOptions, MethodOptions, TaskOptions
 from ._refs import ObjectRef
 from ._remote import ActorType, Definition, Function
 from ._session import current, open_engine, set_default, using, waiting
@@ -44,6 +44,7 @@ __all__ = [
     "Engine",
     "Feature",
     "Function",
+    "MethodOptions",
     "ObjectRef",
     "RemoteFunction",
     "Settle",

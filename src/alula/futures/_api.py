@@ -11,7 +11,7 @@ from ..errors import ActorAlreadyExistsError, suggest
 from ..graph import Done, Drive, Graph, Node, Outcome, Scope
 from . import _session
 from ._engine import ActorRef
-from ._options import ActorOptions, TaskOptions
+from ._options import ActorOptions, MethodOptions, TaskOptions
 from ._refs import ObjectRef
 from ._remote import ActorType, Function
 
@@ -409,7 +409,7 @@ class ActorHandle:
         if count is None:
             known = [m for m in self._cls.methods if not m.startswith("_")]
             raise AttributeError(f"{self._cls.name} has no method {name!r}; {suggest(name, known)}")
-        return ActorMethod(self, name, TaskOptions(num_returns=count))
+        return ActorMethod(self, name, MethodOptions(num_returns=count))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ActorHandle, (self._actor, self._cls)
@@ -421,7 +421,7 @@ class ActorHandle:
 class ActorMethod:
     """A method of a living actor."""
 
-    def __init__(self, handle: ActorHandle, name: str, options: TaskOptions) -> None:
+    def __init__(self, handle: ActorHandle, name: str, options: MethodOptions) -> None:
         self._handle, self._name, self._options = handle, name, options
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:

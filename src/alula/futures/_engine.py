@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from ..graph import Call, Cancel, Done, Failed, Then
-from ._options import ActorOptions, TaskOptions
+from ._options import ActorOptions, MethodOptions, TaskOptions
 from ._refs import ObjectRef
 from ._remote import ActorType, Function
 
@@ -65,7 +65,7 @@ class Engine(ABC):
         Returns
         -------
         list of ObjectRef
-            ``options.num_returns`` of them.
+            ``options.count`` of them.
 
         Raises
         ------
@@ -86,7 +86,7 @@ class Engine(ABC):
         method: str,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-        options: TaskOptions,
+        options: MethodOptions,
     ) -> list[ObjectRef[Any]]:
         """Call a method of an actor; the calls of one process to one actor run in their order."""
 

@@ -1,66 +1,109 @@
 """Options of tasks, actors and methods: checked where they are written, frozen afterwards."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from ..errors import UnsupportedError, suggest
 
-__all__ = ["ActorOptions", "TaskOptions"]
+__all__ = ["ActorOptions", "MethodOptions", "Placement", "Shape", "Streaming", "TaskOptions"]
 
 _NONE: Final[Mapping[str, float]] = MappingProxyType({})
 
-# Options of Ray's that mean something on a cluster and nothing here yet: refused by name, because to
-# ignore a request for a GPU is to run on the wrong machine in silence.
-_ELSEWHERE: Final = frozenset(
-    {
-        "accelerator_type",
-        "allow_out_of_order_execution",
-        "concurrency_groups",
-        "fallback_strategy",
-        "label_selector",
-        "lifetime",
-        "max_calls",
-        "max_pending_calls",
-        "max_task_retries",
-        "memory",
-        "num_gpus",
-        "runtime_env",
-        "scheduling_strategy",
-    }
-)
+# Options of Ray's that mean something only on a cluster: refused by name.
+_ELSEWHERE: Final = frozenset({"fallback_strategy", "placement_group", "placement_group_bundle_index"})
+
+_RAYS: Final = {"_metadata": "metadata", "_generator_backpressure_num_objects": "backpressure"}
+_A_TOUCH: Final = 0.001  # of an accelerator's kind: enough to be placed beside it
+
+Streaming: TypeAlias = Literal["streaming", "dynamic"]
+Shape: TypeAlias = tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskOptions:
-    """How a task runs.
+class Placement:
+    """What a task or an actor needs to run: the options that both have.
 
     Attributes
     ----------
     num_cpus
-        Cores to hold while it runs; 1 by default, fractions down to 0.0001.
+        Cores to hold: 1 for tasks, 0 for actors by default; fractions down to 0.0001.
+    num_gpus
+        GPUs to hold; ``CUDA_VISIBLE_DEVICES`` names them to the process.
+    memory
+        Bytes to reserve, so that fewer run at once: 0 by default. Nothing is measured or enforced.
     resources
         Further named resources to hold.
+    accelerator_type
+        The kind of GPU, as the resource ``accelerator_type:<kind>`` names it.
+    label_selector
+        Labels that the machine must have.
+    scheduling_strategy
+        ``"DEFAULT"``, ``"SPREAD"`` or an object of `alula.util.scheduling_strategies`: on one machine
+        they mean the same.
+    runtime_env
+        Of the process: ``{"env_vars": {...}}`` on every engine, anything of Ray's on Ray.
+    metadata
+        For other faces: what `alula.workflow.options` says.
+    shape
+        All resources to hold, by name and in its order; ``"CPU"``, ``"GPU"``, ``"memory"`` among them.
+    """
+
+    num_cpus: float = 1
+    num_gpus: float = 0
+    memory: float = 0
+    resources: Mapping[str, float] = field(default_factory=lambda: _NONE)
+    accelerator_type: str | None = None
+    label_selector: Mapping[str, str] = field(default_factory=dict)
+    scheduling_strategy: Any = "DEFAULT"
+    runtime_env: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    shape: Shape = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", tuple(sorted(self._amounts().items())))
+
+    def _amounts(self) -> dict[str, float]:
+        named = {"CPU": self.num_cpus, "GPU": self.num_gpus, "memory": self.memory, **self.resources}
+        if self.accelerator_type is not None:
+            named[f"accelerator_type:{self.accelerator_type}"] = _A_TOUCH
+        return {name: amount for name, amount in named.items() if amount}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskOptions(Placement):
+    """How a task runs: what `Placement` says, and the following.
+
+    Attributes
+    ----------
     num_returns
-        References that a call gives: 1 by default.
+        References that a call gives: 1 by default; ``"streaming"`` for a generator of them, which is the
+        default of generator functions; ``"dynamic"`` for one reference to such a generator.
     max_retries
         Further attempts after its process died; 3 by default, -1 for no limit.
     retry_exceptions
         Whether errors of the task's own code are retried too: all, none, or those of some classes.
+    max_calls
+        Calls after which a worker process ends; 0, the default, for no limit.
     name
         How people see it; the function's name by default.
-    metadata
-        For other faces: what `alula.workflow.options` says.
+    backpressure
+        Values that a streaming task may be ahead of who takes them; -1, the default, for no limit.
+        Written ``_generator_backpressure_num_objects`` in Ray's words.
     """
 
-    num_cpus: float = 1
-    resources: Mapping[str, float] = field(default_factory=lambda: _NONE)
-    num_returns: int = 1
+    num_returns: int | Streaming = 1
     max_retries: int = 3
     retry_exceptions: bool | tuple[type[BaseException], ...] = False
+    max_calls: int = 0
     name: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    backpressure: int = -1
+
+    @property
+    def count(self) -> int:
+        """References that a call gives, a stream of them being one."""
+        return self.num_returns if isinstance(self.num_returns, int) else 1
 
     def merged(self, given: Mapping[str, Any]) -> "TaskOptions":
         """Give these options with some replaced; the originals stay as they are.
@@ -72,43 +115,52 @@ class TaskOptions:
         TypeError
             If a value is of the wrong type.
         UnsupportedError
-            If the option exists in Ray and has no meaning here yet.
+            If the option exists in Ray and has no meaning here.
         """
         return _merged(self, given, "task")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ActorOptions:
-    """How an actor lives.
+class ActorOptions(Placement):
+    """How an actor lives: what `Placement` says, held while it lives, and the following.
 
     Attributes
     ----------
-    num_cpus
-        Cores to hold while it lives: 0 by default.
-    resources
-        Further named resources to hold.
     max_restarts
-        How often its process is started again, with a new ``__init__``, after it died: 0 by default.
+        How often its process is started again, with a new ``__init__``, after it died: 0 by default, -1
+        for no limit.
+    max_task_retries
+        Further attempts of a call whose process died, if it restarts: 0 by default, -1 for no limit.
     max_concurrency
-        Calls that may run at once: 1 by default; more makes a threaded actor.
+        Calls that may run at once: 1 by default, 1000 if any method is ``async def``; more than 1 makes
+        a threaded actor.
+    concurrency_groups
+        Calls at once of each named group of methods; see `method`.
+    max_pending_calls
+        Calls that one process may have waiting, before `PendingCallsLimitExceeded`; -1 for no limit.
     name
         Under which `get_actor` finds it.
     namespace
         In which that name is unique.
     get_if_exists
         Take the living actor of that name instead of failing.
-    metadata
-        For other faces.
+    lifetime
+        ``"detached"``: it lives until it is killed, or its session ends, also when no handle is left.
+    allow_out_of_order_execution
+        Whether calls whose inputs are late may be overtaken.
     """
 
     num_cpus: float = 0
-    resources: Mapping[str, float] = field(default_factory=lambda: _NONE)
     max_restarts: int = 0
-    max_concurrency: int = 1
+    max_task_retries: int = 0
+    max_concurrency: int | None = None
+    concurrency_groups: Mapping[str, int] = field(default_factory=dict)
+    max_pending_calls: int = -1
     name: str | None = None
     namespace: str | None = None
     get_if_exists: bool = False
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    lifetime: Literal["detached"] | None = None
+    allow_out_of_order_execution: bool = False
 
     def merged(self, given: Mapping[str, Any]) -> "ActorOptions":
         """Give these options with some replaced; errors as in `TaskOptions.merged`."""
@@ -118,20 +170,52 @@ class ActorOptions:
         return made
 
 
-Given = TypeVar("Given", TaskOptions, ActorOptions)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodOptions:
+    """How a call of an actor's method runs.
+
+    Attributes
+    ----------
+    num_returns, retry_exceptions, name, backpressure
+        As of `TaskOptions`.
+    max_task_retries
+        As of `ActorOptions`, which it overrides unless it is None.
+    concurrency_group
+        The group of the actor's in which it runs; None for the actor's own limit.
+    """
+
+    num_returns: int | Streaming = 1
+    max_task_retries: int | None = None
+    retry_exceptions: bool | tuple[type[BaseException], ...] = False
+    concurrency_group: str | None = None
+    name: str | None = None
+    backpressure: int = -1
+
+    @property
+    def count(self) -> int:
+        """References that a call gives, a stream of them being one."""
+        return self.num_returns if isinstance(self.num_returns, int) else 1
+
+    def merged(self, given: Mapping[str, Any]) -> "MethodOptions":
+        """Give these options with some replaced; errors as in `TaskOptions.merged`."""
+        return _merged(self, given, "method")
+
+
+Given = TypeVar("Given", TaskOptions, ActorOptions, MethodOptions)
 
 
 def _merged(options: Given, given: Mapping[str, Any], kind: str) -> Given:
-    known = {name: _CHECKS[name] for name in options.__slots__}
+    known = {made.name: _CHECKS[made.name] for made in fields(options) if made.init}
     checked: dict[str, Any] = {}
     for name, value in given.items():
-        field_name = "metadata" if name == "_metadata" else name
+        field_name = _RAYS.get(name, name)
         if field_name not in known:
             if name in _ELSEWHERE:
-                raise UnsupportedError(f"the {kind} option {name}={value!r}", "embedded")
+                raise UnsupportedError(f"the {kind} option {name}={value!r}", "Alula")
             raise ValueError(f"unknown {kind} option {name!r}; {suggest(name, known)}")
         checked[field_name] = known[field_name](name, value)
-    if "metadata" in checked:  # of several faces, and said in several calls: merged by key
+    if "metadata" in checked and not isinstance(options, MethodOptions):
+        # Of several faces, and said in several calls: merged by key.
         checked["metadata"] = {**options.metadata, **checked["metadata"]}
     return replace(options, **checked)
 
@@ -193,16 +277,63 @@ def _mapping(name: str, value: Any) -> Mapping[str, Any]:
     return dict(value)
 
 
+def _labels(name: str, value: Any) -> Mapping[str, str]:
+    labels = _mapping(name, value)
+    if wrong := {k: v for k, v in labels.items() if not (isinstance(k, str) and isinstance(v, str))}:
+        raise TypeError(f"{name} must be a dict of texts by name, not {wrong!r}")
+    return labels
+
+
+def _groups(name: str, value: Any) -> Mapping[str, int]:
+    return {_text(name, k) or "": _count(1)(f"{name}[{k!r}]", v) for k, v in _mapping(name, value).items()}
+
+
+def _returns(name: str, value: Any) -> int | str:
+    if isinstance(value, str) and value not in ("streaming", "dynamic"):
+        raise ValueError(f'{name} must be a whole number, "streaming" or "dynamic", not {value!r}')
+    return value if isinstance(value, str) else _count(0)(name, value)
+
+
+def _optional(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
+    return lambda name, value: None if value is None else check(name, value)
+
+
+def _lifetime(name: str, value: Any) -> str | None:
+    if value not in (None, "detached", "non_detached"):
+        raise ValueError(f'{name} must be "detached" or None, not {value!r}')
+    return "detached" if value == "detached" else None
+
+
+def _strategy(name: str, value: Any) -> Any:
+    if isinstance(value, str) and value not in ("DEFAULT", "SPREAD"):
+        raise ValueError(f'{name} must be "DEFAULT", "SPREAD" or a strategy object, not {value!r}')
+    return value
+
+
 _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
+    "accelerator_type": _text,
+    "allow_out_of_order_execution": _flag,
+    "backpressure": _count(-1),
+    "concurrency_group": _text,
+    "concurrency_groups": _groups,
     "get_if_exists": _flag,
-    "max_concurrency": _count(1),
+    "label_selector": _labels,
+    "lifetime": _lifetime,
+    "max_calls": _count(0),
+    "max_concurrency": _optional(_count(1)),
+    "max_pending_calls": _count(-1),
     "max_restarts": _count(-1),
     "max_retries": _count(-1),
+    "max_task_retries": _count(-1),
+    "memory": _amount,
     "metadata": _mapping,
     "name": _text,
     "namespace": _text,
     "num_cpus": _amount,
-    "num_returns": _count(0),
+    "num_gpus": _amount,
+    "num_returns": _returns,
     "resources": _resources,
     "retry_exceptions": _retry,
+    "runtime_env": _mapping,
+    "scheduling_strategy": _strategy,
 }

@@ -42,7 +42,8 @@ _FIRST_RESULT: Final = _TASK.where(TASKS.c.digest.is_(None), TASKS.c.pointer.is_
 
 _CHUNK: Final = 500  # keys in one query, well below what any database allows
 _DECIDED: Final = {"max_retries", "metadata", "name", "num_returns", "retry_exceptions"}
-_ENGINE: Final = tuple([f.name for f in fields(TaskOptions) if f.name not in _DECIDED])
+_ENGINE: Final = tuple([f.name for f in fields(TaskOptions) if f.init and f.name not in _DECIDED])
+_USUAL: Final = TaskOptions()
 
 
 def one_task(number: int, key: Key) -> ColumnElement[bool]:
@@ -56,8 +57,10 @@ def heads_of(vault: Vault, tasks: Iterable[Task]) -> list[bytes]:
 
 
 def _head(vault: Vault, task: Task) -> bytes:
-    engine = {name: getattr(task.engine, name) for name in _ENGINE}
-    engine["resources"] = dict(task.engine.resources)
+    given = {name: getattr(task.engine, name) for name in _ENGINE}
+    engine = {name: value for name, value in given.items() if value != getattr(_USUAL, name)}
+    if "resources" in engine:
+        engine["resources"] = dict(task.engine.resources)
     # Plain containers, which are sealed ten times as fast as objects.
     return vault.seal_small((engine, task.retry.most, task.retry.errors, dict(task.metadata)))
 

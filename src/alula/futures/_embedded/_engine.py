@@ -19,7 +19,7 @@ from ...errors import (
 )
 from ...graph import Done, Failed
 from .._engine import ActorRef, Cluster, Feature, Settle
-from .._options import ActorOptions, TaskOptions
+from .._options import ActorOptions, MethodOptions, TaskOptions
 from .._refs import ObjectRef
 from .._remote import ActorType, Function
 from ._actors import ActorName, Call
@@ -194,10 +194,10 @@ class Embedded(Hub):
         inputs = self._inputs(blob, args, kwargs) if blob.refs else []
         with self.lock:
             self._check_alive()
-            refs = self.new_refs(options.num_returns or 1)
+            refs = self.new_refs(options.count or 1)
             self._tasks.add(Task(function, blob, options, refs, self._work()), inputs)
         self.loop.help()
-        return list(refs) if options.num_returns else []
+        return list(refs) if options.count else []
 
     def actor(
         self, cls: ActorType, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: ActorOptions
@@ -207,10 +207,8 @@ class Embedded(Hub):
             raise UnsupportedError("max_restarts of actors", self.name)
         blob = _arguments(args, kwargs)
         inputs = self._inputs(blob, args, kwargs)
-        made = to_blob((cls, options.max_concurrency))
+        made = to_blob((cls, options.max_concurrency or 1))
         named = _entry(self.namespace if options.namespace is None else options.namespace, options.name, made)
-        resources = {"CPU": options.num_cpus, **options.resources}
-        held = {name: amount for name, amount in resources.items() if amount}
         answer: list[Message] = []
 
         def accepted(message: Message) -> None:
@@ -226,7 +224,7 @@ class Embedded(Hub):
             self._actors_made += 1
             actor = self._maker + self._actors_made.to_bytes(8, "big")
             self._actors.made(actor, cls.name)
-            self.request(("actor",), actor, held, *named, reply=accepted)
+            self.request(("actor",), actor, dict(options.shape), *named, reply=accepted)
         name = ActorName(actor, cls.name, self._dropped)
         if options.name:
             self.loop.run_until(lambda: answer)
@@ -254,17 +252,17 @@ class Embedded(Hub):
         method: str,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-        options: TaskOptions,
+        options: MethodOptions,
     ) -> list[ObjectRef[Any]]:
         """Call a method of an actor; see `Engine.tell`."""
         blob = _arguments(args, kwargs)
         inputs = self._inputs(blob, args, kwargs) if blob.refs else []
         with self.lock:
             self._check_alive()
-            refs = self.new_refs(options.num_returns or 1)
-            self._actors.call(actor, Call(method, blob, refs, options.num_returns), inputs)
+            refs = self.new_refs(options.count or 1)
+            self._actors.call(actor, Call(method, blob, refs, options.count), inputs)
         self.loop.help()
-        return list(refs) if options.num_returns else []
+        return list(refs) if options.count else []
 
     def find(self, name: str, namespace: str | None) -> tuple[ActorRef, ActorType]:
         """Give the living actor of that name; see `Engine.find`."""

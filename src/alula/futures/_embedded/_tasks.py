@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import TaskCancelledError, WorkerCrashedError
 from .._errors import pack_error, unpack_error
-from .._options import TaskOptions
+from .._options import Shape, TaskOptions
 from .._remote import Function
 from ._values import ERROR, Blob, Ref
 from ._wire import Descriptor
@@ -37,8 +37,6 @@ _SLICE = 0.100  # s after which a lease is given back if others wait
 _BATCH_FDS = 200
 _BATCH_BYTES = 1 << 20
 _NO_RESOURCES_LIMIT = 16  # workers for tasks that hold nothing: as many as a small machine bears
-
-Shape = tuple[tuple[str, float], ...]
 
 
 class Task:
@@ -72,7 +70,7 @@ class Task:
         self.attempts = 0  # that have failed
         self.cancelled = False
         self.lease: Lease | None = None
-        self.shape: Shape = _shape(options)
+        self.shape: Shape = options.shape
 
     @property
     def name(self) -> str:
@@ -92,13 +90,6 @@ class Task:
     def alone(self) -> bool:
         """Whether it must be the only one that its worker has."""
         return self.attempts > 0 or not self.options.max_retries
-
-
-def _shape(options: TaskOptions) -> Shape:
-    if not options.resources:
-        return (("CPU", options.num_cpus),) if options.num_cpus else ()
-    amounts = {"CPU": options.num_cpus, **options.resources}
-    return tuple(sorted((name, amount) for name, amount in amounts.items() if amount))
 
 
 class Lease:
@@ -255,7 +246,7 @@ class Tasks:
             if key not in peer.shipped:
                 self._hub.ship(peer, task.function.definition)
             args = self._hub.parcels.encode(peer, task.args, fds)
-            batch.append((number, key, options.num_returns, args, options.name))
+            batch.append((number, key, options.count, args, options.name))
             size += task.args.size
         self._hub.send(peer, ("push", batch), fds)
         if peer.channel.broken:  # it died before it could read any of this

@@ -18,7 +18,7 @@ from ...errors import (
     suggest,
 )
 from .._engine import Cluster, Engine, Feature, Settle
-from .._options import ActorOptions, TaskOptions
+from .._options import ActorOptions, MethodOptions, TaskOptions
 from .._refs import ObjectRef
 from .._remote import ActorType, Definition, Function
 from ._errors import Retry, translate
@@ -138,7 +138,7 @@ class RayEngine(Engine):
             num_cpus=options.num_cpus,
             resources=dict(options.resources),
             max_restarts=options.max_restarts,
-            max_concurrency=options.max_concurrency,
+            max_concurrency=options.max_concurrency or 1,
             name=options.name,
             namespace=options.namespace,
         )
@@ -157,12 +157,12 @@ class RayEngine(Engine):
         method: str,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-        options: TaskOptions,
+        options: MethodOptions,
     ) -> list[ObjectRef[Any]]:
         """Call a method of an actor; see `Engine.tell`."""
         task = options.name or f"{actor.origin.task}.{method}"
-        call = self._alive(actor).raw.call.options(name=task, num_returns=options.num_returns)
-        raws = self._sent(partial(call.remote, method, options.num_returns, task), args, kwargs)
+        call = self._alive(actor).raw.call.options(name=task, num_returns=options.count)
+        raws = self._sent(partial(call.remote, method, options.count, task), args, kwargs)
         return _wrapped(raws, Origin(self._session, task))
 
     def find(self, name: str, namespace: str | None) -> tuple[RayActor, ActorType]:

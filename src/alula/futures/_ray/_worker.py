@@ -49,7 +49,7 @@ class How:
             options.name or name,
             options.num_cpus,
             tuple(options.resources.items()),
-            options.num_returns,
+            options.count,
             options.max_retries,
             (BaseException,) if retry is True else retry or (),
         )
