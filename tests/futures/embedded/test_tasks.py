@@ -51,7 +51,7 @@ class World:
         for callback in ref.settle(blob) or ():
             callback()
 
-    def encode(self, peer: Worker, blob: Blob, fds: list[Any]) -> Any:
+    def encode(self, peer: Worker, blob: Blob, fds: list[Any], ahead: int = 0) -> Any:
         return blob
 
     def decode(self, peer: Worker, encoded: Blob, fds: list[Any]) -> Blob:
@@ -82,8 +82,9 @@ class World:
         self.numbers += 1
         ref = Ref[Any](None, b"us", self.numbers)  # type: ignore[arg-type]  # no engine is needed here
         blob = Blob(0, b"args", inputs)
-        task = Task(function or NOTHING, blob, TaskOptions().merged(options), [ref])
-        self.tasks.add(task, list(inputs))
+        task = Task(function or NOTHING, blob, TaskOptions().merged(options), [ref], inputs)
+        self.tasks.meet(task.options.shape)
+        self.tasks.take(deque([task]))
         return ref
 
     def grant(self) -> Worker:

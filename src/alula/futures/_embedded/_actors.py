@@ -9,7 +9,7 @@ from ._values import ERROR, Blob, Ref
 from ._wire import Descriptor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ._hub import Hub
     from ._peers import Peer
@@ -67,7 +67,7 @@ class Call:
 
     def gives(self, ref: Ref[Any]) -> bool:
         """Whether a reference of ours is to one of its results."""
-        return self.refs[0].number <= ref.number <= self.refs[-1].number
+        return ref in self.refs
 
 
 class _Actor:
@@ -111,7 +111,7 @@ class Actors:
         elif message[0] == "gone":
             self._bury(state, message[2])
 
-    def call(self, actor: ActorName, call: Call, inputs: list[Ref[Any]]) -> None:
+    def call(self, actor: ActorName, call: Call, inputs: "Sequence[Ref[Any]]") -> None:
         """Queue a call behind the earlier ones of this process."""
         state = self._actors.get(actor.id)
         if state is None:

@@ -25,12 +25,10 @@ from .._remote import ActorType, Function
 from ._actors import ActorName, Call
 from ._hub import Hub, packed
 from ._tasks import Task
-from ._values import BODY, ERROR, Blob, Ref, to_blob
+from ._values import BODY, ERROR, NONE, Blob, Ref, to_arguments, to_blob
 from ._wire import Message
 
 __all__ = ["Embedded"]
-
-_NO_ARGS = to_blob(((), {}))
 
 
 class Embedded(Hub):
@@ -103,7 +101,7 @@ class Embedded(Hub):
             raise ObjectLostError(repr(ref), "it is of another session")
         return ref
 
-    def _inputs(self, blob: Blob, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Ref[Any]]:
+    def _inputs(self, blob: Blob, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sequence[Ref[Any]]:
         """Give the references that stand on their own; all those in `blob` must be of this session."""
         for ref in blob.refs:
             self._mine(ref)
@@ -119,6 +117,7 @@ class Embedded(Hub):
     def _await(self, refs: list[Ref[Any]], timeout: float | None) -> None:
         deadline = None if timeout is None else monotonic() + timeout
         seen = self._errors - 1  # look once at the start
+        self.take_submitted()
         self._before_wait()
         try:
             for ref in refs:
@@ -154,6 +153,7 @@ class Embedded(Hub):
             return False
 
         if not enough():
+            self.take_submitted()
             with self.waiting():
                 self.loop.run_until(enough, deadline)
         settled: list[ObjectRef[Any]] = [ref for ref in mine if ref.blob is not None]
@@ -190,13 +190,21 @@ class Embedded(Hub):
         """Start a task; see `Engine.submit`."""
         if function.definition.id not in self._functions:
             self.meet(function.definition)
-        blob = _arguments(args, kwargs)
-        inputs = self._inputs(blob, args, kwargs) if blob.refs else []
-        with self.lock:
+        if options.shape not in self._tasks.shapes:
+            with self.lock:
+                self._tasks.meet(options.shape)
+        if self._over is not None:
             self._check_alive()
-            refs = self.new_refs(options.count or 1)
-            self._tasks.add(Task(function, blob, options, refs, self._work()), inputs)
-        self.loop.help()
+        if args or kwargs:
+            blob = _arguments(args, kwargs)
+            inputs = self._inputs(blob, args, kwargs) if blob.refs else ()
+        else:
+            blob, inputs = NONE, ()
+        refs = self.new_refs(options.count or 1)
+        # Nothing above or here takes the lock: most tasks are submitted in a burst, and queued together.
+        self._submitted.append(Task(function, blob, options, refs, inputs, self._work()))
+        if not self.loop.help():
+            self.take_submitted()
         return list(refs) if options.count else []
 
     def actor(
@@ -256,7 +264,7 @@ class Embedded(Hub):
     ) -> list[ObjectRef[Any]]:
         """Call a method of an actor; see `Engine.tell`."""
         blob = _arguments(args, kwargs)
-        inputs = self._inputs(blob, args, kwargs) if blob.refs else []
+        inputs = self._inputs(blob, args, kwargs) if blob.refs else ()
         with self.lock:
             self._check_alive()
             refs = self.new_refs(options.count or 1)
@@ -307,10 +315,8 @@ class Embedded(Hub):
 
 
 def _arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Blob:
-    if not args and not kwargs:
-        return _NO_ARGS
     try:
-        return to_blob((args, kwargs))
+        return to_arguments(args, kwargs)
     except TypeError:
         for name, value in (*enumerate(args, 1), *kwargs.items()):
             to_blob(value, f"argument {name}")  # raises the same with a better name

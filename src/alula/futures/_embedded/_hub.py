@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import count
 from typing import Any
 
 from ...errors import NodeDiedError, OwnerDiedError
@@ -25,7 +26,7 @@ from ._actors import Actors
 from ._loop import Loop
 from ._parcels import Parcels
 from ._peers import Peer
-from ._tasks import Tasks
+from ._tasks import Task, Tasks
 from ._values import ERROR, Blob, Ref, to_blob
 from ._wire import Channel, Descriptor, Message
 
@@ -54,7 +55,8 @@ class Hub(Engine):
         self.peers: dict[int, Peer] = {}
         self.parcels = Parcels(self)
         self._control = Channel(control)
-        self._last = 0  # number of the newest reference
+        self._numbers = count(1)  # of the references that are made here
+        self._submitted: deque[Task] = deque()  # tasks that nobody has looked at yet
         self._errors = 0  # references that failed: `get` of a list looks at all when this moves
         self._due: deque[Callable[[], None]] = deque()  # callbacks of references that have settled
         self._settling = False
@@ -71,10 +73,16 @@ class Hub(Engine):
     # ---------------------------------------------------------------------------------- references
 
     def new_refs(self, count: int) -> list[Ref[Any]]:
-        """Make references that we own. The lock is held."""
-        first = self._last + 1
-        self._last += count
-        return [Ref(self, self.id, number) for number in range(first, first + count)]
+        """Make references that we own."""
+        return [Ref(self, self.id, next(self._numbers)) for _ in range(count)]
+
+    def take_submitted(self) -> None:
+        """Queue the tasks that were submitted; whoever waits for anything has done this before."""
+        if self._submitted:
+            with self.lock:
+                self._tasks.take(self._submitted)
+                if self._over is not None:
+                    self._tasks.fail_all(NodeDiedError(self._over))
 
     def settle(self, ref: Ref[Any], blob: Blob) -> None:
         """Give a reference its value and tell who waits for it. The lock is held."""
@@ -96,6 +104,7 @@ class Hub(Engine):
     def _cancel(self, owner: bytes, number: int, *, force: bool, recursive: bool) -> None:
         """Ask the task of a reference to end, or whoever knows it. The lock is held."""
         if owner == self.id:
+            self.take_submitted()
             ref = Ref[Any](self, owner, number)
             if not self._tasks.cancel(ref, force=force, recursive=recursive):
                 self._actors.cancel(ref, force=force)
@@ -212,6 +221,9 @@ class Hub(Engine):
             case "givenback":
                 if peer.lease is not None:
                     self._tasks.given_back(peer.lease, message[1], waits=message[2])
+            case "unknown":
+                if peer.lease is not None:
+                    self._tasks.unknown(peer.lease, message[1])
             case "settle":
                 _, owner, number, encoded = message
                 blob = self.parcels.decode(peer, encoded, fds)
@@ -230,6 +242,7 @@ class Hub(Engine):
 
     def _on_idle(self) -> float | None:
         """Before each wait for messages: how long it may last."""
+        self.take_submitted()
         return None
 
     # ------------------------------------------------------------------------------------- the end
@@ -243,6 +256,7 @@ class Hub(Engine):
         if self._over is not None:
             return
         self._over = why
+        self._tasks.take(self._submitted)
         error = NodeDiedError(why)
         self._tasks.fail_all(error)
         self._actors.fail_all(error)

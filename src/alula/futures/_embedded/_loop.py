@@ -47,7 +47,7 @@ class Loop:
     Parameters
     ----------
     on_idle
-        Called before each wait, without the lock: s that it may last, None for no limit.
+        Called by the leader before each wait, without the lock: s that it may last, None for no limit.
     on_error
         Called with the lock when a message could not be handled, which should not happen: what is
         known may be wrong from then on.
@@ -185,23 +185,33 @@ class Loop:
                 self._follow(done, deadline)
         return True
 
-    def help(self) -> None:
+    def help(self) -> bool:
         """Do the I/O that is due, if nobody has for a moment; called by whoever has made work.
 
         Only a thread that does so without a pause gets to it: the background thread would have to wrest
         the interpreter from it for each of its steps, while the workers have nothing to do.
+
+        Returns
+        -------
+        bool
+            Whether what was made may wait for the next turn, which will be soon: of this thread, if it
+            goes on like this, or of the next one that leads, which looks before it sleeps.
         """
         now = monotonic()
         self._burst = self._burst + 1 if now - self._busy < _PAUSE else 0
         self._busy = now
-        if self._burst < _BURST or now - self._last_led < _PAUSE or self._leader == threading.get_ident():
-            return
+        if self._burst < _BURST or self._leader == threading.get_ident():
+            return False
+        if now - self._last_led < _PAUSE:
+            return not self._lead.locked()
         with self.shield:
             if self._take_lead(ask=True):
                 try:
                     self._turn(0)
                 finally:
                     self._leave_lead()
+                return True
+        return False
 
     def _lead_until(self, done: Callable[[], Any], deadline: float | None) -> bool:
         """Lead until it is done, or the time is over, or a signal waits; False if another leads."""

@@ -2,7 +2,8 @@
 
 A value travels with all references that are nested in it, however deeply, each once: those that are
 ready with their values, those that are pending as names. Whoever sends a pending reference lends it: he
-sends its value after it, to each process once. What comes home to its owner is the same reference.
+sends its value after it, to each process once, unless that process is the one that makes it. What comes
+home to its owner is the same reference.
 """
 
 from collections.abc import Callable
@@ -12,13 +13,16 @@ from weakref import WeakValueDictionary
 
 from ._peers import Peer
 from ._segments import Segment
-from ._values import SEGMENT, Blob, Ref
+from ._values import NONE, SEGMENT, Blob, Ref
 from ._wire import Descriptor, Message
 
 if TYPE_CHECKING:
     from ._hub import Hub
 
 __all__ = ["Parcels"]
+
+
+_MADE_THERE = 3  # entries of a reference that its receiver makes; 2 if it is pending, more with its value
 
 
 class Parcels:
@@ -28,8 +32,13 @@ class Parcels:
         self._hub = hub
         self._lent: WeakValueDictionary[int, Ref[Any]] = WeakValueDictionary()  # ours, lent while pending
 
-    def encode(self, peer: Peer, blob: Blob, fds: list[Descriptor]) -> Message:
-        """Give a value in the form in which it is sent; descriptors go into `fds`."""
+    def encode(self, peer: Peer, blob: Blob, fds: list[Descriptor], ahead: int = 0) -> Message:
+        """Give a value in the form in which it is sent; descriptors go into `fds`.
+
+        `ahead` is the number of a pending reference of ours that the peer itself is making.
+        """
+        if blob is NONE:
+            return ()
         data = blob.data if blob.kind != SEGMENT else _sent(blob, fds)
         if not blob.refs:
             return blob.kind, data
@@ -43,7 +52,12 @@ class Parcels:
             return places[ref]
 
         nested = list(map(place, blob.refs))
-        table = [self._encode_ref(peer, ref, place, fds) for ref in order]  # which grows on the way
+        table: list[Message] = []
+        for ref in order:  # which grows on the way
+            if ahead and ref.number == ahead and ref.owner == self._hub.id and ref.blob is None:
+                table.append((ref.owner, ahead, True))
+            else:
+                table.append(self._encode_ref(peer, ref, place, fds))
         return blob.kind, data, nested, table
 
     def _encode_ref(
@@ -74,24 +88,28 @@ class Parcels:
 
     def decode(self, peer: Peer, encoded: Message, fds: list[Descriptor]) -> Blob:
         """Take a value out of a message."""
+        if not encoded:
+            return NONE
         kind, data = encoded[0], encoded[1]
         if kind == SEGMENT:
             data = _received(kind, data, fds)
         if len(encoded) == 2:
             return Blob(kind, data)
         _, _, nested, table = encoded
-        refs = [self._named(peer, entry[0], entry[1], pending=len(entry) == 2) for entry in table]
+        refs = [self._named(peer, len(entry), entry[0], entry[1]) for entry in table]
         for ref, entry in zip(refs, table, strict=True):
-            if len(entry) > 2 and ref.blob is None:
+            if len(entry) > _MADE_THERE and ref.blob is None:
                 _, _, inner, content, places = entry
                 ref.blob = Blob(inner, _received(inner, content, fds), tuple([refs[i] for i in places]))
         return Blob(kind, data, tuple([refs[i] for i in nested]))
 
-    def _named(self, peer: Peer, owner: bytes, number: int, *, pending: bool) -> Ref[Any]:
+    def _named(self, peer: Peer, form: int, owner: bytes, number: int) -> Ref[Any]:
         if owner == self._hub.id and (ours := self._lent.get(number)) is not None:
             return ours
-        if not pending:
+        if form > _MADE_THERE:
             return Ref(self._hub, owner, number)
+        if form == _MADE_THERE:
+            return peer.making.setdefault(number, Ref(self._hub, owner, number))
         borrowed = peer.borrowed.get((owner, number))
         if borrowed is None:
             borrowed = peer.borrowed[owner, number] = Ref(self._hub, owner, number)

@@ -7,7 +7,7 @@ from ._wire import Channel
 if TYPE_CHECKING:
     from .._remote import Definition
     from ._tasks import Lease
-    from ._values import Ref
+    from ._values import Blob, Ref
 
 __all__ = ["Peer"]
 
@@ -23,13 +23,17 @@ class Peer:
         Functions that we have from it, by id.
     borrowed
         Pending references it sent us, whose values it will send when they are there.
+    making
+        References of its own that it passed to tasks which follow here those that make them, by number.
+    latest
+        Number and value of the last result that it was sent, if that is small.
     lending
         Pending references we sent it; each value is sent once.
     lease
         What we use it for, if it was lent to us.
     """
 
-    __slots__ = ("borrowed", "channel", "id", "lease", "lending", "shipped", "taught")
+    __slots__ = ("borrowed", "channel", "id", "latest", "lease", "lending", "making", "shipped", "taught")
 
     def __init__(self, number: int, channel: Channel) -> None:
         self.id = number
@@ -37,5 +41,7 @@ class Peer:
         self.shipped: set[bytes] = set()
         self.taught: dict[bytes, Definition] = {}
         self.borrowed: dict[tuple[bytes, int], Ref[Any]] = {}
+        self.making: dict[int, Ref[Any]] = {}
+        self.latest: tuple[int, Blob] | None = None
         self.lending: set[tuple[bytes, int]] = set()
         self.lease: Lease | None = None

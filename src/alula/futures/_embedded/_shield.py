@@ -64,8 +64,7 @@ class Shield:
         # From here on `_keep` passes signals on, so this may be left at any step.
         if not self._depth and self._before is not None:
             pending, self.pending = self.pending, False
-            if not self._stays and _signal.getsignal(_SIGINT) is self._ours:
-                _signal.signal(_SIGINT, self._before)
+            self._put_back(self._before)
             if pending:
                 self._before(_SIGINT, None)
 
@@ -73,8 +72,13 @@ class Shield:
         if self._depth:
             self.pending = True
             self._on_signal()
-        elif self._before is not None:
+        elif self._before is not None:  # between two steps of entering or leaving
+            self._put_back(self._before)
             self._before(number, frame)
+
+    def _put_back(self, handler: Callable[[int, FrameType | None], Any]) -> None:
+        if not self._stays and _signal.getsignal(_SIGINT) is self._ours:
+            _signal.signal(_SIGINT, handler)
 
 
 class Guard:

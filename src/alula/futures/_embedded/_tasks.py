@@ -5,13 +5,16 @@ tasks as it will work through in about ten milliseconds, judged by how long the 
 that neither side waits for the other. A worker that finds itself busy for longer, or waiting inside a
 task, gives back what it has not started; so nothing is ever queued behind a long task.
 
+The first task that waits for another one's value, and for nothing else, may run ahead: it is pushed
+behind that other one to the same worker, which has the value at hand, so a chain needs no round trips.
+
 When a worker dies with several tasks, nobody can tell which of them it was: all of them are run again,
 from then on one at a time, and only a task that was alone with a dying worker can fail because of it.
 """
 
 import warnings
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -43,16 +46,18 @@ class Task:
     """One task that we own and that has no result yet."""
 
     __slots__ = (
+        "after",
         "args",
         "attempts",
         "cancelled",
         "function",
+        "inputs",
         "lease",
         "missing",
+        "next",
         "options",
         "parent",
         "refs",
-        "shape",
     )
 
     def __init__(
@@ -61,16 +66,19 @@ class Task:
         args: Blob,
         options: TaskOptions,
         refs: list[Ref[Any]],
+        inputs: Sequence[Ref[Any]] = (),
         parent: object = None,
     ) -> None:
         """Make a task; `parent` is the work inside which it was submitted, if it was."""
         self.function, self.args, self.options, self.refs = function, args, options, refs
+        self.inputs = inputs  # until it is queued
         self.parent = parent
         self.missing = 0  # inputs that are pending
         self.attempts = 0  # that have failed
         self.cancelled = False
         self.lease: Lease | None = None
-        self.shape: Shape = options.shape
+        self.next: Task | None = None  # the first that was submitted with its value as an input
+        self.after = 0  # the number of the task that it is the next of
 
     @property
     def name(self) -> str:
@@ -84,7 +92,7 @@ class Task:
 
     def gives(self, ref: Ref[Any]) -> bool:
         """Whether a reference of ours is to one of its results."""
-        return self.refs[0].number <= ref.number <= self.refs[-1].number
+        return ref in self.refs
 
     @property
     def alone(self) -> bool:
@@ -126,6 +134,17 @@ class Lease:
             return False
         return len(inflight) > 1 or not next(iter(inflight.values())).alone
 
+    def takes_ahead(self, task: Task) -> bool:
+        """Whether a task may be pushed behind the one in flight here for whose value it waits."""
+        return (
+            task.missing == 1
+            and task.lease is None
+            and not task.cancelled
+            and task.options.shape == self.shape
+            and not (self.busy or self.retiring)
+            and self.takes(task)
+        )
+
 
 class _Shape:
     """Queue and workers for tasks of one shape."""
@@ -151,11 +170,12 @@ class Tasks:
     def __init__(self, hub: "Hub", total: Mapping[str, float]) -> None:
         self._hub = hub
         self._total = total
-        self._shapes: dict[Shape, _Shape] = {}
+        self.shapes: dict[Shape, _Shape] = {}
         self._tasks: dict[int, Task] = {}  # by number, those without a result
         self._cost: dict[bytes, float] = {}  # s that a function took lately
         self._reclaim = False
         self._collecting = False  # a message is being handled: tasks that get ready are pushed together
+        self._late: list[tuple[Task, Task]] = []  # tasks that may follow another to its worker
 
     @property
     def pending(self) -> bool:
@@ -166,15 +186,45 @@ class Tasks:
         """Nobody can submit that function again."""
         self._cost.pop(function, None)
 
-    def add(self, task: Task, inputs: list[Ref[Any]]) -> None:
-        """Take a new task; it is queued when its inputs have their values."""
-        if task.shape not in self._shapes:
-            self._shapes[task.shape] = _Shape(task.shape, self._limit(task.shape))
-        self._tasks[task.number] = task
+    def meet(self, shape: Shape) -> None:
+        """See a shape for the first time."""
+        if shape not in self.shapes:
+            self.shapes[shape] = _Shape(shape, self._limit(shape))
+
+    def take(self, submitted: deque[Task]) -> None:
+        """Take new tasks; each is queued when its inputs have their values."""
+        self._collecting = True
+        try:
+            while submitted:
+                self._add(submitted.popleft())
+        finally:
+            self._collecting = False
+        self._pump_all()
+        if self._late:
+            self._push_late()
+
+    def _push_late(self) -> None:
+        """Push those that wait for a task that was in flight before they came."""
+        late, self._late = self._late, []
+        batches: dict[Lease, deque[Task]] = {}
+        for task, source in late:
+            if source.lease is not None and source.lease.takes_ahead(task):
+                batches.setdefault(source.lease, deque()).append(task)
+        for lease, tasks in batches.items():
+            self._fill(lease, tasks)
+
+    def _add(self, task: Task) -> None:
+        self._tasks[task.refs[0].number] = task
+        inputs, task.inputs = task.inputs, ()
         for ref in inputs:
             if ref.blob is None:
                 task.missing += 1
                 ref.on_settled(partial(self._input_settled, task, ref))
+                source = self._tasks.get(ref.number)
+                if source is not None and source.next is None and source.refs[0] is ref:
+                    source.next, task.after = task, ref.number
+                    if source.lease is not None:
+                        self._late.append((task, source))
             elif ref.blob.kind == ERROR:
                 self._finish(task, [_not_computed(ref.blob, task)] * len(task.refs))
                 return
@@ -201,11 +251,11 @@ class Tasks:
             return
         if ref.blob.kind == ERROR:
             self._finish(task, [_not_computed(ref.blob, task)] * len(task.refs))
-        elif not task.missing:
+        elif not task.missing and task.lease is None:  # else it ran ahead
             self._enqueue(task)
 
     def _enqueue(self, task: Task) -> None:
-        shape = self._shapes[task.shape]
+        shape = self.shapes[task.options.shape]
         shape.queue.append(task)
         if self._collecting:
             return
@@ -237,17 +287,26 @@ class Tasks:
         fds: list[Descriptor] = []
         size = 0
         peer = lease.peer
-        while queue and lease.takes(queue[0]) and len(fds) < _BATCH_FDS and size < _BATCH_BYTES:
-            task = queue.popleft()
+        encode = self._hub.parcels.encode
+        task: Task | None = None  # the next one, if it follows the last one
+        while len(fds) < _BATCH_FDS and size < _BATCH_BYTES:
+            if task is None:
+                if not (queue and lease.takes(queue[0])):
+                    break
+                task = queue.popleft()
             key, number, options = task.function.definition.id, task.refs[0].number, task.options
             task.lease = lease
             lease.inflight[number] = task
             lease.load += self._cost.get(key, _AHEAD)
             if key not in peer.shipped:
                 self._hub.ship(peer, task.function.definition)
-            args = self._hub.parcels.encode(peer, task.args, fds)
-            batch.append((number, key, options.count, args, options.name))
+            ahead = task.after if task.missing else 0
+            args = encode(peer, task.args, fds, ahead)
+            batch.append((number, key, options.count, args, options.name, ahead))
             size += task.args.size
+            task = task.next
+            if task is not None and not lease.takes_ahead(task):
+                task = None
         self._hub.send(peer, ("push", batch), fds)
         if peer.channel.broken:  # it died before it could read any of this
             self._take_back(lease, [number for number, *_ in batch])
@@ -270,7 +329,7 @@ class Tasks:
 
     def _give_up(self, lease: Lease) -> None:
         lease.peer.lease = None
-        self._shapes[lease.shape].leases.remove(lease)
+        self.shapes[lease.shape].leases.remove(lease)
         self._hub.tell_node(("return", lease.peer.id))
         self._reclaim = False
 
@@ -281,7 +340,7 @@ class Tasks:
 
     def give_back_idle(self) -> None:
         """Give back every worker that has nothing to do."""
-        for shape in self._shapes.values():
+        for shape in self.shapes.values():
             for lease in list(shape.leases):
                 if not lease.inflight:
                     self._give_up(lease)
@@ -301,7 +360,10 @@ class Tasks:
                 key = task.function.definition.id
                 functions.add(key)
                 lease.load -= self._cost.get(key, _AHEAD)
-                self._result(task, blobs)
+                if task.missing and not task.cancelled:
+                    task.lease = None  # the one before it has failed, and is tried again
+                else:
+                    self._result(task, blobs)
         self._collecting = False
         for key in functions:
             self._note_cost(key, seconds / len(results), len(results))
@@ -318,7 +380,7 @@ class Tasks:
         self._cost[function] = seconds + 0.8**times * (known - seconds)
 
     def _pump_all(self) -> None:
-        for shape in self._shapes.values():
+        for shape in self.shapes.values():
             if shape.queue:
                 self._pump(shape)
 
@@ -329,7 +391,7 @@ class Tasks:
 
     def _retried(self, task: Task, blob: Blob) -> bool:
         wanted = task.options.retry_exceptions
-        if not wanted or task.cancelled or not self._attempts_left(task):
+        if not wanted or task.cancelled or not self._attempts_left(task) or task.number not in self._tasks:
             return False
         if isinstance(wanted, tuple) and not isinstance(_unpacked(blob), wanted):
             return False
@@ -346,10 +408,10 @@ class Tasks:
         lease.busy = True
         lease.waiting = lease.waiting or waits
         self._take_back(lease, numbers)
-        self._pump(self._shapes[lease.shape])
+        self._pump(self.shapes[lease.shape])
 
     def _take_back(self, lease: Lease, numbers: list[int]) -> None:
-        queue = self._shapes[lease.shape].queue
+        queue = self.shapes[lease.shape].queue
         for number in reversed(numbers):
             task = lease.inflight.pop(number, None)
             if task is None:
@@ -358,21 +420,31 @@ class Tasks:
             lease.load -= self._cost.get(task.function.definition.id, _AHEAD)
             if task.cancelled:
                 self._finish_cancelled(task)
-            else:
+            elif not task.missing and number in self._tasks:
                 queue.appendleft(task)
+
+    def unknown(self, lease: Lease, numbers: list[int]) -> None:
+        """A worker gives back tasks that came too late to follow another: it has that value no more."""
+        self._take_back(lease, numbers)
+        self._pump(self.shapes[lease.shape])
+        if not lease.inflight and self._reclaim:
+            self._give_up(lease)
 
     def lost(self, lease: Lease, how: str) -> None:
         """A worker has died: its tasks are tried again, if they may be."""
-        shape = self._shapes[lease.shape]
+        shape = self.shapes[lease.shape]
         shape.leases.remove(lease)
         for task in lease.inflight.values():
             task.lease = None
             left = self._attempts_left(task)
             task.attempts += 1
+            if task.number not in self._tasks:  # an input has failed meanwhile
+                continue
             if task.cancelled:
                 self._finish_cancelled(task)
             elif left:
-                shape.queue.append(task)
+                if not task.missing:
+                    shape.queue.append(task)
             else:
                 error = WorkerCrashedError(task.name, task.attempts, how)
                 self._finish(task, [Blob(ERROR, pack_error(error))] * len(task.refs))
@@ -407,7 +479,7 @@ class Tasks:
             else:
                 self._hub.send(task.lease.peer, ("cancel", task.number, recursive))
             return
-        shape = self._shapes[task.shape]
+        shape = self.shapes[task.options.shape]
         if task in shape.queue:
             shape.queue.remove(task)
             self._pump(shape)  # another is the first now

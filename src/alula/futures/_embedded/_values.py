@@ -9,8 +9,9 @@ There is therefore no protocol for borrowing: every holder of a reference holds 
 ones as bytes, large ones as a descriptor of memory that the kernel frees after the last of them.
 """
 
+import pickle
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,15 +24,29 @@ from ._segments import write_segment
 if TYPE_CHECKING:
     from .._engine import Engine
 
-__all__ = ["BODY", "ERROR", "INLINE", "NONE", "PACKED", "SEGMENT", "Blob", "Ref", "to_blob"]
+__all__ = [
+    "BODY",
+    "CALL",
+    "ERROR",
+    "INLINE",
+    "NONE",
+    "PACKED",
+    "SEGMENT",
+    "Blob",
+    "Ref",
+    "arguments_of",
+    "to_arguments",
+    "to_blob",
+]
 
 T = TypeVar("T")
 
 INLINE = 100 * 1024
 """Bytes up to which a value travels inside messages."""
 
-BODY, PACKED, SEGMENT, ERROR = 0, 1, 2, 3
-"""A pickle; pickle and buffers in one run of bytes; the same in shared memory; a carried error."""
+BODY, PACKED, SEGMENT, ERROR, CALL = 0, 1, 2, 3, 4
+"""A pickle; pickle and buffers in one run of bytes; the same in shared memory; a carried error; the
+arguments of a call whose references stand beside the pickle."""
 
 
 class Blob:
@@ -59,6 +74,8 @@ class Blob:
 
     def load(self) -> Any:
         """Unpickle: each call gives a value of its own, its arrays read-only; an error is raised."""
+        if self is NONE:
+            return None
         if self.kind == BODY:
             if not self.refs:
                 return load(self.data)
@@ -103,6 +120,51 @@ def _sized(parts: Parts, refs: "list[Ref[Any]]") -> Blob:
     if parts.buffers:
         return Blob(PACKED, pack(parts), tuple(refs))
     return Blob(BODY, parts.body, tuple(refs))
+
+
+def to_arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Blob:
+    """Pickle the arguments of a call; plain values and references, the usual ones, without a detour.
+
+    Raises
+    ------
+    TypeError
+        If they cannot be pickled.
+    """
+    if not args and not kwargs:
+        return NONE
+    places: list[tuple[int | str, int]] = []
+    refs: list[Ref[Any]] = []
+    plain: list[Any] = list(args)
+    for i, value in enumerate(args):
+        if type(value) is Ref:
+            places.append((i, len(refs)))
+            refs.append(value)
+            plain[i] = None
+        elif not is_plain(value):
+            return to_blob((args, kwargs))
+    named = dict(kwargs)
+    for name, value in kwargs.items():
+        if type(value) is Ref:
+            places.append((name, len(refs)))
+            refs.append(value)
+            named[name] = None
+        elif not is_plain(value):
+            return to_blob((args, kwargs))
+    body = pickle.dumps((plain, named, places), 5)
+    return Blob(CALL, body, tuple(refs)) if len(body) <= INLINE else to_blob((args, kwargs))
+
+
+def arguments_of(blob: Blob) -> tuple[Sequence[Any], dict[str, Any]]:
+    """Give the arguments of a call, with the references in their places."""
+    if blob is NONE:
+        return (), {}
+    if blob.kind != CALL:
+        args, kwargs = blob.load()
+        return args, kwargs
+    args, kwargs, places = load(blob.data)
+    for place, index in places:
+        (args if isinstance(place, int) else kwargs)[place] = blob.refs[index]
+    return args, kwargs
 
 
 # ------------------------------------------------------------------------------ references in pickles

@@ -18,7 +18,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from time import monotonic
+from types import CoroutineType
 from typing import Any, NoReturn
 
 from ..._core._gates import gate
@@ -28,7 +30,7 @@ from .._errors import pack_error, pack_task_error
 from .._remote import ActorType, Definition, learn
 from ._engine import Embedded
 from ._peers import Peer
-from ._values import ERROR, NONE, Blob, Ref, to_blob
+from ._values import ERROR, NONE, SEGMENT, Blob, Ref, arguments_of, to_blob
 from ._wire import Descriptor, Message
 
 __all__ = ["main"]
@@ -144,7 +146,11 @@ class Worker(Embedded):
         results = self._results.get(work.peer)
         if results is None:
             results = self._results[work.peer] = _Results(now, [], [])
-        encoded = [self.parcels.encode(work.peer, blob, results.fds) for blob in blobs]
+        peer = work.peer
+        encoded = [self.parcels.encode(peer, blob, results.fds) for blob in blobs]
+        peer.latest = (work.number, blobs[0]) if blobs[0].kind != SEGMENT else None
+        if peer.making and (ref := peer.making.pop(work.number, None)) is not None:
+            self.settle(ref, blobs[0])
         results.items.append((work.number, encoded))
         results.seconds += seconds
         # Results wait for others only if the next will be there soon, as those of its function were.
@@ -169,21 +175,23 @@ class Worker(Embedded):
         return self._called(getattr(self._actor, work.what), work)
 
     def _called(self, function: Callable[..., Any], work: _Work) -> list[Blob]:
-        args, kwargs = work.args.load()
+        args, kwargs = arguments_of(work.args)
         if work.args.refs:
             for ref in (*args, *kwargs.values()):
                 if isinstance(ref, Ref) and ref.blob is not None and ref.blob.kind == ERROR:
                     return work.fail(ref.blob)
-            args = tuple([self._value(arg) for arg in args])
+            args = [self._value(arg) for arg in args]
             kwargs = {name: self._value(arg) for name, arg in kwargs.items()}
         self._in_body = True
         if self._interrupted is work:  # it was cancelled while its arguments were unpickled
             raise KeyboardInterrupt
         value = function(*args, **kwargs)
-        if inspect.iscoroutine(value):
+        if isinstance(value, CoroutineType):
             value = self._run_coroutine(value)
         self._in_body = False
         del args, kwargs
+        if work.returns == 1:
+            return [to_blob(value)]
         return [to_blob(item) for item in _split(value, work)] if work.returns else [NONE]
 
     def _value(self, arg: Any) -> Any:
@@ -207,7 +215,7 @@ class Worker(Embedded):
             assert isinstance(cls, ActorType)
             work.name = f"{cls.name}.__init__"
             try:
-                args, kwargs = work.args.load()
+                args, kwargs = arguments_of(work.args)
                 self._actor = cls.target(
                     *[self._value(a) for a in args], **{k: self._value(v) for k, v in kwargs.items()}
                 )
@@ -235,8 +243,11 @@ class Worker(Embedded):
         """Take an order of another process; the lock is held."""
         match message[0]:
             case "push":
-                for number, key, returns, args, name in message[1]:
+                for number, key, returns, args, name, ahead in message[1]:
                     blob = self.parcels.decode(peer, args, fds)
+                    if ahead and not self._makes(peer, ahead):
+                        self.send(peer, ("unknown", [number]))
+                        continue
                     what = peer.taught[key]
                     name = name or what.name
                     work = _Work(peer, number, what, returns, blob, name, self._run_task, True)
@@ -259,6 +270,17 @@ class Worker(Embedded):
                 self._exiting = True
             case other:
                 raise ValueError(f"unknown order {other!r}")
+
+    def _makes(self, peer: Peer, number: int) -> bool:
+        """Whether a value that a task needs is being made here, or has been just now."""
+        if peer.latest is not None and peer.latest[0] == number:
+            self.settle(peer.making.pop(number), peer.latest[1])
+            return True
+        for work in chain(reversed(self._inbox), (self._current,)):
+            if work is not None and work.number == number and work.peer is peer:
+                return True
+        peer.making.pop(number, None)
+        return False
 
     def _take_call(self, work: _Work, made: object) -> None:
         """Put a call of the actor in its place: whoever made the actor comes first."""
@@ -317,11 +339,13 @@ class Worker(Embedded):
             returned[self._current.peer] = []
         for work in [work for work in self._inbox if work.is_task]:
             self._inbox.remove(work)
+            work.peer.making.pop(work.number, None)
             returned.setdefault(work.peer, []).append(work.number)
         for peer, numbers in returned.items():
             self.send(peer, ("givenback", numbers, waits))
 
     def _on_idle(self) -> float | None:
+        self.take_submitted()
         if self._current is None or not (self._inbox or self._results):
             return None
         with self.lock.bare:
@@ -372,8 +396,6 @@ class Worker(Embedded):
 
 
 def _split(value: Any, work: _Work) -> list[Any]:
-    if work.returns == 1:
-        return [value]
     values = list(value) if inspect.isgenerator(value) or isinstance(value, (tuple, list)) else None
     if values is None or len(values) != work.returns:
         found = f"{len(values)} values" if values is not None else f"a {type(value).__name__}"
