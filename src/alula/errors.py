@@ -8,12 +8,28 @@ AlulaError
 │  ├─ TaskError                           the task's own code raised; also an instance of its class
 │  ├─ TaskCancelledError                  the task was cancelled before it had a result
 │  ├─ WorkerCrashedError                  its process died, and no retries were left
+│  │  └─ OutOfMemoryError                 because the machine ran out of memory
 │  ├─ NodeDiedError                       the engine itself is gone: the session is over
-│  ├─ ActorDiedError                      the actor is dead for good
+│  ├─ EngineError                         the engine failed in a way that has no name of its own
+│  │  └─ StreamingGeneratorReplayInconsistentError  a generator gave another count when run again
+│  ├─ TaskUnschedulableError              no machine may run the task as it asks
+│  ├─ RuntimeEnvSetupError                the environment that it asks for cannot be made
+│  ├─ UnserializableException             an error arrived and could not be read
+│  ├─ ActorError
+│  │  ├─ ActorDiedError                   the actor is dead for good
+│  │  ├─ ActorUnavailableError            it cannot be reached now; the call may have run
+│  │  ├─ ActorUnschedulableError          no machine may run it as it asks
+│  │  ├─ PendingCallsLimitExceeded        too many calls of one process wait for it
+│  │  └─ ActorAlreadyExistsError (ValueError)  a living one has that name
 │  ├─ ObjectLostError                     a value existed and cannot be had any more
-│  │  └─ OwnerDiedError                   because the process that owned it died
+│  │  ├─ OwnerDiedError                   because the process that owned it died
+│  │  ├─ ObjectReconstructionFailedError  because it cannot be computed again
+│  │  ├─ ObjectFetchTimedOutError         because no machine that has it answered
+│  │  ├─ ObjectFreedError                 because somebody freed it by hand
+│  │  └─ ReferenceCountingAssertionError (AssertionError)  because of a fault in the engine
+│  ├─ ObjectStoreFullError                no room for a value in shared memory, nor by spilling
+│  ├─ OutOfDiskError                      no room on the disk that values are spilled to
 │  ├─ GetTimeoutError (TimeoutError)      a value was not there in time; it may still come
-│  ├─ ActorAlreadyExistsError (ValueError)
 │  └─ UnsupportedError (NotImplementedError)  this engine cannot do that
 ├─ GraphError
 │  ├─ CycleError (ValueError)             a node needs itself
@@ -53,11 +69,15 @@ from typing import Any, Self
 __all__ = [
     "ActorAlreadyExistsError",
     "ActorDiedError",
+    "ActorError",
+    "ActorUnavailableError",
+    "ActorUnschedulableError",
     "AlulaError",
     "ArtifactNotFoundError",
     "CommandError",
     "CycleError",
     "DeployError",
+    "EngineError",
     "ExecutorAliveError",
     "FencedError",
     "FutureError",
@@ -69,17 +89,29 @@ __all__ = [
     "MissingExtraError",
     "NameNotFoundError",
     "NodeDiedError",
+    "ObjectFetchTimedOutError",
+    "ObjectFreedError",
     "ObjectLostError",
+    "ObjectReconstructionFailedError",
+    "ObjectStoreFullError",
+    "OutOfDiskError",
+    "OutOfMemoryError",
     "OwnerDiedError",
+    "PendingCallsLimitExceeded",
+    "ReferenceCountingAssertionError",
+    "RuntimeEnvSetupError",
     "RuntimeTaskError",
     "SealError",
     "SettingError",
     "StoreError",
     "StoreUnavailableError",
+    "StreamingGeneratorReplayInconsistentError",
     "TaskCancelledError",
     "TaskError",
     "TaskNotFoundError",
+    "TaskUnschedulableError",
     "UnknownNodeError",
+    "UnserializableException",
     "UnsupportedError",
     "WorkerCrashedError",
     "WorkflowCancellationError",
@@ -272,29 +304,138 @@ class WorkerCrashedError(FutureError):
     """The process that ran the task died, and no retries were left; its code raised nothing."""
 
     def __init__(self, task: str, attempts: int, how: str) -> None:
-        times = "once" if attempts == 1 else f"{attempts} times"
         super().__init__(
-            f"the worker process running {task} {how}; it was tried {times}. "
+            f"{self._what(task, attempts, how)} "
             "A native crash, the kernel's out-of-memory killer or os._exit() does that; "
             "max_retries= allows more attempts"
         )
         self.task, self.attempts, self.how = task, attempts, how
 
+    @staticmethod
+    def _what(task: str, attempts: int, how: str) -> str:
+        times = "once" if attempts == 1 else f"{attempts} times"
+        return f"the worker process running {task} {how}; it was tried {times}."
+
+
+class OutOfMemoryError(WorkerCrashedError):
+    """The process that ran the task was ended, because the machine ran out of memory."""
+
+    def __init__(self, task: str, attempts: int) -> None:
+        how = "was ended because the machine ran out of memory"
+        FutureError.__init__(
+            self,
+            f"{self._what(task, attempts, how)} Let fewer such tasks run at once, with a higher num_cpus= "
+            "or with memory=, or give each less to do",
+        )
+        self.task, self.attempts, self.how = task, attempts, how
+
 
 class NodeDiedError(FutureError):
-    """The engine's own process is gone: no task can run, and every pending value is lost."""
+    """The engine's own process is gone: no task can run, and every pending value is lost.
+
+    Only of the session's own: a task that is lost with another machine of a cluster is a
+    `WorkerCrashedError` when its retries are used up.
+    """
 
     def __init__(self, why: str) -> None:
         super().__init__(f"the engine is gone ({why}); call alula.init() to start a new session")
         self.why = why
 
 
-class ActorDiedError(FutureError):
+class EngineError(FutureError):
+    """The engine failed in a way that has no name of its own; the text is all that is known."""
+
+    def __init__(self, task: str, why: str) -> None:
+        super().__init__(f"{task} failed inside the engine: {why}")
+        self.task, self.why = task, why
+
+
+class StreamingGeneratorReplayInconsistentError(EngineError):
+    """A generator was run again, for values that were lost, and did not give as many as before."""
+
+    def __init__(self, task: str, why: str) -> None:
+        super().__init__(task, f"{why}; a generator that may be run again has to give the same each time")
+        self.why = why
+
+
+class TaskUnschedulableError(FutureError):
+    """No machine may run the task as it asks; unlike one that has to wait for resources."""
+
+    def __init__(self, task: str, why: str) -> None:
+        super().__init__(
+            f"{task} can run nowhere: {why}; alula.nodes() lists the machines, and a strategy with "
+            "soft=True takes another one"
+        )
+        self.task, self.why = task, why
+
+
+class RuntimeEnvSetupError(FutureError):
+    """The environment that a task or an actor asks for cannot be made; its code did not run."""
+
+    def __init__(self, task: str, why: str) -> None:
+        super().__init__(f"the runtime_env of {task} cannot be set up: {why}")
+        self.task, self.why = task, why
+
+
+class UnserializableException(FutureError):
+    """A task failed with an error that could be sent and not be read: only its text has arrived."""
+
+    def __init__(self, task: str, text: str) -> None:
+        super().__init__(f"{task} failed with an error that cannot be unpickled here:\n{text}")
+        self.task, self.text = task, text
+
+
+class ActorError(FutureError):
+    """Something about an actor, apart from the errors that its methods raise."""
+
+
+class ActorDiedError(ActorError):
     """The actor is dead for good: it was killed, its process died, or its ``__init__`` raised."""
 
     def __init__(self, actor: str, why: str) -> None:
         super().__init__(f"actor {actor} is dead: {why}")
         self.actor, self.why = actor, why
+
+
+class ActorUnavailableError(ActorError):
+    """The actor cannot be reached now, and may be later; unlike with `ActorDiedError`."""
+
+    def __init__(self, actor: str, why: str) -> None:
+        super().__init__(
+            f"actor {actor} cannot be reached now: {why}. The call may or may not have run; later ones may "
+            "succeed, and max_task_retries= repeats such a call"
+        )
+        self.actor, self.why = actor, why
+
+
+class ActorUnschedulableError(ActorError):
+    """No machine may run the actor as it asks; unlike one that has to wait for resources."""
+
+    def __init__(self, actor: str, why: str) -> None:
+        super().__init__(
+            f"actor {actor} can live nowhere: {why}; alula.nodes() lists the machines, and a strategy with "
+            "soft=True takes another one"
+        )
+        self.actor, self.why = actor, why
+
+
+class PendingCallsLimitExceeded(ActorError):
+    """As many calls of this process as ``max_pending_calls`` allows wait for the actor already."""
+
+    def __init__(self, actor: str, limit: int) -> None:
+        super().__init__(
+            f"actor {actor} has {limit} calls of this process waiting, which is its max_pending_calls: "
+            "get results of those first"
+        )
+        self.actor, self.limit = actor, limit
+
+
+class ActorAlreadyExistsError(ActorError, ValueError):
+    """A living actor has that name; `get_if_exists` takes it instead of failing."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"an actor named {name!r} exists: use get_actor({name!r}) or get_if_exists=True")
+        self.name = name
 
 
 class ObjectLostError(FutureError):
@@ -312,20 +453,65 @@ class OwnerDiedError(ObjectLostError):
         super().__init__(ref, "the process that owned it died; its own task may be run again")
 
 
+class ObjectReconstructionFailedError(ObjectLostError):
+    """The value was lost, and the task that made it cannot be run again, or there is none."""
+
+    def __init__(self, ref: str, why: str) -> None:
+        super().__init__(ref, f"it cannot be computed again, as {why}")
+        self.why = why
+
+
+class ObjectFetchTimedOutError(ObjectLostError):
+    """The value should exist, and no machine that has it has answered."""
+
+    def __init__(self, ref: str) -> None:
+        super().__init__(ref, "no machine that has it answered in time")
+
+
+class ObjectFreedError(ObjectLostError):
+    """Somebody freed the value by hand, while references to it were left."""
+
+    def __init__(self, ref: str) -> None:
+        super().__init__(ref, "it was freed by hand")
+
+
+class ReferenceCountingAssertionError(ObjectLostError, AssertionError):
+    """The value was freed while references to it were left: a fault in the engine, worth a report."""
+
+    def __init__(self, ref: str) -> None:
+        super().__init__(
+            ref, "the engine freed it too early, which is a fault in the engine; please report it"
+        )
+
+
+class ObjectStoreFullError(FutureError):
+    """A value has no room: shared memory is full of values in use, and spilling did not help."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(
+            f"there is no room for {what}: {why}. Drop references that are no longer needed, or give "
+            "alula.init() a larger object_store_memory="
+        )
+        self.what, self.why = what, why
+
+
+class OutOfDiskError(FutureError):
+    """A value has no room: shared memory is full, and so is the disk that values are spilled to."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(
+            f"there is no room on the disk to spill {what}: {why}. Free some space there, or drop references "
+            "that are no longer needed"
+        )
+        self.what, self.why = what, why
+
+
 class GetTimeoutError(FutureError, TimeoutError):
     """The value was not there in time; the task goes on and the reference stays good."""
 
     def __init__(self, waiting_for: str, timeout: float) -> None:
         super().__init__(f"{waiting_for} not ready after {timeout:g} s")
         self.waiting_for, self.timeout = waiting_for, timeout
-
-
-class ActorAlreadyExistsError(FutureError, ValueError):
-    """A living actor has that name; `get_if_exists` takes it instead of failing."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"an actor named {name!r} exists: use get_actor({name!r}) or get_if_exists=True")
-        self.name = name
 
 
 class UnsupportedError(FutureError, NotImplementedError):

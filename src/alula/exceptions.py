@@ -3,29 +3,61 @@
 from .errors import (
     ActorAlreadyExistsError,
     ActorDiedError,
+    ActorUnavailableError,
+    ActorUnschedulableError,
     GetTimeoutError,
     NodeDiedError,
+    ObjectFetchTimedOutError,
+    ObjectFreedError,
     ObjectLostError,
+    ObjectReconstructionFailedError,
+    ObjectStoreFullError,
+    OutOfDiskError,
+    OutOfMemoryError,
     OwnerDiedError,
+    PendingCallsLimitExceeded,
+    ReferenceCountingAssertionError,
+    RuntimeEnvSetupError,
+    StreamingGeneratorReplayInconsistentError,
     TaskCancelledError,
+    TaskUnschedulableError,
+    UnserializableException,
     WorkerCrashedError,
 )
+from .errors import ActorError as RayActorError
+from .errors import EngineError as RaySystemError
 from .errors import FutureError as RayError
 from .errors import TaskError as RayTaskError
 
-RayActorError = ActorDiedError
+LocalRayletDiedError = NodeDiedError
 
 __all__ = [
     "ActorAlreadyExistsError",
     "ActorDiedError",
+    "ActorUnavailableError",
+    "ActorUnschedulableError",
     "GetTimeoutError",
+    "LocalRayletDiedError",
     "NodeDiedError",
+    "ObjectFetchTimedOutError",
+    "ObjectFreedError",
     "ObjectLostError",
+    "ObjectReconstructionFailedError",
+    "ObjectStoreFullError",
+    "OutOfDiskError",
+    "OutOfMemoryError",
     "OwnerDiedError",
+    "PendingCallsLimitExceeded",
     "RayActorError",
     "RayError",
+    "RaySystemError",
     "RayTaskError",
+    "ReferenceCountingAssertionError",
+    "RuntimeEnvSetupError",
+    "StreamingGeneratorReplayInconsistentError",
     "TaskCancelledError",
+    "TaskUnschedulableError",
+    "UnserializableException",
     "WorkerCrashedError",
 ]
 
