@@ -13,7 +13,7 @@ from . import _session
 from ._engine import ActorRef
 from ._options import ActorOptions, MethodOptions, TaskOptions
 from ._refs import ObjectRef
-from ._remote import ActorType, Function
+from ._remote import ActorType, Check, Function
 
 __all__ = [
     "ActorClass",
@@ -248,6 +248,7 @@ class RemoteFunction(Generic[P, T]):
         # Nothing here may ask for the function itself: in a worker that would unpickle it, and a
         # recursive one contains this very object.
         self._function = function
+        self._check: Check | None = None  # of the function, once it is called
         self.__name__: str = function.name.rpartition(".")[2]
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
@@ -268,7 +269,10 @@ class RemoteFunction(Generic[P, T]):
             If the arguments do not fit the function, or cannot be pickled.
         """
         function = self._function
-        function.check(args, kwargs)
+        check = self._check
+        if check is None:
+            check = self._check = function.check
+        check(args, kwargs)
         refs = _session.current().submit(function, args, kwargs, function.options)
         return cast("ObjectRef[T]", _returned(refs))
 

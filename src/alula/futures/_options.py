@@ -62,6 +62,7 @@ class Placement:
     shape: Shape = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        # Read for every call, so worked out once.
         object.__setattr__(self, "shape", tuple(sorted(self._amounts().items())))
 
     def _amounts(self) -> dict[str, float]:

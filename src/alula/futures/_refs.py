@@ -1,6 +1,5 @@
 """References: the names of values that exist or will exist."""
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Generator
 from concurrent.futures import Future
@@ -54,7 +53,9 @@ class ObjectRef(Mark, ABC, Generic[T_co]):  # a mark: graphs find it in argument
         return future
 
     def __await__(self) -> Generator[Any, None, T_co]:
-        return asyncio.wrap_future(self.future()).__await__()
+        from asyncio import wrap_future  # here, for it takes as long to import as all of the engine
+
+        return wrap_future(self.future()).__await__()
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, ObjectRef) and self.binary() == other.binary())

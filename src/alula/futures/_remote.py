@@ -22,9 +22,9 @@ import cloudpickle
 from .._core._pickle import dump, load
 from ._options import ActorOptions, TaskOptions
 
-__all__ = ["ActorType", "Bundle", "Definition", "Function", "capture", "learn"]
+__all__ = ["ActorType", "Bundle", "Check", "Definition", "Function", "capture", "learn"]
 
-_Check: TypeAlias = Callable[[tuple[Any, ...], Mapping[str, Any]], None]
+Check: TypeAlias = Callable[[tuple[Any, ...], Mapping[str, Any]], None]
 
 Bundle: TypeAlias = tuple[tuple[bytes, str, bytes, tuple[Any, ...]], ...]
 """Definitions as sent and stored: id, name, pickle, captured references."""
@@ -66,7 +66,7 @@ class Definition:
         self._pickle = pickled
         self._inner: list[Definition] | None = None
         self._with: tuple[Definition, ...] = ()  # what came with it, and may stand inside it
-        self._check: _Check | None = None
+        self._check: Check | None = None
 
     @property
     def target(self) -> Any:
@@ -118,11 +118,12 @@ class Definition:
             self._load()
         return self._inner or []
 
-    def check(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Raise `TypeError` here and now if these arguments do not fit."""
+    @property
+    def check(self) -> Check:
+        """What raises `TypeError`, here and now, if it is given arguments that do not fit."""
         if self._check is None:
             self._check = _bind_check(self.target, self.name)
-        self._check(args, kwargs)
+        return self._check
 
 
 def learn(bundle: Bundle) -> Definition:
@@ -196,9 +197,10 @@ class _Shipped:
         """The function or class itself."""
         return self.definition.target
 
-    def check(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Raise `TypeError` here and now if these arguments do not fit."""
-        self.definition.check(args, kwargs)
+    @property
+    def check(self) -> Check:
+        """What raises `TypeError`, here and now, if it is given arguments that do not fit."""
+        return self.definition.check
 
     def _rest(self) -> tuple[Any, ...]:
         raise NotImplementedError
@@ -278,7 +280,7 @@ class ActorType(_Shipped):
         return (self.options, self.methods)
 
 
-def _bind_check(target: Callable[..., Any], name: str) -> _Check:
+def _bind_check(target: Callable[..., Any], name: str) -> Check:
     """Make the function that tells whether arguments fit, cheap for positional ones.
 
     `inspect.Signature.bind` costs five microseconds, which is more than all the rest of a call; so

@@ -200,12 +200,16 @@ class Embedded(Hub):
             inputs = self._inputs(blob, args, kwargs) if blob.refs else ()
         else:
             blob, inputs = NONE, ()
-        refs = self.new_refs(options.count or 1)
+        count = options.num_returns
+        if count == 1:
+            refs: list[Ref[Any]] = [Ref(self, self.id, next(self._numbers))]
+        else:
+            refs = self.new_refs(options.count or 1)
         # Nothing above or here takes the lock: most tasks are submitted in a burst, and queued together.
         self._submitted.append(Task(function, blob, options, refs, inputs, self._work()))
         if not self.loop.help():
             self.take_submitted()
-        return list(refs) if options.count else []
+        return list(refs) if count else []
 
     def actor(
         self, cls: ActorType, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: ActorOptions
