@@ -81,8 +81,8 @@ def test_options_are_checked_when_the_decorator_is_applied() -> None:
         remote(num_cpu=1)(lambda: None)
     with pytest.raises(ValueError, match="max_retries"):
         add.options(max_retries=-5)
-    with pytest.raises(UnsupportedError, match="num_gpus"):
-        Counter.options(num_gpus=1)
+    with pytest.raises(UnsupportedError, match="placement_group"):
+        Counter.options(placement_group=1)
 
 
 def test_options_make_another_function_and_leave_the_first() -> None:
