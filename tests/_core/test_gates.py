@@ -1,7 +1,9 @@
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -48,7 +50,7 @@ def started(faults: str, passages: int) -> "subprocess.CompletedProcess[str]":
         [sys.executable, "-c", "from alula._core._gates import gate\n" + code],
         capture_output=True,
         text=True,
-        env={"ALULA_FAULTS": faults},
+        env=os.environ | {"ALULA_FAULTS": faults},
         check=False,
     )
 
@@ -58,6 +60,15 @@ def test_a_process_can_be_told_to_die_at_a_passage(faults: str, last: int) -> No
     child = started(faults, 5)
     assert child.returncode == -signal.SIGKILL
     assert child.stdout.split() == [str(i) for i in range(last + 1)]
+
+
+def test_one_process_alone_dies_for_a_file(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.touch()
+    children = [started(f"{NAME}=kill@2:{token}", 3) for _ in range(2)]
+    assert [child.returncode for child in children] == [-signal.SIGKILL, 0]
+    assert [child.stdout.split() for child in children] == [["0", "1"], ["0", "1", "2"]]
+    assert not token.exists()
 
 
 @pytest.mark.parametrize("faults", ["task.startled=kill", NAME, f"{NAME}=explode", f"{NAME}=kill@soon"])

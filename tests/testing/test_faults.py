@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -77,6 +78,14 @@ def test_the_environment_is_that_of_this_process_or_the_given_one(monkeypatch: p
         "ALULA_FAULTS": "task.started=kill@1",
     }
     assert "ALULA_FAULTS" not in os.environ
+
+
+def test_the_first_one_alone_may_be_told_to_die(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    given = fault_environment({"task.started": 2, "task.finished": 1}, {}, once=token)
+    assert given == {"ALULA_FAULTS": f"task.started=kill@2:{token},task.finished=kill@1:{token}"}
+    with pytest.raises(ValueError, match="comma"):
+        fault_environment({"task.started": 1}, once=tmp_path / "a,b")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ does not exist, so a test that misspells one fails instead of passing for nothin
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from .._core._gates import GATES, arm, disarm
 
@@ -67,7 +68,10 @@ def fail(error: BaseException, *, at: int = 1) -> Callable[[], None]:
 
 
 def fault_environment(
-    kills: Mapping[str, int], environment: Mapping[str, str] | None = None
+    kills: Mapping[str, int],
+    environment: Mapping[str, str] | None = None,
+    *,
+    once: Path | None = None,
 ) -> dict[str, str]:
     """Give the environment of a process that is to die, by SIGKILL, at a gate.
 
@@ -79,19 +83,25 @@ def fault_environment(
         At which passage to die, from 1, by the name of the gate.
     environment
         What else it is to have; all of this process's by default.
+    once
+        A file, without a comma in its path, that the first process to die takes away; no other dies then.
+        Each process that gets to the gate dies by default, also one that was started in place of another.
 
     Raises
     ------
     LookupError
         If there is no gate of such a name.
     ValueError
-        If a passage is below 1: it would never come.
+        If a passage is below 1: it would never come; or if the file's path has a comma.
     """
     _check(kills)
+    if "," in str(once):
+        raise ValueError(f"the file {str(once)!r} has a comma in its path")
     for name, passage in kills.items():
         if passage < 1:
             raise ValueError(f"passages of {name!r} are counted from 1, not {passage}")
-    text = ",".join(f"{name}=kill@{passage}" for name, passage in kills.items())
+    token = f":{once}" if once is not None else ""
+    text = ",".join(f"{name}=kill@{passage}{token}" for name, passage in kills.items())
     return {**(os.environ if environment is None else environment), "ALULA_FAULTS": text}
 
 

@@ -18,6 +18,7 @@ from functools import partial
 from itertools import count
 from typing import Any
 
+from ..._core._gates import gate
 from ...errors import NodeDiedError, OwnerDiedError
 from .._engine import Engine
 from .._errors import pack_error
@@ -175,6 +176,7 @@ class Hub(Engine):
         peer.shipped.add(definition.id)
         fds: list[Descriptor] = []
         bundle = self.parcels.encode(peer, to_blob(definition.bundle()), fds)
+        gate("function.shipping")
         self.send(peer, ("ship", bundle), fds)
 
     def meet(self, definition: Definition) -> None:

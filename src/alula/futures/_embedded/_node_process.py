@@ -22,6 +22,7 @@ from functools import partial
 from time import monotonic
 from typing import Any, NoReturn
 
+from ..._core._gates import gate
 from . import _worker
 from ._wire import Channel, Descriptor, Message
 
@@ -184,6 +185,7 @@ class Node:
         if not pid:
             ours.close()
             self.become_worker(theirs, self.next_id)
+        gate("node.forked")
         theirs.close()
         worker = _Worker(self.next_id, pid, Channel(ours))
         self.next_id += 1
@@ -227,6 +229,7 @@ class Node:
 
     def bury(self, worker: _Worker, how: str) -> None:
         """A worker has ended: free what it held, and tell everyone who was connected to it."""
+        gate("node.burying")
         del self.workers[worker.id]
         if not worker.channel.closed:
             self.selector.unregister(worker.channel.sock)
@@ -360,6 +363,7 @@ class Node:
             worker.actor = request.actor
             client.children.add(worker.id)
             self.actors[request.actor] = worker
+        gate("node.lending")
         self.join(client, request.number, worker)
         for other, number in self.asked_for.pop(request.actor or b"", ()):
             self.join(other, number, worker)

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
+from ..._core._gates import gate
 from ._peers import Peer
 from ._segments import Segment
 from ._values import NONE, SEGMENT, Blob, Ref
@@ -81,6 +82,7 @@ class Parcels:
     def _give(self, peer: Peer, ref: Ref[Any]) -> None:
         """Send the value of a reference that was lent."""
         assert ref.blob is not None
+        gate("loan.settling")
         fds: list[Descriptor] = []
         peer.lending.discard((ref.owner, ref.number))
         encoded = self.encode(peer, ref.blob, fds)

@@ -16,6 +16,7 @@ import sys
 import weakref
 from collections.abc import Iterable
 
+from ..._core._gates import gate
 from ..._core._pickle import Parts, pack_chunks, packed_size, unpack
 from ._wire import Descriptor
 
@@ -58,7 +59,9 @@ def write_segment(parts: Parts) -> Segment:
     """
     size = packed_size(parts)
     segment = Segment(_memory_file(), size)
+    gate("segment.writing")
     _write(segment.fileno(), size, pack_chunks(parts))
+    gate("segment.written")
     return segment
 
 

@@ -19,6 +19,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from ..._core._gates import gate
 from ...errors import TaskCancelledError, WorkerCrashedError
 from .._errors import pack_error, unpack_error
 from .._options import Shape, TaskOptions
@@ -307,7 +308,9 @@ class Tasks:
             task = task.next
             if task is not None and not lease.takes_ahead(task):
                 task = None
+        gate("push.sending")
         self._hub.send(peer, ("push", batch), fds)
+        gate("push.sent")
         if peer.channel.broken:  # it died before it could read any of this
             self._take_back(lease, [number for number, *_ in batch])
 
@@ -323,6 +326,7 @@ class Tasks:
         peer = self._hub.peers[message[2]]
         lease = peer.lease = Lease(peer, shape.shape)
         shape.leases.append(lease)
+        gate("lease.granted")
         self._pump(shape)
         if not lease.inflight and len(shape.leases) > 1:
             self._give_up(lease)
@@ -349,6 +353,7 @@ class Tasks:
 
     def results(self, lease: Lease, results: list[Any], fds: list[Descriptor], seconds: float) -> None:
         """A worker has finished tasks; they took `seconds` together."""
+        gate("results.received")
         lease.busy = lease.waiting = False
         decode, peer = self._hub.parcels.decode, lease.peer
         functions: set[bytes] = set()

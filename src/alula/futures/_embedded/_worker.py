@@ -160,7 +160,9 @@ class Worker(Embedded):
 
     def _flush(self) -> None:
         for peer, results in self._results.items():
+            gate("results.sending")
             self.send(peer, ("result", results.items, results.seconds), results.fds)
+            gate("results.sent")
         self._results.clear()
 
     # ---------------------------------------------------------------------------------------- bodies
@@ -182,6 +184,7 @@ class Worker(Embedded):
                     return work.fail(ref.blob)
             args = [self._value(arg) for arg in args]
             kwargs = {name: self._value(arg) for name, arg in kwargs.items()}
+        gate("task.unpickled")
         self._in_body = True
         if self._interrupted is work:  # it was cancelled while its arguments were unpickled
             raise KeyboardInterrupt
@@ -216,6 +219,7 @@ class Worker(Embedded):
             work.name = f"{cls.name}.__init__"
             try:
                 args, kwargs = arguments_of(work.args)
+                gate("actor.making")
                 self._actor = cls.target(
                     *[self._value(a) for a in args], **{k: self._value(v) for k, v in kwargs.items()}
                 )
