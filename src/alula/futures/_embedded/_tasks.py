@@ -439,7 +439,9 @@ class Tasks:
         """A worker has died: its tasks are tried again, if they may be."""
         shape = self.shapes[lease.shape]
         shape.leases.remove(lease)
-        for task in lease.inflight.values():
+        inflight, lease.inflight = lease.inflight, {}
+        lease.peer.lease = None  # lease and peer hold each other, and would keep the tasks' arguments
+        for task in inflight.values():
             task.lease = None
             left = self._attempts_left(task)
             task.attempts += 1
