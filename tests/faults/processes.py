@@ -9,9 +9,22 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-__all__ = ["LIMIT", "Program", "ended", "eventually", "kill", "lines", "note", "program", "segments"]
+__all__ = [
+    "LIMIT",
+    "ROOT",
+    "Program",
+    "ended",
+    "eventually",
+    "kill",
+    "lines",
+    "marked",
+    "note",
+    "program",
+    "rows",
+    "segments",
+]
 
 LIMIT = 40.0
 """Seconds after which something has failed; nothing that works takes nearly as long."""
@@ -47,6 +60,32 @@ def eventually(fact: Callable[[], bool]) -> bool:
             return False
         os.sched_yield()
     return True
+
+
+def marked(name: str, value: str) -> list[int]:
+    """Give the living processes that were started with this variable in their environment."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"{name}={value}".encode() in (process / "environ").read_bytes().split(b"\0"):
+                found.append(int(process.name))
+        except OSError:  # it has ended meanwhile
+            continue
+    return found
+
+
+def rows(engine: Any) -> dict[str, int]:
+    """Count what a process of the embedded engine still keeps of references, tasks and actors."""
+    peers = engine.peers.values()
+    counts = {
+        "tasks": len(engine._tasks._tasks),
+        "promises": len(engine._promises),
+        "lent": len(engine.parcels._lent),
+        "lending": sum(len(peer.lending) for peer in peers),
+        "borrowed": sum(len(peer.borrowed) for peer in peers),
+        "actors": len(engine._actors._actors),
+    }
+    return {name: count for name, count in counts.items() if count}
 
 
 def segments(pid: int | str = "self") -> int:

@@ -11,6 +11,7 @@ from typer.main import get_command
 from alula import errors
 from alula._core._settings import Settings
 from alula.cli import app
+from tests.faults.matrix import CELLS, table
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -44,3 +45,11 @@ def test_every_setting_and_no_other_is_on_the_page_of_settings() -> None:
 def test_every_command_is_on_the_page_of_the_command_line() -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]  # a group, which has commands
     assert rows("cli.md") == {*(f"alula {name}" for name in commands), "alula --version"}
+
+
+def test_the_matrix_of_faults_is_the_one_that_is_tested() -> None:
+    assert table() in (DOCS / "faults.md").read_text()
+
+
+def test_the_gates_of_the_matrix_are_explained() -> None:
+    assert {cell.gate for cell in CELLS} == rows("faults.md")
