@@ -26,7 +26,7 @@ test: check ## all checks, then all tests with their coverage
 check: $(VENV)/.all ## format, lint and types, changing nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy src tests
+	$(BIN)/mypy src tests benchmarks
 
 format: $(VENV)/.all ## rewrite the code in the house's form
 	$(BIN)/ruff check --fix .
