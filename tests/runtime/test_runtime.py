@@ -111,7 +111,7 @@ def test_what_is_no_label_is_refused(label: Any) -> None:
         ({"num_cpus": -1}, ValueError),
         ({"num_cpus": "two"}, TypeError),
         ({"num_returns": 2}, ValueError),
-        ({"num_gpus": 1}, UnsupportedError),
+        ({"placement_group": 1}, UnsupportedError),
     ],
 )
 def test_what_is_no_resource_is_refused(resources: dict[str, Any], error: type[Exception]) -> None:
