@@ -1,17 +1,16 @@
 """Calls of actors, one at a time and many on their way at once, and the items of a generator."""
 
-from statistics import median
 from typing import Any
 
 from .bodies import AsyncCounter, Counter, numbers
-from .measure import Bench, Figures, Skipped, family, repeated, spread, used
+from .measure import Bench, Figures, Skipped, costed, family, repeated, spread, used
 
 __all__ = ["actor", "asynchronous", "generator", "pipelined"]
 
 
-def _pipelined(bench: Bench, handle: Any) -> float:
+def _pipelined(bench: Bench, handle: Any, name: str) -> Figures:
     get, count = bench.api.get, bench.size.pipelined
-    return median(repeated(lambda: get([handle.add.remote() for _ in range(count)]), bench.size)) / count
+    return costed(name, lambda: get([handle.add.remote() for _ in range(count)]), count, bench.size)
 
 
 def actor(bench: Bench) -> Figures:
@@ -26,7 +25,7 @@ def actor(bench: Bench) -> Figures:
 
 def pipelined(bench: Bench) -> Figures:
     """Make many calls of one method, then gather them."""
-    return {"pipelined": _pipelined(bench, bench.api.remote(Counter).remote())}
+    return _pipelined(bench, bench.api.remote(Counter).remote(), "pipelined")
 
 
 def asynchronous(bench: Bench) -> Figures:
@@ -34,7 +33,7 @@ def asynchronous(bench: Bench) -> Figures:
     handle, get, calls = bench.api.remote(AsyncCounter).remote(), bench.api.get, bench.size.calls
     get(handle.add.remote())
     figures = spread("async", repeated(lambda: get(handle.add.remote()), bench.size, calls))
-    return {**figures, "async pipelined": _pipelined(bench, handle)}
+    return {**figures, **_pipelined(bench, handle, "async pipelined")}
 
 
 def generator(bench: Bench) -> Figures:
@@ -46,4 +45,4 @@ def generator(bench: Bench) -> Figures:
     def run() -> None:
         assert [get(ref) for ref in task.remote(count)] == list(range(count))
 
-    return {"generator": median(repeated(run, bench.size)) / count}
+    return costed("generator", run, count, bench.size)

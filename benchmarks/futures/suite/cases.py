@@ -76,6 +76,10 @@ def _under(limit: float, row: str, shown: str, unit: Unit = "time") -> Target:
     return Target(text=f"{row}: at most {shown}", over=("ours", row), bound=limit, unit=unit)
 
 
+def _costed(row: str, title: str) -> tuple[Row, Row]:
+    return Row(row, title, "rate"), Row(f"{row} cpu", "processor")
+
+
 _FUTURES: Final = ("ray", "dask")  # engines whose futures travel
 _EACH: Final = ("ray", "dask", "pool", "joblib")
 
@@ -83,7 +87,7 @@ CASES: Final[dict[str, Case]] = {
     "noop": Case(
         "10,000 no-op tasks submitted, then gathered",
         tasks.noop,
-        (Row("noop", "tasks", "rate"),),
+        _costed("noop", "tasks"),
         _EACH,
         floors.pickling("noop"),
         (
@@ -108,7 +112,7 @@ CASES: Final[dict[str, Case]] = {
     "chain": Case(
         "a chain of 1,000 tasks by reference",
         tasks.chain,
-        (Row("chain", "tasks", "rate"),),
+        _costed("chain", "tasks"),
         _FUTURES,
         floors.hops("chain"),
         (_beats("ray", "chain", 30),),
@@ -116,7 +120,7 @@ CASES: Final[dict[str, Case]] = {
     "fan": Case(
         "1,000 tasks, then one that takes them all",
         tasks.fan,
-        (Row("fan", "tasks", "rate"),),
+        _costed("fan", "tasks"),
         _FUTURES,
         floors.pickling("fan"),
         (_beats("ray", "fan", 30),),
@@ -124,14 +128,14 @@ CASES: Final[dict[str, Case]] = {
     "nested": Case(
         "100 tasks that submit 100 each",
         tasks.nested,
-        (Row("nested", "tasks", "rate"),),
+        _costed("nested", "tasks"),
         floor=floors.pickling("nested"),
         targets=(_beats("ray", "nested", 20),),
     ),
     "multi": Case(
         "4 actors that submit 10,000 tasks each",
         tasks.multi,
-        (Row("multi", "tasks", "rate"),),
+        _costed("multi", "tasks"),
         floor=floors.pickling("multi"),
         targets=(_beats("ray", "multi", 20),),
     ),
@@ -146,7 +150,7 @@ CASES: Final[dict[str, Case]] = {
     "pipelined": Case(
         "1,000 calls of an actor, then gathered",
         actors.pipelined,
-        (Row("pipelined", "calls", "rate"),),
+        _costed("pipelined", "calls"),
         _FUTURES,
         floors.pickling("pipelined"),
         (_beats("ray", "pipelined", 20),),
@@ -157,7 +161,7 @@ CASES: Final[dict[str, Case]] = {
         (
             Row("async p50", "median"),
             Row("async p99", "99 of 100"),
-            Row("async pipelined", "1,000 calls", "rate"),
+            *_costed("async pipelined", "1,000 calls"),
         ),
         floor=floors.round_trips("async"),
         targets=(_beats("ray", "async p50", 10), _beats("ray", "async pipelined", 20)),
@@ -165,7 +169,7 @@ CASES: Final[dict[str, Case]] = {
     "generator": Case(
         "items of a generator task",
         actors.generator,
-        (Row("generator", "items", "rate"),),
+        _costed("generator", "items"),
         floor=floors.pickling("generator"),
     ),
     "put": Case(

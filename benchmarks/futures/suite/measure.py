@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import quantiles
+from statistics import median, quantiles
 from typing import Any, Final, TypeAlias
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Figures",
     "Size",
     "Skipped",
+    "costed",
     "family",
     "pss",
     "repeated",
@@ -150,6 +151,14 @@ def repeated(call: Callable[[], Any], size: Size, times: int | None = None) -> l
     while len(found) < (times or size.samples) and (len(found) < 2 or sum(found) < size.budget or times):
         found.append(timed(call))
     return found
+
+
+def costed(name: str, call: Callable[[], Any], count: int, size: Size) -> Figures:
+    """Give what each of the `count` units costs that a call handles: its time, and that of all processors."""
+    before = used(family())
+    seconds = repeated(call, size)
+    processor = used(family()) - before
+    return {name: median(seconds) / count, f"{name} cpu": processor / (len(seconds) + 1) / count}
 
 
 def spread(name: str, seconds: list[float]) -> Figures:

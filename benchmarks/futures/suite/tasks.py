@@ -4,7 +4,7 @@ from statistics import median
 from typing import Any
 
 from .bodies import counted, more, nothing, rest
-from .measure import Bench, Figures, Size, family, pss, repeated, spread, timed, used
+from .measure import Bench, Figures, Size, costed, family, pss, repeated, spread, timed, used
 
 __all__ = [
     "chain",
@@ -25,7 +25,7 @@ def noop(bench: Bench) -> Figures:
     """Submit a batch, then gather it."""
     task, get, count = bench.api.remote(nothing), bench.api.get, bench.size.batch
     get([task.remote() for _ in range(count // 10)])
-    return {"noop": median(repeated(lambda: get([task.remote() for _ in range(count)]), bench.size)) / count}
+    return costed("noop", lambda: get([task.remote() for _ in range(count)]), count, bench.size)
 
 
 def sync(bench: Bench) -> Figures:
@@ -49,7 +49,7 @@ def _linked(bench: Bench, length: int) -> None:
 def chain(bench: Bench) -> Figures:
     """Give each task the reference of the one before."""
     length = bench.size.chain
-    return {"chain": median(repeated(lambda: _linked(bench, length), bench.size)) / length}
+    return costed("chain", lambda: _linked(bench, length), length, bench.size)
 
 
 def deep(bench: Bench) -> Figures:
@@ -70,7 +70,7 @@ def fan(bench: Bench) -> Figures:
     def run() -> None:
         assert get(reduce.remote(*[leaf.remote(i) for i in range(count)])) == count
 
-    return {"fan": median(repeated(run, bench.size)) / (count + 1)}
+    return costed("fan", run, count + 1, bench.size)
 
 
 def nested(bench: Bench) -> Figures:
@@ -86,7 +86,7 @@ def nested(bench: Bench) -> Figures:
     def run() -> None:
         api.get([task.remote() for _ in range(count)])
 
-    return {"nested": median(repeated(run, bench.size)) / (count * count + count)}
+    return costed("nested", run, count * count + count, bench.size)
 
 
 def multi(bench: Bench) -> Figures:
@@ -104,7 +104,7 @@ def multi(bench: Bench) -> Figures:
     def run() -> None:
         api.get([client.run.remote(size.batch) for client in clients])
 
-    return {"multi": median(repeated(run, size)) / (size.clients * size.batch)}
+    return costed("multi", run, size.clients * size.batch, size)
 
 
 def million(bench: Bench) -> Figures:
