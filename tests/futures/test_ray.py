@@ -5,8 +5,10 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +17,38 @@ import pytest
 
 import alula
 from alula.errors import (
+    ActorAlreadyExistsError,
     ActorDiedError,
+    ActorUnavailableError,
+    ActorUnschedulableError,
     AlulaError,
+    EngineError,
     FutureError,
     GetTimeoutError,
     NodeDiedError,
+    ObjectFetchTimedOutError,
+    ObjectFreedError,
     ObjectLostError,
+    ObjectReconstructionFailedError,
+    ObjectStoreFullError,
+    OutOfDiskError,
+    OutOfMemoryError,
     OwnerDiedError,
+    PendingCallsLimitExceeded,
+    ReferenceCountingAssertionError,
+    RuntimeEnvSetupError,
+    StreamingGeneratorReplayInconsistentError,
     TaskCancelledError,
     TaskError,
+    TaskUnschedulableError,
+    UnserializableException,
     WorkerCrashedError,
 )
 from alula.futures import ActorHandle, Engine, current
 
 pytestmark = pytest.mark.usefixtures("ray_is_installed")
 
+LOST = ("00" * 28, None, "")  # what Ray's errors about values are made of
 MARK = "TEST_OF_THE_RAY_ENGINE"  # in the environment of every process that a script starts
 
 
@@ -40,23 +59,48 @@ def engine(ray_is_installed: None) -> Iterator[Engine]:
     alula.shutdown()
 
 
-def script(code: str, mark: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Run a program with a Ray of its own; its last line of output is JSON."""
+TELL = """
+import json, os
+def tell(answer):
+    with open(os.environ["ANSWER"], "w") as file:
+        json.dump(answer, file)
+"""
+
+
+@dataclass
+class Done:
+    """What came of a program; its answer is what it gave to `tell`."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+    answer: Any
+
+
+def script(code: str, mark: str = "", **environment: str) -> Done:
+    """Run a program with a Ray of its own.
+
+    Its answer comes by a file, for Ray writes to the output of a program whenever it has something to say:
+    that a worker died, for example.
+    """
     # `os.environ` may hold what Ray set for this process.
     clean = {name: text for name, text in os.environ.items() if not name.startswith("RAY_")}
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
-        env={**clean, MARK: mark, **environment},
-        text=True,
-        capture_output=True,
-        timeout=55,
-        check=False,
-    )
+    with tempfile.NamedTemporaryFile("r") as file:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", TELL + textwrap.dedent(code)],
+            env={**clean, MARK: mark, "ANSWER": file.name, **environment},
+            text=True,
+            capture_output=True,
+            timeout=55,
+            check=False,
+        )
+        text = file.read()
+    return Done(done.returncode, done.stdout, done.stderr, json.loads(text) if text else None)
 
 
-def answer(done: "subprocess.CompletedProcess[str]") -> Any:
+def answer(done: Done) -> Any:
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    return done.answer
 
 
 def alive(mark: str) -> list[str]:
@@ -93,18 +137,40 @@ def test_every_error_of_ray_has_a_translation() -> None:
     ("name", "args", "ours"),
     [
         ("WorkerCrashedError", (), WorkerCrashedError),
-        ("OutOfMemoryError", ("full",), WorkerCrashedError),
+        ("OutOfMemoryError", ("full",), OutOfMemoryError),
         ("NodeDiedError", ("unplugged",), WorkerCrashedError),
         ("LocalRayletDiedError", (), NodeDiedError),
+        ("RpcError", ("no answer",), NodeDiedError),
         ("TaskCancelledError", (), TaskCancelledError),
+        ("TaskUnschedulableError", ("no such node",), TaskUnschedulableError),
+        ("TaskPlacementGroupRemoved", (), TaskUnschedulableError),
+        ("RuntimeEnvSetupError", ("no such package",), RuntimeEnvSetupError),
+        ("UnserializableException", ("Traceback",), UnserializableException),
         ("GetTimeoutError", ("late",), GetTimeoutError),
         ("ActorDiedError", (), ActorDiedError),
-        ("ActorUnavailableError", ("away", None), ActorDiedError),
-        ("ObjectLostError", ("00" * 28, None, ""), ObjectLostError),
-        ("ObjectFreedError", ("00" * 28, None, ""), ObjectLostError),
-        ("OwnerDiedError", ("00" * 28, None, ""), OwnerDiedError),
-        ("RaySystemError", (ValueError("broken"),), ObjectLostError),
-        ("ObjectStoreFullError", ("full",), FutureError),
+        ("RayActorError", (), ActorDiedError),
+        ("ActorUnavailableError", ("away", None), ActorUnavailableError),
+        ("ActorUnschedulableError", ("no such node",), ActorUnschedulableError),
+        ("ActorPlacementGroupRemoved", (), ActorUnschedulableError),
+        ("ActorAlreadyExistsError", ("taken",), ActorAlreadyExistsError),
+        ("PendingCallsLimitExceeded", ("because more than 2 tasks",), PendingCallsLimitExceeded),
+        ("ObjectLostError", LOST, ObjectLostError),
+        ("ObjectFreedError", LOST, ObjectFreedError),
+        ("ObjectFetchTimedOutError", LOST, ObjectFetchTimedOutError),
+        ("ObjectReconstructionFailedError", LOST[:1], ObjectReconstructionFailedError),
+        ("ReferenceCountingAssertionError", LOST, ReferenceCountingAssertionError),
+        ("OwnerDiedError", LOST, OwnerDiedError),
+        ("ObjectStoreFullError", ("full",), ObjectStoreFullError),
+        ("OutOfDiskError", ("full",), OutOfDiskError),
+        ("RaySystemError", (ValueError("broken"), "Traceback"), ObjectLostError),
+        ("RaySystemError", (ValueError("broken"),), EngineError),
+        ("RayChannelTimeoutError", (ValueError("broken"),), EngineError),
+        (
+            "StreamingGeneratorReplayInconsistentError",
+            ("3, not 4",),
+            StreamingGeneratorReplayInconsistentError,
+        ),
+        ("CrossLanguageError", (None,), FutureError),
     ],
     ids=lambda given: given if isinstance(given, str) else "",
 )
@@ -118,10 +184,46 @@ def test_an_error_of_ray_becomes_ours_and_is_its_cause(
 
     ref = alula.put(1)
     assert isinstance(ref, RayRef)
-    theirs = getattr(ray.exceptions, name)(*args)
+    cls = getattr(ray.exceptions, name)
+    theirs = cls.__new__(cls) if args == (None,) else cls(*args)
     error = translate(theirs, ref)
     assert type(error) is ours
     assert error.__cause__ is theirs
+
+
+@pytest.mark.parametrize(
+    ("reason", "why"),
+    [
+        ("PUT", "it was put"),
+        ("MAX_ATTEMPTS_EXCEEDED", "no attempts left"),
+        ("RETRIES_DISABLED", "max_retries=0"),
+        ("BORROWED", "only the process that submitted"),
+    ],
+)
+def test_why_a_value_cannot_be_computed_again_is_said(engine: Engine, reason: str, why: str) -> None:
+    from ray.exceptions import ErrorType
+    from ray.exceptions import ObjectReconstructionFailedError as Theirs
+
+    from alula.futures._ray._errors import translate
+
+    number = ErrorType.Value(f"OBJECT_UNRECONSTRUCTABLE_{reason}")
+    error = translate(Theirs("00" * 28, number), alula.put(1))  # type: ignore[arg-type]  # a RayRef, as the engine is Ray
+    assert why in str(error)
+
+
+def test_what_fails_as_it_is_called_fails_in_our_words(engine: Engine) -> None:
+    class Late:
+        def wait(self, value: int) -> int:
+            return value
+
+    late = alula.remote(Late).options(max_pending_calls=2).remote()
+    promise, settle = engine.promise()
+    refs = [late.wait.remote(promise) for _ in range(2)]
+    with pytest.raises(PendingCallsLimitExceeded, match="2 calls") as caught:
+        late.wait.remote(3)
+    assert (caught.value.limit, caught.value.actor[-4:]) == (2, "Late")
+    settle(alula.graph.Done(1))
+    assert alula.get(refs) == [1, 1]
 
 
 def test_an_unknown_error_of_ray_is_still_one_of_ours(engine: Engine) -> None:
@@ -233,7 +335,8 @@ def test_a_task_that_must_not_be_retried_has_one_attempt(engine: Engine) -> None
 def test_the_trace_of_an_error_has_no_frames_of_ray(engine: Engine) -> None:
     with pytest.raises(TaskError) as caught:
         alula.get(alula.remote(lambda: 1 / 0).remote())
-    assert "ray" not in caught.value.remote_traceback.replace("test_ray", "")
+    assert "site-packages/ray/" not in caught.value.remote_traceback
+    assert "_raylet" not in caught.value.remote_traceback
 
 
 # ----------------------------------------------------------------------------------------- sessions
@@ -242,24 +345,24 @@ def test_the_trace_of_an_error_has_no_frames_of_ray(engine: Engine) -> None:
 def test_it_starts_quietly_and_leaves_nothing() -> None:
     done = script(
         """
-        import json, os, alula
+        import os, alula
         alula.init(engine="ray", num_cpus=1)
         telemetry = alula.remote(lambda: os.environ["RAY_USAGE_STATS_ENABLED"])
         inside = alula.get(telemetry.remote())
         alula.shutdown()
-        print(json.dumps([inside, os.environ.get("RAY_USAGE_STATS_ENABLED")]))
+        tell([inside, os.environ.get("RAY_USAGE_STATS_ENABLED")])
         """,
         mark="quiet",
     )
     assert answer(done) == ["0", None]
-    assert (done.stderr, len(done.stdout.splitlines())) == ("", 1)
+    assert (done.stderr, done.stdout) == ("", "")
     assert alive("quiet") == []
 
 
 def test_a_session_that_has_ended_gives_nothing_and_starts_nothing() -> None:
     done = script(
         """
-        import json, ray, alula
+        import ray, alula
         from alula.futures import current
 
         def tried(call):
@@ -288,7 +391,7 @@ def test_a_session_that_has_ended_gives_nothing_and_starts_nothing() -> None:
             lambda: alula.kill(actor), lambda: settle(alula.graph.Done(1)), lambda: alula.get(echo.remote(3)),
         )]
         alula.shutdown()
-        print(json.dumps([after, later]))
+        tell([after, later])
         """
     )
     after, later = answer(done)
@@ -299,7 +402,7 @@ def test_a_session_that_has_ended_gives_nothing_and_starts_nothing() -> None:
 def test_a_ray_that_runs_already_is_used_and_left_running() -> None:
     done = script(
         """
-        import json, logging, os, ray, alula
+        import logging, os, ray, alula
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
         ray.init(address="local", num_cpus=1, include_dashboard=False, logging_level=logging.ERROR)
         try:
@@ -311,7 +414,7 @@ def test_a_ray_that_runs_already_is_used_and_left_running() -> None:
         alula.shutdown()
         left = ray.get(ray.remote(lambda: 8).remote())
         ray.shutdown(wait_for_processes=True)
-        print(json.dumps([refused, value, left]))
+        tell([refused, value, left])
         """
     )
     assert answer(done) == ["num_cpus", 7, 8]
@@ -330,14 +433,14 @@ def test_a_cluster_is_joined_and_stays_up(engine: Engine) -> None:
     shared = alula.remote(Shared).options(name="shared", namespace="both").remote()
     done = script(
         """
-        import json, alula
+        import alula
         alula.init(engine="ray", namespace="both")
         shared = alula.get_actor("shared")
         value = alula.get(shared.greet.remote("from afar"))
         [ref] = alula.get(shared.exchange.remote([alula.put(6)]))
         seven = alula.get(ref)
         alula.shutdown()
-        print(json.dumps([value, seven]))
+        tell([value, seven])
         """,
         ALULA_ADDRESS=ray.get_runtime_context().gcs_address,
         RAY_AUTH_MODE="token",  # as Ray starts by default, and asks of whoever joins
@@ -350,11 +453,11 @@ def test_a_cluster_is_joined_and_stays_up(engine: Engine) -> None:
 def test_where_nobody_listens_is_said_at_once(address: str) -> None:
     done = script(
         f"""
-        import json, alula
+        import alula
         try:
             alula.init({address!r}, engine="ray")
         except ConnectionError as error:
-            print(json.dumps(str(error)))
+            tell(str(error))
         """
     )
     assert address in answer(done)
@@ -373,11 +476,11 @@ def test_where_nobody_listens_is_said_at_once(address: str) -> None:
 def test_what_cannot_be_honoured_is_refused(given: dict[str, Any], setting: str) -> None:
     done = script(
         f"""
-        import json, alula
+        import alula
         try:
             alula.init(engine="ray", **{given!r})
         except alula.errors.SettingError as error:
-            print(json.dumps(error.setting))
+            tell(error.setting)
         """
     )
     assert answer(done) == setting
@@ -386,12 +489,12 @@ def test_what_cannot_be_honoured_is_refused(given: dict[str, Any], setting: str)
 def test_gates_are_passed_in_the_workers() -> None:
     done = script(
         """
-        import json, alula
+        import alula
         alula.init(engine="ray", num_cpus=1)
         try:
             alula.get(alula.remote(max_retries=0)(lambda: 1).remote())
         except alula.errors.WorkerCrashedError as error:
-            print(json.dumps(error.attempts))
+            tell(error.attempts)
         alula.shutdown()
         """,
         ALULA_FAULTS="task.finished=kill@1",
@@ -402,18 +505,18 @@ def test_gates_are_passed_in_the_workers() -> None:
 def test_without_ray_the_error_says_how_to_get_it() -> None:
     done = script(
         """
-        import json, sys
+        import sys
         sys.modules["ray"] = None
         import alula
         try:
             alula.init(engine="ray")
         except alula.errors.MissingExtraError as error:
-            print(json.dumps(str(error)))
+            tell(str(error))
         """
     )
     assert "pip install 'alula[ray]'" in answer(done)
 
 
 def test_importing_alula_does_not_import_ray() -> None:
-    done = script("import json, sys, alula.futures; print(json.dumps('ray' in sys.modules))")
+    done = script("import sys, alula.futures; tell('ray' in sys.modules)")
     assert answer(done) is False

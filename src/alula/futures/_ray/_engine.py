@@ -1,5 +1,6 @@
 """The engine interface on Ray: each method is a call or two of Ray's, and what it returns translated."""
 
+import inspect
 import pickle
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
@@ -10,7 +11,6 @@ from ray.experimental import internal_kv
 
 from ..._core._pickle import dump
 from ...errors import (
-    ActorAlreadyExistsError,
     ActorDiedError,
     GetTimeoutError,
     NodeDiedError,
@@ -21,11 +21,12 @@ from .._engine import Cluster, Engine, Feature, Settle
 from .._options import ActorOptions, MethodOptions, TaskOptions
 from .._refs import ObjectRef
 from .._remote import ActorType, Definition, Function
-from ._errors import Retry, translate
+from ._errors import translate
 from ._promises import Promises
 from ._refs import NOT_PICKLED, Origin, RayActor, RayRef, here
 from ._watch import Watches
-from ._worker import How, Resident, run
+from ._words import actor_words, method_words, task_words
+from ._worker import How, described, resident, run
 
 __all__ = ["RayEngine"]
 
@@ -67,16 +68,16 @@ class RayEngine(Engine):
 
     def _alive(self, actor: RayActor) -> RayActor:
         self._check_alive()
-        if actor.origin.session != self._session:
-            raise ActorDiedError(actor.origin.task, "it ended with its session")
+        if actor.session != self._session:
+            raise ActorDiedError(actor.cls, "it ended with its session")
         return actor
 
     # ---------------------------------------------------------------------------------------- values
 
     def put(self, value: Any) -> ObjectRef[Any]:
         """Keep a copy of a value; see `Engine.put`."""
-        raw = self._sent(ray.put, (value,), {})
-        return RayRef(raw, Origin(self._session, "put()"))
+        origin = Origin(self._session, "put()")
+        return RayRef(self._sent(ray.put, (value,), {}, origin), origin)
 
     def get(self, refs: Sequence[ObjectRef[Any]], timeout: float | None) -> list[Any]:
         """Wait for values; see `Engine.get`."""
@@ -114,10 +115,14 @@ class RayEngine(Engine):
         self, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: TaskOptions
     ) -> list[ObjectRef[Any]]:
         """Start a task; see `Engine.submit`."""
-        how = How.of(function.name, options)
+        task = options.name or function.name
+        origin = Origin(self._session, task, options.max_retries + 1)
         function.definition.pickled()  # here, so that a function that cannot be is refused in our words
-        raws = self._sent(_task(function.definition, how).remote, args, kwargs)
-        return _wrapped(raws, Origin(self._session, how.task, how.attempts))
+        # A worker that had a GPU is of no use to others: libraries keep the memory of the device.
+        rays = _task(function.definition, options.max_calls or int(options.num_gpus > 0))
+        call = rays.options(**task_words(options, task))
+        raws = self._sent(partial(call.remote, How.of(options, task)), args, kwargs, origin)
+        return _wrapped(raws, origin)
 
     def cancel(self, ref: ObjectRef[Any], *, force: bool, recursive: bool) -> None:
         """Ask a task to end; see `Engine.cancel`."""
@@ -134,22 +139,16 @@ class RayEngine(Engine):
     ) -> RayActor:
         """Start an actor; see `Engine.actor`."""
         cls.definition.pickled()
-        resident = _resident(cls.name.rpartition(".")[2]).options(
-            num_cpus=options.num_cpus,
-            resources=dict(options.resources),
-            max_restarts=options.max_restarts,
-            max_concurrency=options.max_concurrency or 1,
-            name=options.name,
-            namespace=options.namespace,
-        )
-        try:
-            raw = self._sent(partial(resident.remote, cls), args, kwargs)
-        except ray.exceptions.ActorAlreadyExistsError as error:
-            raise ActorAlreadyExistsError(str(options.name)) from error
+        origin = Origin(self._session, options.name or cls.name, actor=cls.name)
+        rays = _resident(cls).options(**actor_words(options))
+        raw = self._sent(partial(rays.remote, cls), args, kwargs, origin)
         if options.name:
             # Kept beside the actor, which may be busy for long when `find` asks.
             internal_kv._internal_kv_put(raw._actor_id.binary(), ray.cloudpickle.dumps(cls), namespace=_TYPES)
-        return RayActor(raw, Origin(self._session, cls.name))
+        return self._actor(raw, cls)
+
+    def _actor(self, raw: Any, cls: ActorType) -> RayActor:
+        return RayActor(raw, self._session, cls.name, tuple(cls.options.concurrency_groups))
 
     def tell(
         self,
@@ -160,10 +159,16 @@ class RayEngine(Engine):
         options: MethodOptions,
     ) -> list[ObjectRef[Any]]:
         """Call a method of an actor; see `Engine.tell`."""
-        task = options.name or f"{actor.origin.task}.{method}"
-        call = self._alive(actor).raw.call.options(name=task, num_returns=options.count)
-        raws = self._sent(partial(call.remote, method, options.count, task), args, kwargs)
-        return _wrapped(raws, Origin(self._session, task))
+        task = options.name or f"{actor.cls}.{method}"
+        origin = Origin(self._session, task, actor=actor.cls)
+        group = options.concurrency_group
+        if group is not None and group not in actor.groups:  # Ray would end the actor
+            raise ValueError(
+                f"{actor.cls} has no concurrency group {group!r}; {suggest(group, actor.groups)}"
+            )
+        call = getattr(self._alive(actor).raw, method).options(**method_words(options, task))
+        raws = self._sent(partial(call.remote, How.of(options, task)), args, kwargs, origin)
+        return _wrapped(raws, origin)
 
     def find(self, name: str, namespace: str | None) -> tuple[RayActor, ActorType]:
         """Give the living actor of that name; see `Engine.find`."""
@@ -176,16 +181,14 @@ class RayEngine(Engine):
             names = [actor["name"] for actor in named if actor["namespace"] == space]
             raise ValueError(f"no living actor is named {name!r}; {suggest(name, names)}") from error
         cls = self._type_of(raw, name)
-        return RayActor(raw, Origin(self._session, cls.name)), cls
+        return self._actor(raw, cls), cls
 
     def _type_of(self, raw: Any, name: str) -> ActorType:
         kept = internal_kv._internal_kv_get(raw._actor_id.binary(), namespace=_TYPES)
         if not kept:  # in the moment between the two lines that make an actor
-            asked: RayRef[ActorType] = RayRef(
-                raw.describe.remote(), Origin(self._session, f"{name}.describe")
-            )
-            [described] = self.get([asked], None)
-            return cast("ActorType", described)
+            asked = raw.__ray_call__.remote(described)
+            [cls] = self.get([RayRef(asked, Origin(self._session, f"a call of {name!r}", actor=name))], None)
+            return cast("ActorType", cls)
         return cast("ActorType", pickle.loads(kept))
 
     def kill(self, actor: RayActor, *, no_restart: bool) -> None:
@@ -211,12 +214,17 @@ class RayEngine(Engine):
 
     # --------------------------------------------------------------------------------- there and back
 
-    def _sent(self, send: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    def _sent(
+        self, send: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], origin: Origin
+    ) -> Any:
         """Call Ray with the user's arguments; a reference on its own becomes Ray's, to be replaced."""
         self._check_alive()
         theirs = {name: self._raw(arg) for name, arg in kwargs.items()}
         try:
             return send(*map(self._raw, args), **theirs)
+        except ray.exceptions.RayError as error:
+            ours = translate(error, origin)
+            raise ours from ours.__cause__
         except NOT_PICKLED:
             for name, value in (*enumerate(args, 1), *kwargs.items()):
                 dump(value, f"argument {name}")  # says where in the value the trouble is
@@ -231,29 +239,35 @@ class RayEngine(Engine):
 
 
 @lru_cache(maxsize=4096)
-def _task(definition: Definition, how: How) -> Any:
+def _task(definition: Definition, max_calls: int) -> Any:
     """Make the function that Ray is to know; Ray sends it to each worker once."""
     function = Function.of(definition, TaskOptions())
 
-    def task(*args: Any, **kwargs: Any) -> Any:
+    def task(how: How, /, *args: Any, **kwargs: Any) -> Any:
         return run(function, how, args, kwargs)
 
-    task.__name__ = task.__qualname__ = how.task
-    options = ray.remote(
-        num_cpus=how.num_cpus,
-        resources=dict(how.resources),
-        num_returns=how.num_returns,
-        max_retries=how.max_retries,
-        retry_exceptions=[Retry] if how.retry else False,
-        name=how.task,
-    )
-    return options(task)
+    task.__name__ = task.__qualname__ = definition.name.rpartition(".")[2]
+    return ray.remote(max_calls=max_calls)(task)
+
+
+def _resident(cls: ActorType) -> Any:
+    """Give the class that Ray is to know, in which the methods have the user's names."""
+    target = cls.target
+    awaited = tuple(_is_async(getattr(target, name, None)) for name in cls.methods)
+    groups = tuple(cls.options.concurrency_groups.items())
+    return _rays_class(cls.name.rpartition(".")[2], tuple(cls.methods), any(awaited), groups)
+
+
+def _is_async(member: Any) -> bool:
+    return inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member)
 
 
 @lru_cache(maxsize=4096)
-def _resident(name: str) -> Any:
-    """Make an actor class that Ray shows under the name of the user's."""
-    return ray.remote(type(name, (Resident,), {}))
+def _rays_class(
+    name: str, methods: tuple[str, ...], awaits: bool, groups: tuple[tuple[str, int], ...]
+) -> Any:
+    made = resident(name, methods, awaits)
+    return ray.remote(concurrency_groups=dict(groups))(made) if groups else ray.remote(made)
 
 
 def _wrapped(raws: Any, origin: Origin) -> list[ObjectRef[Any]]:

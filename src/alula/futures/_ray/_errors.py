@@ -6,28 +6,43 @@ stand by name, so that a class which only some versions of Ray have needs no imp
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import ray
 
 from ...errors import (
     ActorAlreadyExistsError,
     ActorDiedError,
+    ActorUnavailableError,
+    ActorUnschedulableError,
+    EngineError,
     FutureError,
     GetTimeoutError,
     NodeDiedError,
+    ObjectFetchTimedOutError,
+    ObjectFreedError,
     ObjectLostError,
+    ObjectReconstructionFailedError,
+    ObjectStoreFullError,
+    OutOfDiskError,
+    OutOfMemoryError,
     OwnerDiedError,
+    PendingCallsLimitExceeded,
+    ReferenceCountingAssertionError,
+    RuntimeEnvSetupError,
+    StreamingGeneratorReplayInconsistentError,
     TaskCancelledError,
     TaskError,
+    TaskUnschedulableError,
+    UnserializableException,
     WorkerCrashedError,
 )
 from .._errors import unpack_error
-from ._refs import RayRef
+from ._refs import Origin, RayRef
 
 __all__ = ["Raised", "Retry", "known_translation", "raised", "translate"]
 
-_Row: TypeAlias = Callable[[Any, RayRef[Any]], BaseException]
+_Row: TypeAlias = Callable[[Any, "_About"], BaseException]
 
 
 class Raised(Exception):
@@ -64,15 +79,34 @@ def raised(packed: bytes, text: str, *, retry: bool = False) -> Raised:
 _MARK: Final = f"{Raised.__module__}.{Raised.__qualname__}: "  # stands before the text in a traceback
 
 
-def translate(error: BaseException, ref: RayRef[Any]) -> BaseException:
-    """Say in our words how the task behind a reference failed.
+class _About(NamedTuple):
+    """What an error is about.
+
+    Attributes
+    ----------
+    origin
+        What was called, or is to be.
+    value
+        The reference that was asked for, as people see it; without one, the name of the task.
+    task_id
+        Ray's name of the task that makes the value, in hexadecimal, if there is one.
+    """
+
+    origin: Origin
+    value: str
+    task_id: str | None
+
+
+def translate(error: BaseException, of: RayRef[Any] | Origin) -> BaseException:
+    """Say in our words how a task failed, or a call of Ray's.
 
     Parameters
     ----------
     error
         Any error of Ray's.
-    ref
-        The reference whose value was asked for; errors that know no name of their own get it from here.
+    of
+        The reference whose value was asked for, or what was called and gave none. Errors that know no
+        name of their own get it from here.
 
     Returns
     -------
@@ -80,10 +114,16 @@ def translate(error: BaseException, ref: RayRef[Any]) -> BaseException:
         With Ray's error as its ``__cause__``, unless it is a `TaskError`, whose cause is the user's.
     """
     row = known_translation(type(error)) or _other
-    ours = row(error, ref)
+    ours = row(error, _about(of))
     if ours.__cause__ is None:
         ours.__cause__ = error
     return ours
+
+
+def _about(of: RayRef[Any] | Origin) -> _About:
+    if isinstance(of, RayRef):
+        return _About(of.origin, repr(of), of.raw.task_id().hex())
+    return _About(of, of.task, None)
 
 
 def known_translation(cls: type[BaseException]) -> _Row | None:
@@ -91,24 +131,27 @@ def known_translation(cls: type[BaseException]) -> _Row | None:
     return next((_TRANSLATIONS[c.__name__] for c in cls.__mro__ if c.__name__ in _TRANSLATIONS), None)
 
 
-def _task(error: Any, ref: RayRef[Any]) -> BaseException:
+# ------------------------------------------------------------------------------------------- a task
+
+
+def _task(error: Any, about: _About) -> BaseException:
     cause = error.cause
     if isinstance(cause, Raised):
         ours = unpack_error(cause.packed)
-        if cause.task_id != ref.raw.task_id().hex():
-            _note_input(ours, ref)
+        if cause.task_id != about.task_id:
+            _note_input(ours, about)
         return ours
     if known_translation(type(cause)) is not None:  # an input of the task had failed in Ray's own way
-        ours = translate(cause, ref)
+        ours = translate(cause, about.origin)
         if not isinstance(ours, TaskCancelledError):
-            _note_input(ours, ref)
+            _note_input(ours, about)
         return ours
     # What Ray itself met while it ran the task, such as a result that cannot be pickled.
-    return TaskError.of(cause, task=ref.origin.task, remote_traceback=_traceback(error))
+    return TaskError.of(cause, task=about.origin.task, remote_traceback=_traceback(error))
 
 
-def _note_input(error: BaseException, ref: RayRef[Any]) -> None:
-    error.add_note(f"{ref.origin.task} was not run: this input of it could not be computed")
+def _note_input(error: BaseException, about: _About) -> None:
+    error.add_note(f"{about.origin.task} was not run: this input of it could not be computed")
 
 
 def _traceback(error: Any) -> str:
@@ -116,12 +159,28 @@ def _traceback(error: Any) -> str:
 
 
 def _crashed(how: str) -> _Row:
-    return lambda error, ref: WorkerCrashedError(ref.origin.task, ref.origin.attempts, how)
+    return lambda error, about: WorkerCrashedError(about.origin.task, about.origin.attempts, how)
 
 
-def _actor_died(error: Any, ref: RayRef[Any]) -> BaseException:
-    text = str(error)
-    actor = ref.origin.task.rpartition(".")[0]
+def _named(make: Callable[[str, str], BaseException]) -> _Row:
+    """Give the row of an error that takes the name of a task, and Ray's words on what happened."""
+    return lambda error, about: make(about.origin.task, _first_line(error))
+
+
+def _first_line(error: Any) -> str:
+    text = getattr(error, "error_message", None) or str(error)
+    return str(text).strip().partition("\n")[0].partition(" lease_id=")[0].rstrip(".")
+
+
+def _whole(error: Any) -> str:
+    return str(getattr(error, "error_message", None) or error).strip()
+
+
+# ------------------------------------------------------------------------------------------ an actor
+
+
+def _actor_died(error: Any, about: _About) -> BaseException:
+    text, actor = str(error), about.origin.actor
     if getattr(error, "actor_init_failed", False):
         # The text is all that is left: Ray drops the error itself.
         return ActorDiedError(actor, "its __init__ raised " + text.rpartition(_MARK)[2])
@@ -129,64 +188,100 @@ def _actor_died(error: Any, ref: RayRef[Any]) -> BaseException:
     return ActorDiedError(actor, found[1] if found else text)
 
 
-def _actor_unavailable(error: Any, ref: RayRef[Any]) -> BaseException:
-    why = "it cannot be reached now, and the call may or may not have run"
-    return ActorDiedError(ref.origin.task.rpartition(".")[0], why)
+def _actor_unavailable(error: Any, about: _About) -> BaseException:
+    found = re.search(r"is unavailable: (.+?)\. The task may", str(error), re.DOTALL)
+    return ActorUnavailableError(about.origin.actor, found[1] if found else str(error))
 
 
-def _lost(error: Any, ref: RayRef[Any]) -> BaseException:
-    return ObjectLostError(repr(ref), str(error).partition("\n")[0])
+def _too_many_calls(error: Any, about: _About) -> BaseException:
+    found = re.search(r"more than (\d+) tasks", str(error))
+    return PendingCallsLimitExceeded(about.origin.actor, int(found[1]) if found else 0)
 
 
-def _gone(error: Any, ref: RayRef[Any]) -> BaseException:
-    return NodeDiedError(str(error).partition("\n")[0])
+# ------------------------------------------------------------------------------------------- a value
+
+_WHY_NOT_AGAIN: Final[Mapping[str, str]] = {
+    "MAX_ATTEMPTS_EXCEEDED": "its task has no attempts left: max_retries= allows more",
+    "LINEAGE_EVICTED": "how to compute it was forgotten to save memory",
+    "PUT": "it was put, and no task makes it: let a task return it instead",
+    "RETRIES_DISABLED": "its task has max_retries=0, or is a call of an actor with max_task_retries=0",
+    "BORROWED": "only the process that submitted its task could do so",
+    "REF_NOT_FOUND": "the engine has forgotten it, which is a fault in the engine",
+    "TASK_CANCELLED": "its task was cancelled",
+    "LINEAGE_DISABLED": "the cluster is told not to compute values again",
+}
 
 
-def _other(error: Any, ref: RayRef[Any]) -> BaseException:
-    return FutureError(f"{ref.origin.task}: {type(error).__name__}: {error}")
+def _not_again(error: Any, about: _About) -> BaseException:
+    name = ray.exceptions.ErrorType.Name(error.reason) if error.reason else ""
+    why = _WHY_NOT_AGAIN.get(name.removeprefix("OBJECT_UNRECONSTRUCTABLE_"))
+    return ObjectReconstructionFailedError(about.value, why or str(error.reason_message))
 
+
+def _system(error: Any, about: _About) -> BaseException:
+    """What Ray calls an error of its own; among them, a value that raises when it is unpickled."""
+    if error.traceback_str:
+        return ObjectLostError(about.value, f"it cannot be unpickled here: {error.client_exc}")
+    return EngineError(about.origin.task, str(error.client_exc))
+
+
+def _gone(error: Any, about: _About) -> BaseException:
+    return NodeDiedError(_first_line(error))
+
+
+def _other(error: Any, about: _About) -> BaseException:
+    return FutureError(f"{about.origin.task}: {type(error).__name__}: {error}")
+
+
+_REMOVED: Final = "its placement group was removed"
 
 _TRANSLATIONS: Final[Mapping[str, _Row]] = {
     "RayTaskError": _task,
-    "TaskCancelledError": lambda error, ref: TaskCancelledError(ref.origin.task),
-    "GetTimeoutError": lambda error, ref: GetTimeoutError(ref.origin.task, 0),
+    "TaskCancelledError": lambda error, about: TaskCancelledError(about.origin.task),
+    "TaskUnschedulableError": _named(TaskUnschedulableError),
+    "TaskPlacementGroupRemoved": lambda error, about: TaskUnschedulableError(about.origin.task, _REMOVED),
+    "RuntimeEnvSetupError": lambda error, about: RuntimeEnvSetupError(about.origin.task, _whole(error)),
+    "UnserializableException": lambda error, about: UnserializableException(about.origin.task, _whole(error)),
+    "GetTimeoutError": lambda error, about: GetTimeoutError(about.origin.task, 0),
     # A process or a machine is gone.
     "WorkerCrashedError": _crashed("died"),
-    "OutOfMemoryError": _crashed("was ended because the machine ran out of memory"),
+    "OutOfMemoryError": lambda error, about: OutOfMemoryError(about.origin.task, about.origin.attempts),
     "NodeDiedError": _crashed("was lost with its machine"),
     "LocalRayletDiedError": _gone,
     "RpcError": _gone,
     "AuthenticationError": _gone,
-    "RaySystemError": _lost,
     # An actor.
     "RayActorError": _actor_died,
     "ActorUnavailableError": _actor_unavailable,
     "ActorHandleNotFoundError": _actor_died,
-    "ActorAlreadyExistsError": lambda error, ref: ActorAlreadyExistsError(ref.origin.task),
+    "ActorAlreadyExistsError": lambda error, about: ActorAlreadyExistsError(about.origin.task),
+    "ActorUnschedulableError": lambda error, about: ActorUnschedulableError(
+        about.origin.actor, _first_line(error)
+    ),
+    "ActorPlacementGroupRemoved": lambda error, about: ActorUnschedulableError(about.origin.actor, _REMOVED),
+    "PendingCallsLimitExceeded": _too_many_calls,
     # A value.
-    "ObjectLostError": _lost,
-    "OwnerDiedError": lambda error, ref: OwnerDiedError(repr(ref)),
-    # What has no class of ours: rare, or of features that are not used here.
+    "ObjectLostError": lambda error, about: ObjectLostError(about.value, "all machines that had it are gone"),
+    "OwnerDiedError": lambda error, about: OwnerDiedError(about.value),
+    "ObjectReconstructionFailedError": _not_again,
+    "ObjectFetchTimedOutError": lambda error, about: ObjectFetchTimedOutError(about.value),
+    "ObjectFreedError": lambda error, about: ObjectFreedError(about.value),
+    "ReferenceCountingAssertionError": lambda error, about: ReferenceCountingAssertionError(about.value),
+    "ObjectStoreFullError": lambda error, about: ObjectStoreFullError(about.value, _first_line(error)),
+    "OutOfDiskError": lambda error, about: OutOfDiskError(about.value, _first_line(error)),
+    "StreamingGeneratorReplayInconsistentError": _named(StreamingGeneratorReplayInconsistentError),
+    # Ray itself.
+    "RaySystemError": _system,
+    **dict.fromkeys(("RayChannelError", "RayCgraphCapacityExceeded"), _named(EngineError)),
+    # What has no class of ours: what Ray raises and catches itself, or of features that are not used here.
     **dict.fromkeys(
         (
-            "ActorPlacementGroupRemoved",
-            "ActorUnschedulableError",
             "AsyncioActorExit",
             "CrossLanguageError",
             "ObjectRefStreamEndOfStreamError",
-            "ObjectStoreFullError",
             "OufOfBandObjectRefSerializationException",
-            "OutOfDiskError",
-            "PendingCallsLimitExceeded",
             "PlasmaObjectNotAvailable",
-            "RayCgraphCapacityExceeded",
-            "RayChannelError",
             "RayDirectTransportError",
-            "RuntimeEnvSetupError",
-            "StreamingGeneratorReplayInconsistentError",
-            "TaskPlacementGroupRemoved",
-            "TaskUnschedulableError",
-            "UnserializableException",
             "UserCodeException",
         ),
         _other,

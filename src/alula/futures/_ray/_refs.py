@@ -39,11 +39,14 @@ class Origin(NamedTuple):
         The name of the task or method that makes the value, or of the actor's class.
     attempts
         How often at most that is tried.
+    actor
+        The name of the actor's class, if it is of an actor.
     """
 
     session: str
     task: str
     attempts: int = 1
+    actor: str = ""
 
 
 class RayRef(ObjectRef[T]):
@@ -85,25 +88,29 @@ class RayActor:
     ----------
     raw
         Ray's own handle; the actor ends when the last one is gone.
-    origin
-        Where it comes from; its task is the name of the class.
+    session
+        As of an `Origin`.
+    cls
+        The name of its class.
+    groups
+        The names of its concurrency groups.
     """
 
-    __slots__ = ("origin", "raw")
+    __slots__ = ("cls", "groups", "raw", "session")
 
-    def __init__(self, raw: Any, origin: Origin) -> None:
-        self.raw, self.origin = raw, origin
+    def __init__(self, raw: Any, session: str, cls: str, groups: tuple[str, ...]) -> None:
+        self.raw, self.session, self.cls, self.groups = raw, session, cls, groups
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _revive_actor, (ray.cloudpickle.dumps(self.raw), *self.origin)
+        return _revive_actor, (ray.cloudpickle.dumps(self.raw), self.session, self.cls, self.groups)
 
 
-def _revive_ref(raw: bytes, session: str, task: str, attempts: int) -> RayRef[Any]:
-    return RayRef(ray.cloudpickle.loads(raw), Origin(_arrived(session), task, attempts))
+def _revive_ref(raw: bytes, session: str, *origin: Any) -> RayRef[Any]:
+    return RayRef(ray.cloudpickle.loads(raw), Origin(_arrived(session), *origin))
 
 
-def _revive_actor(raw: bytes, session: str, task: str, attempts: int) -> RayActor:
-    return RayActor(ray.cloudpickle.loads(raw), Origin(_arrived(session), task, attempts))
+def _revive_actor(raw: bytes, session: str, cls: str, groups: tuple[str, ...]) -> RayActor:
+    return RayActor(ray.cloudpickle.loads(raw), _arrived(session), cls, groups)
 
 
 def _arrived(session: str) -> str:

@@ -5,59 +5,46 @@ somebody asks for the value; Ray only carries the bytes. So any class of error s
 """
 
 import asyncio
+import hashlib
 import inspect
 import threading
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 from ..._core._gates import gate
 from ..._core._settings import Settings
 from .. import _session
 from .._errors import pack_task_error
-from .._options import TaskOptions
+from .._options import MethodOptions, TaskOptions
 from .._remote import ActorType, Function
 from ._errors import Raised, raised
 
-__all__ = ["How", "Resident", "run"]
+__all__ = ["How", "Resident", "described", "resident", "run"]
 
 
-@dataclass(frozen=True, slots=True)
-class How:
-    """The options of a task in a form that can be a key.
+class How(NamedTuple):
+    """What a call tells its body, beside the arguments.
 
     Attributes
     ----------
     task
         How people see it.
+    returns
+        The references that it gives.
     retry
         Classes of errors after which it is run again.
     """
 
     task: str
-    num_cpus: float
-    resources: tuple[tuple[str, float], ...]
-    num_returns: int
-    max_retries: int
+    returns: int
     retry: tuple[type[BaseException], ...]
 
     @classmethod
-    def of(cls, name: str, options: TaskOptions) -> "How":
-        """Take from the options what matters here; `name` is that of the function."""
+    def of(cls, options: TaskOptions | MethodOptions, task: str) -> "How":
+        """Take from the options what matters here."""
         retry = options.retry_exceptions
-        return cls(
-            options.name or name,
-            options.num_cpus,
-            tuple(options.resources.items()),
-            options.count,
-            options.max_retries,
-            (BaseException,) if retry is True else retry or (),
-        )
-
-    @property
-    def attempts(self) -> int:
-        """How often at most the task is tried after crashes; 0 is without end."""
-        return self.max_retries + 1
+        return cls(task, options.count, (BaseException,) if retry is True else retry or ())
 
 
 def attach() -> None:
@@ -77,44 +64,83 @@ def run(function: Function, how: How, args: tuple[Any, ...], kwargs: Mapping[str
         If Ray interrupts the body, because it was cancelled.
     """
     attach()
+    with _carried(how):
+        return _counted(_awaited(function.target(*args, **kwargs)), how)
+
+
+@contextmanager
+def _carried(how: How) -> Iterator[None]:
+    """Pack what a body raises, apart from what Ray itself has to see."""
     gate("task.started")
     try:
-        value = _counted(_awaited(function.target(*args, **kwargs)), how.num_returns, how.task)
-    except KeyboardInterrupt:
+        yield
+    except (KeyboardInterrupt, asyncio.CancelledError):
         raise
     except BaseException as error:  # also SystemExit: a task does not end its worker
         raise _packed(error, how.task, retry=isinstance(error, how.retry)) from error
     gate("task.finished")
-    return value
 
 
 class Resident:
-    """An actor's instance, as Ray sees it: one method that calls all others."""
+    """An actor's instance, as Ray sees it; `resident` adds the methods.
+
+    Attributes
+    ----------
+    alula_instance, alula_type
+        The user's instance, and what it is one of; named so that no method of the user's is.
+    """
 
     def __init__(self, cls: ActorType, /, *args: Any, **kwargs: Any) -> None:
         attach()
-        self._cls = cls
+        self.alula_type = cls
         try:
-            self._instance = cls.target(*args, **kwargs)
+            self.alula_instance = cls.target(*args, **kwargs)
         except BaseException as error:  # any reason not to live
             raise _packed(error, f"{cls.name}.__init__") from error
 
-    def call(self, method: str, num_returns: int, task: str, /, *args: Any, **kwargs: Any) -> Any:
-        """Call a method of the instance; errors as in `run`."""
-        gate("task.started")
-        try:
-            value = _awaited(getattr(self._instance, method)(*args, **kwargs))
-            value = _counted(value, num_returns, task)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # also SystemExit: the actor lives on with its state
-            raise _packed(error, task) from error
-        gate("task.finished")
-        return value
 
-    def describe(self) -> ActorType:
-        """Give what the actor is an instance of."""
-        return self._cls
+def described(resident: Resident) -> ActorType:
+    """Give what an actor is an instance of."""
+    return resident.alula_type
+
+
+def resident(name: str, methods: Iterable[str], awaits: bool) -> type[Resident]:
+    """Make the class of an actor.
+
+    Parameters
+    ----------
+    name
+        As Ray shows it.
+    methods
+        The names of its methods, which take a `How` before the user's arguments.
+    awaits
+        Whether any method is a coroutine; Ray then runs all of them on one event loop.
+    """
+    make = _awaiting if awaits else _calling
+    made = type(name, (Resident,), {method: make(method) for method in methods})
+    # Ray tells classes apart by their names alone, and two of the user's may have one name.
+    known_by = hashlib.sha256(repr((name, methods, awaits)).encode()).hexdigest()[:16]
+    made.__module__ = f"{__name__}.{known_by}"
+    return made
+
+
+def _calling(method: str) -> Callable[..., Any]:
+    def call(self: Resident, how: How, /, *args: Any, **kwargs: Any) -> Any:
+        with _carried(how):
+            return _counted(_awaited(getattr(self.alula_instance, method)(*args, **kwargs)), how)
+
+    call.__name__ = method
+    return call
+
+
+def _awaiting(method: str) -> Callable[..., Any]:
+    async def call(self: Resident, how: How, /, *args: Any, **kwargs: Any) -> Any:
+        with _carried(how):
+            value = getattr(self.alula_instance, method)(*args, **kwargs)
+            return _counted(await value if inspect.isawaitable(value) else value, how)
+
+    call.__name__ = method
+    return call
 
 
 def _packed(error: BaseException, task: str, *, retry: bool = False) -> Raised:
@@ -123,19 +149,19 @@ def _packed(error: BaseException, task: str, *, retry: bool = False) -> Raised:
     return raised(pack_task_error(error, task), f"{type(error).__name__}: {error}", retry=retry)
 
 
-def _counted(value: Any, count: int, task: str) -> Any:
-    """Give what Ray wants for `count` references."""
-    if count == 1:
+def _counted(value: Any, how: How) -> Any:
+    """Give what Ray wants for as many references."""
+    if how.returns == 1:
         return value
-    if count == 0:
+    if how.returns == 0:
         return None
     found = f"a {type(value).__name__}"
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)):
         value = list(value)
         found = f"{len(value)} values"
-        if len(value) == count:
+        if len(value) == how.returns:
             return value
-    raise ValueError(f"{task} has num_returns={count} and returned {found}")
+    raise ValueError(f"{how.task} has num_returns={how.returns} and returned {found}")
 
 
 class _Loop(threading.local):

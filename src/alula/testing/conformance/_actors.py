@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
-from ...errors import ActorAlreadyExistsError, ActorDiedError, TaskError, UnsupportedError
+from ...errors import (
+    ActorAlreadyExistsError,
+    ActorDiedError,
+    ActorUnavailableError,
+    TaskError,
+    UnsupportedError,
+)
 from ...futures import ActorHandle, Engine, get, get_actor, kill, method, put, remote
 from .._turnstile import Turnstile
 from ._part import LIMIT, Notes, Part, ended, value
@@ -297,13 +303,13 @@ class Deaths(Part):
         counter = Counter.options(max_restarts=1).remote(10)
         assert value(counter.add.remote()) == 11
         crashed = counter.crash.remote()
-        with pytest.raises(ActorDiedError):
+        with pytest.raises((ActorDiedError, ActorUnavailableError)):
             value(crashed)
         while True:  # until it is back, calls may fail
             try:
                 assert value(counter.add.remote()) == 11
                 return
-            except ActorDiedError:
+            except (ActorDiedError, ActorUnavailableError):
                 continue
 
 
