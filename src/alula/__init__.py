@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from . import errors, exceptions, graph, runtime, server, testing, workflow
     from .futures import (
         ObjectRef,
+        ObjectRefGenerator,
         available_resources,
         cancel,
         cluster_resources,
@@ -34,6 +35,7 @@ __version__ = _VERSION
 
 __all__ = [
     "ObjectRef",
+    "ObjectRefGenerator",
     "available_resources",
     "bucket",
     "cancel",

@@ -29,7 +29,15 @@ from tests.faults.processes import LIMIT, ROOT, ended, eventually, marked, rows,
 __all__ = ["CELLS", "Cell", "Outcome", "main", "run", "table"]
 
 Victim: TypeAlias = Literal[
-    "worker", "worker, no retries", "owner", "owner, no retries", "lender", "actor", "node process", "driver"
+    "worker",
+    "worker, no retries",
+    "producer",
+    "owner",
+    "owner, no retries",
+    "lender",
+    "actor",
+    "node process",
+    "driver",
 ]
 Size: TypeAlias = Literal["small", "large"]
 
@@ -95,6 +103,20 @@ def joined(value: bytes, retries: int) -> None:
     ref = put(value)
     refs = [join.options(max_retries=retries).remote(ref, [ref], i) for i in range(6)]
     assert get(refs, timeout=LIMIT) == [value[:-1] + bytes([i]) for i in range(6)]
+
+
+@remote
+def part(value: bytes, count: int) -> Iterator[bytes]:
+    """Yield so many values that differ in their ends."""
+    for i in range(count):
+        yield value[:-1] + bytes([i])
+
+
+def streamed(value: bytes) -> None:
+    """Take what a generator yields, with and without a limit."""
+    for limit in (-1, 2):
+        stream: Any = part.options(_generator_backpressure_num_objects=limit).remote(value, 8)
+        assert [get(ref, timeout=LIMIT) for ref in stream] == [value[:-1] + bytes([i]) for i in range(8)]
 
 
 @remote
@@ -181,6 +203,7 @@ def _with_node(value: bytes) -> None:
 _WORK: Final[Mapping[Victim, Callable[[bytes, str, Path], None]]] = {
     "worker": lambda value, gate, folder: joined(value, 3),
     "worker, no retries": lambda value, gate, folder: joined(value, 0),
+    "producer": lambda value, gate, folder: streamed(value),
     "owner": lambda value, gate, folder: get(owning.remote(value), timeout=LIMIT),
     "owner, no retries": lambda value, gate, folder: get(
         owning.options(max_retries=0).remote(value), timeout=LIMIT
@@ -255,6 +278,7 @@ def run(cell: Cell, folder: Path) -> Outcome:
 
 _RUNNING = ("task.started", "task.unpickled", "task.finished", "results.sending", "results.sent")
 _OWNING = ("lease.granted", "function.shipping", "push.sending", "push.sent", "results.received")
+_YIELDING = ("stream.yielded", "stream.sending", "stream.sent")
 _LENDING = ("push.sending", "push.sent", "results.received", "loan.settling")
 _WRITING = ("segment.writing", "segment.written")
 _MAKING = {"actor.making": 1, "task.unpickled": 1}  # the others an actor passes for its constructor, too
@@ -268,6 +292,8 @@ def _cells() -> Iterator[Cell]:
         writing = _WRITING if size == "large" else ()
         for gate in (*_RUNNING, *writing):
             yield Cell("worker", gate, size, RIGHT)
+        for gate in (*_YIELDING, *writing):
+            yield Cell("producer", gate, size, RIGHT, 3)
         for gate in (*_OWNING, *writing):
             yield Cell("owner", gate, size, RIGHT)
         for gate in _LENDING:

@@ -37,6 +37,9 @@ GATES: Final = frozenset(
         "segment.written",  # a large value is in shared memory, and nobody knows of it
         "store.before_commit",  # a transaction has done its work and not yet committed
         "store.committed",  # a transaction is durable, nobody has been told
+        "stream.sending",  # a producer has yielded values ready, and has sent none of them
+        "stream.sent",  # a producer has sent what a generator yielded
+        "stream.yielded",  # a generator has yielded a value, which is sent or will be soon
         "task.finished",  # a worker has the result of a task and has not replied
         "task.started",  # a worker is about to run the body of a task
         "task.unpickled",  # it has the arguments, and is about to call the function

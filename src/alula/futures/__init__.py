@@ -25,12 +25,13 @@ from ._api import (
     shutdown,
     wait,
 )
-from ._engine import ActorRef, Cluster, Engine, Feature, Settle
+from ._engine import ActorRef, Cluster, Engine, Feature, Settle, Waitable
 from ._errors import pack_error, unpack_error
 from ._options import ActorOptions, MethodOptions, TaskOptions
 from ._refs import ObjectRef
 from ._remote import ActorType, Definition, Function
 from ._session import current, open_engine, set_default, using, waiting
+from ._streams import DynamicObjectRefGenerator, ObjectRefGenerator
 
 __all__ = [
     "ActorClass",
@@ -41,14 +42,17 @@ __all__ = [
     "ActorType",
     "Cluster",
     "Definition",
+    "DynamicObjectRefGenerator",
     "Engine",
     "Feature",
     "Function",
     "MethodOptions",
     "ObjectRef",
+    "ObjectRefGenerator",
     "RemoteFunction",
     "Settle",
     "TaskOptions",
+    "Waitable",
     "available_resources",
     "cancel",
     "cluster_resources",

@@ -10,10 +10,11 @@ from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, cast, overload
 from ..errors import ActorAlreadyExistsError, suggest
 from ..graph import Done, Drive, Graph, Node, Outcome, Scope
 from . import _session
-from ._engine import ActorRef
-from ._options import ActorOptions, MethodOptions, TaskOptions
+from ._engine import ActorRef, Waitable
+from ._options import ActorOptions, MethodOptions, Streaming, TaskOptions
 from ._refs import ObjectRef
-from ._remote import ActorType, Check, Function
+from ._remote import ActorType, Check, Function, returns
+from ._streams import ObjectRefGenerator
 
 __all__ = [
     "ActorClass",
@@ -39,6 +40,7 @@ __all__ = [
 
 P = ParamSpec("P")
 T = TypeVar("T")
+W = TypeVar("W", bound=Waitable)
 
 
 # --------------------------------------------------------------------------------------- the session
@@ -161,7 +163,7 @@ def get(refs: Any, *, timeout: float | None = None) -> Any:
     GetTimeoutError
         If a value was not there in time.
     ValueError
-        If given anything but references.
+        If given anything but references: the references of an `ObjectRefGenerator` are what `next` gives.
     """
     limit = None if timeout is None or timeout < 0 else timeout
     if isinstance(refs, ObjectRef):
@@ -171,18 +173,19 @@ def get(refs: Any, *, timeout: float | None = None) -> Any:
 
 
 def wait(
-    refs: list[ObjectRef[T]],
+    refs: list[W],
     *,
     num_returns: int = 1,
     timeout: float | None = None,
     fetch_local: bool = True,
-) -> tuple[list[ObjectRef[T]], list[ObjectRef[T]]]:
+) -> tuple[list[W], list[W]]:
     """Wait until some of the references have settled; failed ones count.
 
     Parameters
     ----------
     refs
-        A list without duplicates.
+        A list without duplicates. A stream in it counts as settled when its next reference is there, or
+        its end.
     num_returns
         How many to wait for; at most so many are in the first list, even if more have settled.
     timeout
@@ -202,7 +205,7 @@ def wait(
     ValueError
         For duplicates, a negative timeout, or a `num_returns` below 1 or above the length.
     """
-    _only_refs("wait", refs, TypeError)
+    _only_refs("wait", refs, TypeError, (ObjectRef, ObjectRefGenerator))
     if not refs:
         return [], []
     if len(set(refs)) != len(refs):
@@ -214,28 +217,37 @@ def wait(
     return _session.current().wait(refs, num_returns, timeout)
 
 
-def cancel(ref: ObjectRef[Any], *, force: bool = False, recursive: bool = True) -> None:
+def cancel(ref: Waitable, *, force: bool = False, recursive: bool = True) -> None:
     """Ask the task behind a reference to end; `get` on it then raises `TaskCancelledError`.
 
     A task that has not started never runs. A running one is interrupted with `KeyboardInterrupt`, or its
-    process is killed if `force`. One that has finished keeps its value.
+    process is killed if `force`. One that has finished keeps its value. Of a stream the task that yields
+    is meant, also an actor's; what it has yielded stays, and the error comes after that.
 
     Raises
     ------
     TypeError
-        If given anything but a reference.
+        If given anything but a reference or a stream.
     """
+    if isinstance(ref, ObjectRefGenerator):
+        ref = ref.completed()
     if not isinstance(ref, ObjectRef):
         raise TypeError(f"cancel() takes an ObjectRef, not {type(ref).__name__}")
     ref.engine.cancel(ref, force=force, recursive=recursive)
 
 
-def _only_refs(call: str, refs: Any, error: type[Exception]) -> None:
+def _only_refs(call: str, refs: Any, error: type[Exception], kind: Any = ObjectRef) -> None:
     if not isinstance(refs, list):
-        raise error(f"{call}() takes an ObjectRef or a list of them, not {type(refs).__name__}")
+        raise error(f"{call}() takes an ObjectRef or a list of them, not {_kind(refs)}")
     for i, ref in enumerate(refs):
-        if not isinstance(ref, ObjectRef):
-            raise error(f"{call}() takes a list of ObjectRefs; item {i} is {type(ref).__name__}")
+        if not isinstance(ref, kind):
+            raise error(f"{call}() takes a list of ObjectRefs; item {i} is {_kind(ref)}")
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, ObjectRefGenerator):
+        return "an ObjectRefGenerator: take its references, as in [get(ref) for ref in stream]"
+    return type(value).__name__
 
 
 # -------------------------------------------------------------------------------------------- tasks
@@ -261,7 +273,8 @@ class RemoteFunction(Generic[P, T]):
         Returns
         -------
         ObjectRef
-            With ``num_returns=n`` a list of n references, and with 0 None.
+            With ``num_returns=n`` a list of n references, and with 0 None; of a generator function an
+            `ObjectRefGenerator`.
 
         Raises
         ------
@@ -286,9 +299,13 @@ class RemoteFunction(Generic[P, T]):
         Raises
         ------
         TypeError
-            If the arguments do not fit the function.
+            If the arguments do not fit the function, or it gives a stream: a node has one value.
         """
         self._function.check(args, kwargs)
+        if self._function.options.num_returns == "streaming":
+            raise TypeError(
+                f"{self.__name__} yields a stream, and a node of a graph has one value: return a list"
+            )
         return Node(self._function, args, kwargs, self._function.options.metadata)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -333,7 +350,7 @@ def _made(target: Any, options: Mapping[str, Any]) -> Any:
     if inspect.isclass(target):
         made = ActorClass(ActorType(target, ActorOptions().merged(options)))
     elif callable(target) and hasattr(target, "__qualname__"):
-        made = RemoteFunction(Function(target, TaskOptions().merged(options)))
+        made = RemoteFunction(Function(target, TaskOptions(num_returns=returns(target)).merged(options)))
         made.__wrapped__ = target
     else:
         raise TypeError(f"@remote takes a function or a class, not {type(target).__name__}")
@@ -442,7 +459,7 @@ class ActorMethod:
         return ActorMethod(self._handle, self._name, self._options.merged(options))
 
 
-def method(*, num_returns: int = 1) -> Callable[[Callable[P, T]], Callable[P, T]]:
+def method(*, num_returns: int | Streaming = 1) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Say of an actor's method how many references a call gives."""
 
     def mark(function: Callable[P, T]) -> Callable[P, T]:

@@ -13,14 +13,18 @@ from ..graph import Call, Cancel, Done, Failed, Then
 from ._options import ActorOptions, MethodOptions, TaskOptions
 from ._refs import ObjectRef
 from ._remote import ActorType, Function
+from ._streams import ObjectRefGenerator
 
-__all__ = ["ActorRef", "Cluster", "Engine", "Feature", "Settle"]
+__all__ = ["ActorRef", "Cluster", "Engine", "Feature", "Settle", "Waitable"]
 
 Feature: TypeAlias = Literal["restarts", "threads", "nodes"]
 """What only some engines can do: restart actors, run an actor's calls in threads, span machines."""
 
 Settle: TypeAlias = Callable[[Done[Any] | Failed], None]
 """Gives a promise its value or error. A value that is a reference is followed, not wrapped."""
+
+Waitable: TypeAlias = ObjectRef[Any] | ObjectRefGenerator[Any]
+"""What `wait` takes."""
 
 ActorRef: TypeAlias = Any
 """An engine's own name of an actor; pickles, and may be used by any process of the session."""
@@ -56,7 +60,7 @@ class Engine(ABC):
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         options: TaskOptions,
-    ) -> list[ObjectRef[Any]]:
+    ) -> list[Any]:
         """Start a task when its inputs are there; return at once.
 
         A reference that stands on its own among the arguments is replaced by its value, and the task
@@ -65,7 +69,7 @@ class Engine(ABC):
         Returns
         -------
         list of ObjectRef
-            ``options.count`` of them.
+            ``options.count`` of them; with ``num_returns="streaming"`` one `ObjectRefGenerator`.
 
         Raises
         ------
@@ -87,7 +91,7 @@ class Engine(ABC):
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         options: MethodOptions,
-    ) -> list[ObjectRef[Any]]:
+    ) -> list[Any]:
         """Call a method of an actor; the calls of one process to one actor run in their order."""
 
     @abstractmethod
@@ -108,9 +112,12 @@ class Engine(ABC):
 
     @abstractmethod
     def wait(
-        self, refs: Sequence[ObjectRef[Any]], num_returns: int, timeout: float | None
-    ) -> tuple[list[ObjectRef[Any]], list[ObjectRef[Any]]]:
-        """Wait until `num_returns` are settled or `timeout` s have passed; keep the input's order."""
+        self, refs: Sequence[Waitable], num_returns: int, timeout: float | None
+    ) -> tuple[list[Any], list[Any]]:
+        """Wait until `num_returns` are settled or `timeout` s have passed; keep the input's order.
+
+        A stream among them counts as settled when its next reference, or its end, is there.
+        """
 
     @contextmanager
     def waiting(self) -> Iterator[None]:

@@ -90,7 +90,7 @@ class TaskOptions(Placement):
     name
         How people see it; the function's name by default.
     backpressure
-        Values that a streaming task may be ahead of who takes them; -1, the default, for no limit.
+        Values that a streaming task may be ahead of who takes them; -1, the default, or None, for no limit.
         Written ``_generator_backpressure_num_objects`` in Ray's words.
     """
 
@@ -248,6 +248,14 @@ def _count(least: int) -> Callable[[str, Any], int]:
     return check
 
 
+def _backpressure(name: str, value: Any) -> int:
+    if value is None:
+        return -1
+    if value == 0:
+        raise ValueError(f"{name} must be 1 or more, or -1 for no limit: at 0 nothing could be made")
+    return _count(-1)(name, value)
+
+
 def _retry(name: str, value: Any) -> bool | tuple[type[BaseException], ...]:
     if isinstance(value, bool):
         return value
@@ -314,7 +322,7 @@ def _strategy(name: str, value: Any) -> Any:
 _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "accelerator_type": _text,
     "allow_out_of_order_execution": _flag,
-    "backpressure": _count(-1),
+    "backpressure": _backpressure,
     "concurrency_group": _text,
     "concurrency_groups": _groups,
     "get_if_exists": _flag,

@@ -20,9 +20,18 @@ from weakref import WeakValueDictionary
 import cloudpickle
 
 from .._core._pickle import dump, load
-from ._options import ActorOptions, TaskOptions
+from ._options import ActorOptions, Streaming, TaskOptions
 
-__all__ = ["ActorType", "Bundle", "Check", "Definition", "Function", "capture", "learn"]
+__all__ = [
+    "ActorType",
+    "Bundle",
+    "Check",
+    "Definition",
+    "Function",
+    "capture",
+    "learn",
+    "returns",
+]
 
 Check: TypeAlias = Callable[[tuple[Any, ...], Mapping[str, Any]], None]
 
@@ -31,6 +40,12 @@ Bundle: TypeAlias = tuple[tuple[bytes, str, bytes, tuple[Any, ...]], ...]
 
 # Those that somebody uses. A function made anew in every call of another one must not stay for ever.
 _known: WeakValueDictionary[bytes, "Definition"] = WeakValueDictionary()
+
+
+def returns(target: Any) -> int | Streaming:
+    """Give how many references a call gives unless somebody says otherwise."""
+    yields = inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target)
+    return "streaming" if yields else 1
 
 
 class _Inside(threading.local):
@@ -251,7 +266,7 @@ class ActorType(_Shipped):
     options
         How an instance lives.
     methods
-        Of every method people may call: the number of references that a call gives.
+        Of every method people may call: the number of references that a call gives, or ``"streaming"``.
     """
 
     __slots__ = ("methods", "options")
@@ -259,14 +274,16 @@ class ActorType(_Shipped):
     def __init__(self, target: type, options: ActorOptions) -> None:
         self.definition = _defined(target)
         self.options = options
-        self.methods: dict[str, int] = {
-            name: int(getattr(member, "__alula_num_returns__", 1))
+        self.methods: dict[str, int | Streaming] = {
+            name: getattr(member, "__alula_num_returns__", None) or returns(member)
             for name, member in inspect.getmembers(target, callable)
             if not name.startswith("__") or name == "__call__"
         }
 
     @classmethod
-    def of(cls, definition: Definition, options: ActorOptions, methods: dict[str, int]) -> "ActorType":
+    def of(
+        cls, definition: Definition, options: ActorOptions, methods: "dict[str, int | Streaming]"
+    ) -> "ActorType":
         """Make one from a definition that is known already."""
         made = cls.__new__(cls)
         made.definition, made.options, made.methods = definition, options, methods

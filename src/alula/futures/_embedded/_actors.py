@@ -55,7 +55,7 @@ class Call:
     __slots__ = ("args", "made", "method", "missing", "refs", "returns")
 
     def __init__(
-        self, method: str, args: Blob, refs: list[Ref[Any]], returns: int = 1, made: Blob | None = None
+        self, method: str, args: Blob, refs: list[Ref[Any]], returns: Any = 1, made: Blob | None = None
     ) -> None:
         self.method, self.args, self.refs, self.returns, self.made = method, args, refs, returns, made
         self.missing = 0  # inputs that are pending
@@ -141,7 +141,10 @@ class Actors:
             state.inflight[call.number] = call
             args = self._hub.parcels.encode(state.peer, call.args, fds)
             made = call.made and self._hub.parcels.encode(state.peer, call.made, fds)
-            self._hub.send(state.peer, ("call", call.number, call.method, call.returns, args, made), fds)
+            returns = call.returns
+            if returns.__class__ is str:
+                returns = self._hub.streams.terms(state.peer, call.number, returns)
+            self._hub.send(state.peer, ("call", call.number, call.method, returns, args, made), fds)
         if state.ending and not state.queue and not state.inflight:
             self._hub.send(state.peer, ("exit",))
 
@@ -157,6 +160,12 @@ class Actors:
                 for ref, blob in zip(call.refs, blobs, strict=True):
                     self._hub.settle(ref, blob)
         self._push(state)
+
+    def refs_of(self, peer: "Peer", number: int) -> list[Ref[Any]]:
+        """Give the references of a call that runs there."""
+        state = self._by_peer.get(peer.id)
+        call = state.inflight.get(number) if state is not None else None
+        return call.refs if call is not None else []
 
     def dropped(self, actor: bytes) -> None:
         """The last handle is gone: the actor ends when it has done what it was asked."""

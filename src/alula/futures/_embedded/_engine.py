@@ -18,12 +18,13 @@ from ...errors import (
     suggest,
 )
 from ...graph import Done, Failed
-from .._engine import ActorRef, Cluster, Feature, Settle
+from .._engine import ActorRef, Cluster, Feature, Settle, Waitable
 from .._options import ActorOptions, MethodOptions, TaskOptions
 from .._refs import ObjectRef
 from .._remote import ActorType, Function
 from ._actors import ActorName, Call
 from ._hub import Hub, packed
+from ._streams import STREAM, Generator
 from ._tasks import Task
 from ._values import BODY, ERROR, NONE, Blob, Ref, to_arguments, to_blob
 from ._wire import Message
@@ -96,7 +97,7 @@ class Embedded(Hub):
 
         self._when_settled(mine, tell)
 
-    def _mine(self, ref: ObjectRef[Any]) -> Ref[Any]:
+    def _mine(self, ref: Waitable) -> Ref[Any]:
         if not isinstance(ref, Ref) or ref.engine is not self:
             raise ObjectLostError(repr(ref), "it is of another session")
         return ref
@@ -138,10 +139,10 @@ class Embedded(Hub):
         return ref.blob is not None or self._errors != seen
 
     def wait(
-        self, refs: Sequence[ObjectRef[Any]], num_returns: int, timeout: float | None
-    ) -> tuple[list[ObjectRef[Any]], list[ObjectRef[Any]]]:
+        self, refs: Sequence[Waitable], num_returns: int, timeout: float | None
+    ) -> tuple[list[Any], list[Any]]:
         """Wait for some; see `Engine.wait`."""
-        mine = [self._mine(ref) for ref in refs]
+        mine = [self._awaited(ref) for ref in refs]
         deadline = None if timeout is None else monotonic() + timeout
 
         def enough() -> bool:
@@ -156,10 +157,15 @@ class Embedded(Hub):
             self.take_submitted()
             with self.waiting():
                 self.loop.run_until(enough, deadline)
-        settled: list[ObjectRef[Any]] = [ref for ref in mine if ref.blob is not None]
+        settled = [ref for ref in mine if ref.blob is not None]
         ready = settled[:num_returns]
         taken = set(map(id, ready))
         return ready, [ref for ref in mine if id(ref) not in taken]
+
+    def _awaited(self, ref: Waitable) -> "Ref[Any] | Generator[Any]":
+        if isinstance(ref, Generator) and ref.engine is self:
+            return ref
+        return self._mine(ref)
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -186,7 +192,7 @@ class Embedded(Hub):
 
     def submit(
         self, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: TaskOptions
-    ) -> list[ObjectRef[Any]]:
+    ) -> list[Any]:
         """Start a task; see `Engine.submit`."""
         if function.definition.id not in self._functions:
             self.meet(function.definition)
@@ -202,14 +208,15 @@ class Embedded(Hub):
             blob, inputs = NONE, ()
         count = options.num_returns
         if count == 1:
-            refs: list[Ref[Any]] = [Ref(self, self.id, next(self._numbers))]
+            given: list[Any] = [Ref(self, self.id, next(self._numbers))]
+            refs: list[Ref[Any]] = given
         else:
-            refs = self.new_refs(options.count or 1)
+            refs, given = self._returned(options, function.name)
         # Nothing above or here takes the lock: most tasks are submitted in a burst, and queued together.
         self._submitted.append(Task(function, blob, options, refs, inputs, self._work()))
         if not self.loop.help():
             self.take_submitted()
-        return list(refs) if count else []
+        return list(given)
 
     def actor(
         self, cls: ActorType, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: ActorOptions
@@ -265,16 +272,25 @@ class Embedded(Hub):
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         options: MethodOptions,
-    ) -> list[ObjectRef[Any]]:
+    ) -> list[Any]:
         """Call a method of an actor; see `Engine.tell`."""
         blob = _arguments(args, kwargs)
         inputs = self._inputs(blob, args, kwargs) if blob.refs else ()
         with self.lock:
             self._check_alive()
-            refs = self.new_refs(options.count or 1)
-            self._actors.call(actor, Call(method, blob, refs, options.count), inputs)
+            refs, given = self._returned(options, f"{actor.cls_name}.{method}")
+            self._actors.call(actor, Call(method, blob, refs, options.num_returns), inputs)
         self.loop.help()
-        return list(refs) if options.count else []
+        return given
+
+    def _returned(self, options: TaskOptions | MethodOptions, name: str) -> tuple[list[Ref[Any]], list[Any]]:
+        """Make what a task settles, and what people get for it. The lock is held."""
+        count = options.num_returns
+        if count == "streaming":
+            refs = self.new_refs(STREAM)
+            return refs, [self.streams.open(self, refs, options.name or name, options.backpressure)]
+        refs = self.new_refs(1 if count == "dynamic" else count or 1)
+        return refs, list(refs) if count else []
 
     def find(self, name: str, namespace: str | None) -> tuple[ActorRef, ActorType]:
         """Give the living actor of that name; see `Engine.find`."""

@@ -27,6 +27,7 @@ from ._actors import Actors
 from ._loop import Loop
 from ._parcels import Parcels
 from ._peers import Peer
+from ._streams import Streams
 from ._tasks import Task, Tasks
 from ._values import ERROR, Blob, Ref, to_blob
 from ._wire import Channel, Descriptor, Message
@@ -64,6 +65,7 @@ class Hub(Engine):
         self._promises: weakref.WeakSet[Ref[Any]] = weakref.WeakSet()
         self._tasks = Tasks(self, dict(total))
         self._actors = Actors(self)
+        self.streams = Streams(self)
         self._functions: set[bytes] = set()  # ids of those that were submitted here
         self._requests: dict[int, Callable[[Message], None]] = {}
         self._next_request = 0
@@ -220,6 +222,8 @@ class Hub(Engine):
                     self._tasks.results(peer.lease, message[1], fds, message[2])
                 else:
                     self._actors.results(peer, message[1], fds)
+            case "items":
+                self.streams.arrived(peer, message, fds, self._refs_of(peer, message[1]))
             case "givenback":
                 if peer.lease is not None:
                     self._tasks.given_back(peer.lease, message[1], waits=message[2])
@@ -237,6 +241,13 @@ class Hub(Engine):
                     self._cancel(owner, number, force=force, recursive=recursive)
             case _:
                 self._on_work(peer, message, fds)
+
+    def _refs_of(self, peer: Peer, number: int) -> list[Ref[Any]]:
+        """Give the references of a task or call that runs there."""
+        if peer.lease is not None:
+            task = peer.lease.inflight.get(number)
+            return task.refs if task is not None else []
+        return self._actors.refs_of(peer, number)
 
     def _on_work(self, peer: Peer, message: Message, fds: list[Descriptor]) -> None:
         """Take work from another process: only workers do."""

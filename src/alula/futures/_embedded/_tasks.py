@@ -303,7 +303,10 @@ class Tasks:
                 self._hub.ship(peer, task.function.definition)
             ahead = task.after if task.missing else 0
             args = encode(peer, task.args, fds, ahead)
-            batch.append((number, key, options.count, args, options.name, ahead))
+            returns: Any = options.num_returns
+            if returns.__class__ is str:
+                returns = self._hub.streams.terms(peer, number, returns)
+            batch.append((number, key, returns, args, options.name, ahead))
             size += task.args.size
             task = task.next
             if task is not None and not lease.takes_ahead(task):
@@ -390,7 +393,7 @@ class Tasks:
                 self._pump(shape)
 
     def _result(self, task: Task, blobs: list[Blob]) -> None:
-        if blobs[0].kind == ERROR and self._retried(task, blobs[0]):
+        if blobs[-1].kind == ERROR and self._retried(task, blobs[-1]):
             return
         self._finish(task, blobs)
 

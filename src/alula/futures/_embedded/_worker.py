@@ -15,7 +15,7 @@ import sys
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
@@ -30,6 +30,8 @@ from .._errors import pack_error, pack_task_error
 from .._remote import ActorType, Definition, learn
 from ._engine import Embedded
 from ._peers import Peer
+from ._producers import GENERATORS, Producers, Yields
+from ._streams import STREAM
 from ._values import ERROR, NONE, SEGMENT, Blob, Ref, arguments_of, to_blob
 from ._wire import Descriptor, Message
 
@@ -53,6 +55,7 @@ class _Work:
     name: str
     run: Callable[["_Work"], list[Blob]]
     is_task: bool
+    stream: Yields | None = None  # what takes the values, if the function has to yield them
 
     def fail(self, blob: Blob) -> list[Blob]:
         """Give an error in place of all values."""
@@ -89,6 +92,7 @@ class Worker(Embedded):
         self._actor_error: Blob | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._coroutines: asyncio.Runner | None = None
+        self._producers = Producers(self)
         self._main = threading.get_ident()
         self.loop.shield.stay(self._on_interrupt)
 
@@ -140,7 +144,8 @@ class Worker(Embedded):
         except KeyboardInterrupt:
             raise
         except BaseException as raised:  # also SystemExit: a task does not end its worker
-            return work.fail(Blob(ERROR, pack_task_error(_explained(raised), work.name)))
+            blob = Blob(ERROR, pack_task_error(_explained(raised), work.name))
+            return work.stream.spoilt(blob) if work.stream is not None else work.fail(blob)
 
     def _finished(self, work: _Work, blobs: list[Blob], seconds: float, now: float) -> None:
         results = self._results.get(work.peer)
@@ -193,9 +198,34 @@ class Worker(Embedded):
             value = self._run_coroutine(value)
         self._in_body = False
         del args, kwargs
+        if work.stream is not None or value.__class__ in GENERATORS:
+            return self._yielded(value, work)
         if work.returns == 1:
             return [to_blob(value)]
         return [to_blob(item) for item in _split(value, work)] if work.returns else [NONE]
+
+    def _yielded(self, values: Any, work: _Work) -> list[Blob]:
+        """Run a generator; what it yields is on its way before it ends."""
+        taker = work.stream
+        if taker is None:
+            taker = work.stream = self._producers.fill(work.peer, work.number, work.name, work.returns)
+        if isinstance(values, AsyncIterator):
+            self._in_body = True
+            self._run_coroutine(taker.run_async(values))
+            self._in_body = False
+        else:
+            taker.run(values, self)
+        return taker.blobs()
+
+    def enter(self) -> None:
+        """Run the user's code from here on; see `Body`."""
+        self._in_body = True
+        if self._interrupted is not None and self._interrupted is self._current:
+            raise KeyboardInterrupt
+
+    def leave(self) -> None:
+        """Run our own again."""
+        self._in_body = False
 
     def _value(self, arg: Any) -> Any:
         return arg.blob.load() if isinstance(arg, Ref) and arg.blob is not None else arg
@@ -255,6 +285,8 @@ class Worker(Embedded):
                     what = peer.taught[key]
                     name = name or what.name
                     work = _Work(peer, number, what, returns, blob, name, self._run_task, True)
+                    if returns.__class__ is not int:
+                        self._open_stream(work, returns)
                     self._inbox.append(work)
                 if self._waiting:
                     self._give_back()
@@ -267,13 +299,25 @@ class Worker(Embedded):
                 _, number, method, returns, args, made = message
                 run = self._make_actor(self.parcels.decode(peer, made, fds)) if made else self._run_method
                 blob = self.parcels.decode(peer, args, fds)
-                self._take_call(_Work(peer, number, method, returns, blob, method, run, False), made)
+                work = _Work(peer, number, method, returns, blob, method, run, False)
+                if returns.__class__ is not int:
+                    self._open_stream(work, returns)
+                self._take_call(work, made)
+            case "taken":
+                self._producers.took(peer, message[1], message[2])
+            case "stop":
+                self._producers.stop(peer, message[1])
             case "cancel":
+                self._producers.stop(peer, message[1])
                 self._cancel_work(peer, message[1], recursive=message[2])
             case "exit":
                 self._exiting = True
             case other:
                 raise ValueError(f"unknown order {other!r}")
+
+    def _open_stream(self, work: _Work, terms: Any) -> None:
+        work.stream = self._producers.open(work.peer, work.number, work.name, terms)
+        work.returns = STREAM if terms != "dynamic" else 1
 
     def _makes(self, peer: Peer, number: int) -> bool:
         """Whether a value that a task needs is being made here, or has been just now."""
@@ -350,6 +394,10 @@ class Worker(Embedded):
 
     def _on_idle(self) -> float | None:
         self.take_submitted()
+        late, busy = self._producers.on_idle(), self._on_busy()
+        return late if busy is None else busy if late is None else min(late, busy)
+
+    def _on_busy(self) -> float | None:
         if self._current is None or not (self._inbox or self._results):
             return None
         with self.lock.bare:
@@ -379,6 +427,7 @@ class Worker(Embedded):
     def _on_peer_died(self, peer: Peer) -> None:
         """Forget what a dead process asked for; what runs for it is ended by the node."""
         self._results.pop(peer, None)
+        self._producers.lost(peer)
         self._inbox = deque(work for work in self._inbox if work.peer is not peer)
         if self._early:
             self._early = [work for work in self._early if work.peer is not peer]

@@ -17,16 +17,17 @@ from ...errors import (
     ObjectLostError,
     suggest,
 )
-from .._engine import Cluster, Engine, Feature, Settle
+from .._engine import Cluster, Engine, Feature, Settle, Waitable
 from .._options import ActorOptions, MethodOptions, TaskOptions
 from .._refs import ObjectRef
 from .._remote import ActorType, Definition, Function
 from ._errors import translate
 from ._promises import Promises
 from ._refs import NOT_PICKLED, Origin, RayActor, RayRef, here
+from ._streams import RayGenerator
 from ._watch import Watches
 from ._words import actor_words, method_words, task_words
-from ._worker import How, described, resident, run
+from ._worker import How, described, resident, run, stream
 
 __all__ = ["RayEngine"]
 
@@ -55,19 +56,20 @@ class RayEngine(Engine):
         self._promises = Promises()
         here.engine, here.session = self, self._session
 
-    def _check_alive(self) -> None:
+    def check_alive(self) -> None:
+        """Raise `NodeDiedError` if the session is over."""
         # Ray would start anew by itself, and then wait for values that nobody has.
         if self._closed or not ray.is_initialized():
             raise NodeDiedError("the session was shut down")
 
-    def _mine(self, ref: ObjectRef[Any]) -> RayRef[Any]:
-        self._check_alive()
-        if not isinstance(ref, RayRef) or ref.origin.session != self._session:
+    def _mine(self, ref: Waitable) -> Any:
+        self.check_alive()
+        if not isinstance(ref, (RayRef, RayGenerator)) or ref.origin.session != self._session:
             raise ObjectLostError(repr(ref), "it is of another session")
         return ref
 
     def _alive(self, actor: RayActor) -> RayActor:
-        self._check_alive()
+        self.check_alive()
         if actor.session != self._session:
             raise ActorDiedError(actor.cls, "it ended with its session")
         return actor
@@ -92,8 +94,8 @@ class RayEngine(Engine):
         return values
 
     def wait(
-        self, refs: Sequence[ObjectRef[Any]], num_returns: int, timeout: float | None
-    ) -> tuple[list[ObjectRef[Any]], list[ObjectRef[Any]]]:
+        self, refs: Sequence[Waitable], num_returns: int, timeout: float | None
+    ) -> tuple[list[Any], list[Any]]:
         """Wait for some; see `Engine.wait`."""
         mine = {self._mine(ref).raw: ref for ref in refs}
         ready, rest = ray.wait(list(mine), num_returns=num_returns, timeout=timeout)
@@ -105,7 +107,7 @@ class RayEngine(Engine):
 
     def promise(self) -> tuple[ObjectRef[Any], Settle]:
         """Give a reference and what settles it; see `Engine.promise`."""
-        self._check_alive()
+        self.check_alive()
         raw, settle = self._promises.make()
         return RayRef(raw, Origin(self._session, "promise")), settle
 
@@ -113,13 +115,14 @@ class RayEngine(Engine):
 
     def submit(
         self, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: TaskOptions
-    ) -> list[ObjectRef[Any]]:
+    ) -> list[Any]:
         """Start a task; see `Engine.submit`."""
         task = options.name or function.name
         origin = Origin(self._session, task, options.max_retries + 1)
         function.definition.pickled()  # here, so that a function that cannot be is refused in our words
         # A worker that had a GPU is of no use to others: libraries keep the memory of the device.
-        rays = _task(function.definition, options.max_calls or int(options.num_gpus > 0))
+        calls = options.max_calls or int(options.num_gpus > 0)
+        rays = _task(function.definition, calls, options.num_returns == "streaming")
         call = rays.options(**task_words(options, task))
         raws = self._sent(partial(call.remote, How.of(options, task)), args, kwargs, origin)
         return _wrapped(raws, origin)
@@ -157,7 +160,7 @@ class RayEngine(Engine):
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         options: MethodOptions,
-    ) -> list[ObjectRef[Any]]:
+    ) -> list[Any]:
         """Call a method of an actor; see `Engine.tell`."""
         task = options.name or f"{actor.cls}.{method}"
         origin = Origin(self._session, task, actor=actor.cls)
@@ -166,13 +169,19 @@ class RayEngine(Engine):
             raise ValueError(
                 f"{actor.cls} has no concurrency group {group!r}; {suggest(group, actor.groups)}"
             )
-        call = getattr(self._alive(actor).raw, method).options(**method_words(options, task))
-        raws = self._sent(partial(call.remote, How.of(options, task)), args, kwargs, origin)
+        how, raw = How.of(options, task), self._alive(actor).raw
+        if options.num_returns == "streaming":
+            # A method of Ray's either yields or does not, and any of the user's may be asked to.
+            rays, head = raw.alula_stream, [method, how]
+        else:
+            rays, head = getattr(raw, method), [how]
+        call = rays.options(**method_words(options, task))
+        raws = self._sent(partial(call.remote, *head), args, kwargs, origin)
         return _wrapped(raws, origin)
 
     def find(self, name: str, namespace: str | None) -> tuple[RayActor, ActorType]:
         """Give the living actor of that name; see `Engine.find`."""
-        self._check_alive()
+        self.check_alive()
         try:
             raw = ray.get_actor(name, namespace)
         except ValueError as error:
@@ -199,7 +208,7 @@ class RayEngine(Engine):
 
     def cluster(self) -> Cluster:
         """Tell what there is; see `Engine.cluster`."""
-        self._check_alive()
+        self.check_alive()
         total, free = ray.cluster_resources(), ray.available_resources()
         available = {name: free.get(name, 0.0) for name in total}
         return Cluster(total=total, available=available, nodes=ray.nodes())
@@ -218,7 +227,7 @@ class RayEngine(Engine):
         self, send: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], origin: Origin
     ) -> Any:
         """Call Ray with the user's arguments; a reference on its own becomes Ray's, to be replaced."""
-        self._check_alive()
+        self.check_alive()
         theirs = {name: self._raw(arg) for name, arg in kwargs.items()}
         try:
             return send(*map(self._raw, args), **theirs)
@@ -239,13 +248,18 @@ class RayEngine(Engine):
 
 
 @lru_cache(maxsize=4096)
-def _task(definition: Definition, max_calls: int) -> Any:
+def _task(definition: Definition, max_calls: int, streams: bool) -> Any:
     """Make the function that Ray is to know; Ray sends it to each worker once."""
     function = Function.of(definition, TaskOptions())
 
     def task(how: How, /, *args: Any, **kwargs: Any) -> Any:
         return run(function, how, args, kwargs)
 
+    def streaming(how: How, /, *args: Any, **kwargs: Any) -> Any:
+        yield from stream(function, how, args, kwargs)
+
+    if streams:
+        task = streaming
     task.__name__ = task.__qualname__ = definition.name.rpartition(".")[2]
     return ray.remote(max_calls=max_calls)(task)
 
@@ -270,8 +284,10 @@ def _rays_class(
     return ray.remote(concurrency_groups=dict(groups))(made) if groups else ray.remote(made)
 
 
-def _wrapped(raws: Any, origin: Origin) -> list[ObjectRef[Any]]:
-    """Wrap what Ray gives: None, one reference or a list, depending on `num_returns`."""
+def _wrapped(raws: Any, origin: Origin) -> list[Any]:
+    """Wrap what Ray gives: None, one reference, a list or a stream, depending on `num_returns`."""
+    if isinstance(raws, ray.ObjectRefGenerator):
+        return [RayGenerator(raws, origin)]
     listed = [] if raws is None else raws if isinstance(raws, list) else [raws]
     return [RayRef(raw, origin) for raw in listed]
 

@@ -26,7 +26,7 @@ def task_words(options: TaskOptions, task: str) -> dict[str, Any]:
     return {
         **_placement(options),
         "name": task,
-        "num_returns": options.num_returns,
+        "num_returns": _returns(options),
         "max_retries": options.max_retries,
         "retry_exceptions": _retries(options),
         **_backpressure(options),
@@ -56,12 +56,17 @@ def method_words(options: MethodOptions, task: str) -> dict[str, Any]:
     """Give what Ray's ``.options()`` of an actor's method takes."""
     return {
         "name": task,
-        "num_returns": options.num_returns,
+        "num_returns": _returns(options),
         "max_task_retries": options.max_task_retries,
         "retry_exceptions": _retries(options),
         "concurrency_group": options.concurrency_group,
         **_backpressure(options),
     }
+
+
+def _returns(options: TaskOptions | MethodOptions) -> Any:
+    # Ray warns of "dynamic": our worker makes the references by itself, and gives them as one value.
+    return 1 if options.num_returns == "dynamic" else options.num_returns
 
 
 def _retries(options: TaskOptions | MethodOptions) -> Any:

@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import inspect
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -16,11 +16,12 @@ from ..._core._gates import gate
 from ..._core._settings import Settings
 from .. import _session
 from .._errors import pack_task_error
-from .._options import MethodOptions, TaskOptions
+from .._options import MethodOptions, Streaming, TaskOptions
 from .._remote import ActorType, Function
 from ._errors import Raised, raised
+from ._streams import filled, listed, stepped, stepped_async, yields
 
-__all__ = ["How", "Resident", "described", "resident", "run"]
+__all__ = ["How", "Resident", "described", "resident", "run", "stream"]
 
 
 class How(NamedTuple):
@@ -37,14 +38,14 @@ class How(NamedTuple):
     """
 
     task: str
-    returns: int
+    returns: int | Streaming
     retry: tuple[type[BaseException], ...]
 
     @classmethod
     def of(cls, options: TaskOptions | MethodOptions, task: str) -> "How":
         """Take from the options what matters here."""
         retry = options.retry_exceptions
-        return cls(task, options.count, (BaseException,) if retry is True else retry or ())
+        return cls(task, options.num_returns, (BaseException,) if retry is True else retry or ())
 
 
 def attach() -> None:
@@ -68,13 +69,22 @@ def run(function: Function, how: How, args: tuple[Any, ...], kwargs: Mapping[str
         return _counted(_awaited(function.target(*args, **kwargs)), how)
 
 
+def stream(function: Function, how: How, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[Any]:
+    """Run the body of a task that yields; errors as in `run`."""
+    attach()
+    with _carried(how):
+        for value in stepped(function.target(*args, **kwargs), how.task):
+            yield value
+            gate("stream.yielded")
+
+
 @contextmanager
 def _carried(how: How) -> Iterator[None]:
     """Pack what a body raises, apart from what Ray itself has to see."""
     gate("task.started")
     try:
         yield
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    except (KeyboardInterrupt, asyncio.CancelledError, GeneratorExit):
         raise
     except BaseException as error:  # also SystemExit: a task does not end its worker
         raise _packed(error, how.task, retry=isinstance(error, how.retry)) from error
@@ -117,7 +127,8 @@ def resident(name: str, methods: Iterable[str], awaits: bool) -> type[Resident]:
         Whether any method is a coroutine; Ray then runs all of them on one event loop.
     """
     make = _awaiting if awaits else _calling
-    made = type(name, (Resident,), {method: make(method) for method in methods})
+    calls = {method: make(method) for method in methods}
+    made = type(name, (Resident,), {**calls, "alula_stream": _streaming_async if awaits else _streaming})
     # Ray tells classes apart by their names alone, and two of the user's may have one name.
     known_by = hashlib.sha256(repr((name, methods, awaits)).encode()).hexdigest()[:16]
     made.__module__ = f"{__name__}.{known_by}"
@@ -137,10 +148,29 @@ def _awaiting(method: str) -> Callable[..., Any]:
     async def call(self: Resident, how: How, /, *args: Any, **kwargs: Any) -> Any:
         with _carried(how):
             value = getattr(self.alula_instance, method)(*args, **kwargs)
+            if isinstance(value, AsyncIterator):
+                value = (item for item in [item async for item in value])
             return _counted(await value if inspect.isawaitable(value) else value, how)
 
     call.__name__ = method
     return call
+
+
+def _streaming(self: Resident, method: str, how: How, /, *args: Any, **kwargs: Any) -> Iterator[Any]:
+    with _carried(how):
+        for value in stepped(getattr(self.alula_instance, method)(*args, **kwargs), how.task):
+            yield value
+            gate("stream.yielded")
+
+
+async def _streaming_async(
+    self: Resident, method: str, how: How, /, *args: Any, **kwargs: Any
+) -> AsyncIterator[Any]:
+    with _carried(how):
+        values = getattr(self.alula_instance, method)(*args, **kwargs)
+        async for value in stepped_async(values, how.task):
+            yield value
+            gate("stream.yielded")
 
 
 def _packed(error: BaseException, task: str, *, retry: bool = False) -> Raised:
@@ -151,6 +181,10 @@ def _packed(error: BaseException, task: str, *, retry: bool = False) -> Raised:
 
 def _counted(value: Any, how: How) -> Any:
     """Give what Ray wants for as many references."""
+    if isinstance(how.returns, str):
+        return listed(stepped(value, how.task), how.task)
+    if yields(value):
+        return _filled(value, how, how.returns)
     if how.returns == 1:
         return value
     if how.returns == 0:
@@ -162,6 +196,11 @@ def _counted(value: Any, how: How) -> Any:
         if len(value) == how.returns:
             return value
     raise ValueError(f"{how.task} has num_returns={how.returns} and returned {found}")
+
+
+def _filled(values: Any, how: How, count: int) -> Iterator[Any]:
+    with _carried(how):
+        yield from filled(stepped(values, how.task), count, how.task)
 
 
 class _Loop(threading.local):

@@ -35,6 +35,7 @@ pytest.register_assert_rewrite(
             "promises",
             "refs",
             "retries",
+            "streams",
             "tasks",
             "values",
         )
@@ -50,6 +51,14 @@ from ._nodes import Graphs, RandomGraphs  # noqa: E402  # see above
 from ._promises import Promises, Watches  # noqa: E402  # see above
 from ._refs import Awaiting, Futures, Identity  # noqa: E402  # see above
 from ._retries import Crashes, Retries  # noqa: E402  # see above
+from ._streams import (  # noqa: E402  # see above
+    ActorStreams,
+    FixedCounts,
+    RandomStreams,
+    StreamCrashes,
+    StreamEnds,
+    Streams,
+)
 from ._tasks import Calls, Nesting, Options  # noqa: E402  # see above
 from ._values import Gets, Puts, Waits  # noqa: E402  # see above
 
@@ -75,6 +84,12 @@ class EngineConformance(
     OddErrors,
     Crashes,
     Retries,
+    Streams,
+    StreamEnds,
+    FixedCounts,
+    ActorStreams,
+    StreamCrashes,
+    RandomStreams,
     Actors,
     Handles,
     Deaths,
