@@ -17,7 +17,7 @@ from typing import Any
 
 from suite.cases import CASES, Case
 from suite.engines import PEERS, opened, version_of
-from suite.measure import SIZES, Bench, Figures, Skipped
+from suite.measure import ENVIRONMENT, SIZES, Bench, Figures, Skipped
 from suite.report import medians, table, verdict
 
 LIMIT = 600  # s that an engine may take for a case in a round
@@ -37,7 +37,9 @@ def apart(who: str, name: str, size: str) -> dict[str, Any]:
     """Measure in a process of its own: the figures, or why there are none."""
     command = [sys.executable, __file__, name, "--measure", who, "--size", size]
     try:
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
+        ran = subprocess.run(
+            command, capture_output=True, text=True, timeout=LIMIT, check=False, env=ENVIRONMENT
+        )
     except subprocess.TimeoutExpired:
         return {"note": f"no answer in {LIMIT} s"}
     if ran.returncode:

@@ -17,7 +17,7 @@ from statistics import mean, pstdev
 
 from suite.engines import opened, version_of
 from suite.loops import LOOPS, rates
-from suite.measure import SIZES
+from suite.measure import ENVIRONMENT, SIZES
 
 ENGINES = {"embedded": "ours", "ray": "ours on ray"}
 
@@ -26,7 +26,7 @@ def apart(who: str, name: str, given: argparse.Namespace) -> list[float]:
     """Measure in a process of its own; no rates if that fails."""
     command = [sys.executable, __file__, name, "--measure", who]
     command += ["--seconds", str(given.seconds), "--rounds", str(given.rounds)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT)
     if ran.returncode:
         print(f"{who}, {name}: {ran.stderr.strip().splitlines()[-1:]}")
         return []

@@ -13,7 +13,8 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from .bodies import add, nothing
+from .arrays import add
+from .bodies import nothing
 from .engines import CORES
 from .measure import Figures, Size, repeated, spread
 from .tasks import durations

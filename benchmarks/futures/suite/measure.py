@@ -13,6 +13,7 @@ from statistics import median, quantiles
 from typing import Any, Final, TypeAlias
 
 __all__ = [
+    "ENVIRONMENT",
     "FULL",
     "SIZES",
     "TINY",
@@ -31,6 +32,9 @@ __all__ = [
 
 Figures: TypeAlias = dict[str, float]
 """Costs by name: s, bytes, or a share."""
+
+ENVIRONMENT: Final = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+"""Of the processes that measure: byte code is kept, as that of a package which is installed."""
 
 
 class Skipped(Exception):
@@ -144,11 +148,11 @@ def timed(call: Callable[[], Any]) -> float:
 def repeated(call: Callable[[], Any], size: Size, times: int | None = None) -> list[float]:
     """Give the s of each of some calls after a first one that does not count.
 
-    They are `times`, or as many as `size` says: at least two, however long they take.
+    They are `times`, or as many as `size` says: two at least, or one if the first took longer than all may.
     """
-    call()
+    least = times or (1 if timed(call) > size.budget else 2)
     found: list[float] = []
-    while len(found) < (times or size.samples) and (len(found) < 2 or sum(found) < size.budget or times):
+    while len(found) < least or (len(found) < (times or size.samples) and sum(found) < size.budget):
         found.append(timed(call))
     return found
 

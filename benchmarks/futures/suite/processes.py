@@ -9,7 +9,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from .bodies import Counter, fallible, held, nothing, rest
+from .arrays import fallible
+from .bodies import Counter, held, nothing, rest
 from .measure import Bench, Figures, family, pss, timed, used
 
 __all__ = ["busy", "cold", "idle", "init", "memory", "recovery", "worker"]
@@ -17,7 +18,7 @@ __all__ = ["busy", "cold", "idle", "init", "memory", "recovery", "worker"]
 _FIRST: Final = {
     "ours": "import alula; alula.init(num_cpus=2, engine='embedded'); "
     "alula.get(alula.remote(lambda: None).remote())",
-    "ray": "import ray; ray.init(num_cpus=2, include_dashboard=False, logging_level='error'); "
+    "ray": "import ray; ray.init('local', num_cpus=2, include_dashboard=False, logging_level='error'); "
     "ray.get(ray.remote(lambda: None).remote())",
     "dask": "from distributed import Client\nif __name__ == '__main__': "
     "Client(n_workers=2, threads_per_worker=1, dashboard_address=None).submit(int).result()",

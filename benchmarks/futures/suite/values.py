@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from .bodies import add, filled, first, nothing, opened, same
+from .arrays import add, filled, first, opened
+from .bodies import nothing, same
 from .measure import Bench, Figures, repeated, timed
 
 __all__ = ["SIZES", "array", "borrowing", "put", "reading", "sizes", "tree"]
