@@ -83,6 +83,7 @@ def rows(engine: Any) -> dict[str, int]:
         "lent": len(engine.parcels._lent),
         "lending": sum(len(peer.lending) for peer in peers),
         "borrowed": sum(len(peer.borrowed) for peer in peers),
+        "streams": len(engine.streams._open),
         "actors": len(engine._actors._actors),
     }
     return {name: count for name, count in counts.items() if count}

@@ -252,6 +252,8 @@ class Filler(Producer):
         ValueError
             If it is one too many.
         """
+        if not self._count:
+            return  # it runs for what it does
         if self.made >= self._count:
             raise ValueError(f"{self.name} has num_returns={self._count} and yielded more values")
         blob = to_blob(value)

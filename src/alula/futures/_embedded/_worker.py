@@ -182,6 +182,8 @@ class Worker(Embedded):
         return self._called(getattr(self._actor, work.what), work)
 
     def _called(self, function: Callable[..., Any], work: _Work) -> list[Blob]:
+        if work.stream is not None and work.stream.stopped:  # nobody wants it any more
+            return work.stream.blobs()
         args, kwargs = arguments_of(work.args)
         if work.args.refs:
             for ref in (*args, *kwargs.values()):

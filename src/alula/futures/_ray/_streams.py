@@ -127,8 +127,7 @@ def filled(values: Iterator[Any], count: int, task: str) -> Iterator[Any]:
         last = value
     if made < count:
         raise ValueError(f"{task} has num_returns={count} and yielded {made} values")
-    if count:
-        yield last
+    yield last
 
 
 def listed(values: Iterator[Any], task: str) -> DynamicObjectRefGenerator[Any]:

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import inspect
 import threading
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -183,11 +184,13 @@ def _counted(value: Any, how: How) -> Any:
     """Give what Ray wants for as many references."""
     if isinstance(how.returns, str):
         return listed(stepped(value, how.task), how.task)
-    if yields(value):
+    if yields(value) and how.returns:
         return _filled(value, how, how.returns)
     if how.returns == 1:
         return value
     if how.returns == 0:
+        if yields(value):  # it runs for what it does
+            deque(stepped(value, how.task), 0)
         return None
     found = f"a {type(value).__name__}"
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)):

@@ -321,6 +321,17 @@ class FixedCounts(Part):
         ref: Any = count.options(num_returns=1).remote(1)
         assert value(ref) == 0
 
+    def test_without_a_reference_it_runs_to_its_end(self, notes: Notes, turnstile: Turnstile) -> None:
+        @remote(num_returns=0)
+        def silent(notes: Notes, turnstile: Turnstile) -> Iterator[int]:
+            yield notes.add()
+            yield notes.add()
+            turnstile.wait()
+
+        assert silent.remote(notes, turnstile) is None
+        turnstile.arrived()
+        assert len(notes.lines) == 2
+
     def test_too_few_values_are_an_error(self) -> None:
         refs: Any = count.options(num_returns=3).remote(2)
         assert each(refs) == [0, 1, ValueError]
