@@ -524,31 +524,63 @@ class StreamCrashes(Part):
             value(refs[-1])
 
 
+@remote
+def by_plan(sizes: list[int], fails: bool) -> Iterator[tuple[int, bytes]]:
+    """Yield numbered values of these sizes, and raise at the end if so asked."""
+    for i, size in enumerate(sizes):
+        yield i, bytes(size)
+    if fails:
+        raise ValueError
+
+
+PLANS = st.tuples(st.lists(st.sampled_from([0, 10, 200_000]), max_size=8), st.booleans())
+LIMITS = st.sampled_from([-1, 1, 2, 3])
+
+
+def planned(sizes: list[int], fails: bool) -> list[Any]:
+    """Give what a stream by that plan has to give."""
+    return [*enumerate(map(bytes, sizes)), *([ValueError] if fails else [])]
+
+
 class RandomStreams(Part):
     """A stream gives what a list would."""
 
     @settings(max_examples=30, deadline=None)
-    @given(
-        sizes=st.lists(st.sampled_from([0, 10, 200_000]), max_size=8),
-        fails=st.booleans(),
-        ahead=st.sampled_from([-1, 1, 2, 3]),
-        taken=st.integers(0, 10),
-        kept=st.booleans(),
-    )
+    @given(plan=PLANS, limit=LIMITS, taken=st.integers(0, 10), kept=st.booleans())
     def test_a_stream_gives_what_a_list_would(
-        self, sizes: list[int], fails: bool, ahead: int, taken: int, kept: bool
+        self, plan: tuple[list[int], bool], limit: int, taken: int, kept: bool
     ) -> None:
-        @remote
-        def yields() -> Iterator[tuple[int, bytes]]:
-            for i, size in enumerate(sizes):
-                yield i, bytes(size)
-            if fails:
-                raise ValueError
-
-        expected = [*enumerate(map(bytes, sizes)), *([ValueError] if fails else [])]
-        stream: Any = yields.options(_generator_backpressure_num_objects=ahead).remote()
+        expected = planned(*plan)
+        stream: Any = by_plan.options(_generator_backpressure_num_objects=limit).remote(*plan)
         refs = list(islice(stream, taken))
         rest = list(stream) if kept else []
         del stream
         assert each(refs) == expected[:taken]
         assert each(rest) == (expected[taken:] if kept else [])
+
+    @settings(max_examples=20, deadline=None)
+    @given(
+        plans=st.lists(st.tuples(PLANS, LIMITS), min_size=2, max_size=2),
+        steps=st.lists(st.tuples(st.sampled_from(["take", "take", "wait", "drop"]), st.integers(0, 1))),
+    )
+    def test_streams_do_not_disturb_each_other(
+        self, plans: list[tuple[tuple[list[int], bool], int]], steps: list[tuple[str, int]]
+    ) -> None:
+        """Take, wait and drop in any order; what was taken stays good to the end."""
+        tasks = [by_plan.options(_generator_backpressure_num_objects=limit) for _, limit in plans]
+        streams: list[Any] = [task.remote(*plan) for task, (plan, _) in zip(tasks, plans, strict=True)]
+        taken: list[list[Any]] = [[], []]
+        for step, i in steps:
+            if streams[i] is None:
+                continue
+            if step == "take":
+                taken[i] += islice(streams[i], 1)
+            elif step == "wait":
+                assert wait([streams[i]], timeout=LIMIT) == ([streams[i]], [])
+            else:
+                streams[i] = None
+        for i, (plan, _) in enumerate(plans):
+            taken[i] += streams[i] or ()
+            expected = planned(*plan)
+            whole = streams[i] is not None
+            assert each(taken[i]) == (expected if whole else expected[: len(taken[i])])
