@@ -58,3 +58,8 @@ def test_the_way_of_futures_loads_no_database_and_no_extra(name: str) -> None:
 def test_the_root_is_imported_in_a_tenth_of_a_second() -> None:
     code = "import time; start = time.perf_counter(); import alula; print(time.perf_counter() - start)"
     assert statistics.median(float(fresh(code)) for _ in range(5)) < 0.1
+
+
+def test_the_engine_of_a_driver_loads_no_asyncio() -> None:
+    """It would take as long as all the rest of a cold start: only who awaits, and workers, have it."""
+    assert loaded("import alula.futures._embedded") == {"cloudpickle"}

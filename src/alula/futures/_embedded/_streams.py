@@ -6,7 +6,6 @@ ended, which nobody sees. So retries, crashes and cancellation are those of any 
 run again is told what has come already, and leaves it out.
 """
 
-import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,6 +20,8 @@ from ._values import BODY, ERROR, NONE, Blob, Ref
 from ._wire import Descriptor, Message
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, Future
+
     from ._engine import Embedded
     from ._hub import Hub
     from ._peers import Peer
@@ -221,7 +222,9 @@ class Generator(ObjectRefGenerator[T]):
 
     async def __anext__(self) -> ObjectRef[T]:
         if not self._stream.ready:
-            loop = asyncio.get_running_loop()
+            from asyncio import get_running_loop  # here, for it takes as long to import as all of the engine
+
+            loop = get_running_loop()
             ready = loop.create_future()
             self._on_news(partial(_call_soon, loop, ready))
             await ready
@@ -244,7 +247,7 @@ class Generator(ObjectRefGenerator[T]):
             self._engine.loop.wake()
 
 
-def _call_soon(loop: asyncio.AbstractEventLoop, ready: "asyncio.Future[None]") -> None:
+def _call_soon(loop: "AbstractEventLoop", ready: "Future[None]") -> None:
     def settle() -> None:
         if not ready.done():  # whoever awaited it may have been cancelled
             ready.set_result(None)
