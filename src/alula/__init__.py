@@ -63,7 +63,18 @@ __all__ = [
     "workflow",
 ]
 
-_MODULES = {"errors", "exceptions", "futures", "graph", "objects", "runtime", "server", "testing", "workflow"}
+_MODULES = {
+    "errors",
+    "exceptions",
+    "futures",
+    "graph",
+    "objects",
+    "runtime",
+    "server",
+    "testing",
+    "util",
+    "workflow",
+}
 _RUNTIME = {"bucket", "datasets", "models", "setup"}
 _FUTURES = set(__all__) - _MODULES - _RUNTIME
 

@@ -8,6 +8,7 @@ AlulaError
 │  ├─ TaskError                           the task's own code raised; also an instance of its class
 │  ├─ TaskCancelledError                  the task was cancelled before it had a result
 │  ├─ WorkerCrashedError                  its process died, and no retries were left
+│  │  ├─ WorkerStartError                 no process could be started for it at all
 │  │  └─ OutOfMemoryError                 because the machine ran out of memory
 │  ├─ NodeDiedError                       the engine itself is gone: the session is over
 │  ├─ EngineError                         the engine failed in a way that has no name of its own
@@ -114,6 +115,7 @@ __all__ = [
     "UnserializableException",
     "UnsupportedError",
     "WorkerCrashedError",
+    "WorkerStartError",
     "WorkflowCancellationError",
     "WorkflowError",
     "WorkflowExecutionError",
@@ -328,6 +330,18 @@ class OutOfMemoryError(WorkerCrashedError):
             "or with memory=, or give each less to do",
         )
         self.task, self.attempts, self.how = task, attempts, how
+
+
+class WorkerStartError(WorkerCrashedError):
+    """The operating system gave no process to run the task in, and no other task's end would free one."""
+
+    def __init__(self, task: str, how: str) -> None:
+        FutureError.__init__(
+            self,
+            f"no worker process could be started for {task}: {how}. Raise the limit of processes "
+            "(`ulimit -u`, or that of the container), or let fewer tasks wait inside of others",
+        )
+        self.task, self.attempts, self.how = task, 0, how
 
 
 class NodeDiedError(FutureError):

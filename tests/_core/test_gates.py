@@ -71,9 +71,15 @@ def test_one_process_alone_dies_for_a_file(tmp_path: Path) -> None:
     assert not token.exists()
 
 
+def test_a_process_can_be_told_to_get_nothing_from_a_passage_on() -> None:
+    child = started(f"{NAME}=refuse@2", 5)
+    assert child.stdout.split() == ["0", "1"]
+    assert "BlockingIOError" in child.stderr
+
+
 @pytest.mark.parametrize("faults", ["task.startled=kill", NAME, f"{NAME}=explode", f"{NAME}=kill@soon"])
 def test_a_process_told_nonsense_does_not_start(faults: str) -> None:
     child = started(faults, 1)
     assert child.returncode == 1
     assert child.stdout == ""
-    assert "no gate" in child.stderr or "is not of the form gate=kill@N" in child.stderr
+    assert "no gate" in child.stderr or "is not of the form gate=kill@N, gate=kill@N:FILE" in child.stderr

@@ -83,6 +83,8 @@ def test_options_are_checked_when_the_decorator_is_applied() -> None:
         add.options(max_retries=-5)
     with pytest.raises(UnsupportedError, match="placement_group"):
         Counter.options(placement_group=1)
+    with pytest.raises(ValueError, match="max_calls"):
+        add.options(max_calls=1)
 
 
 def test_options_make_another_function_and_leave_the_first() -> None:
@@ -155,8 +157,11 @@ def test_a_graph_runs_on_the_engine() -> None:
 
 
 def test_the_machine_can_be_described() -> None:
-    assert cluster_resources() == {"CPU": 1, "disk": 3}
-    assert available_resources()["disk"] == 3
+    total = cluster_resources()
+    assert (total["CPU"], total["disk"]) == (1, 3)
+    assert total["memory"] > total["object_store_memory"] > 0
+    assert available_resources() == total
     [node] = nodes()
     assert node["Alive"] is True
-    assert node["Resources"] == {"CPU": 1, "disk": 3}
+    assert node["Resources"] == total
+    assert node["Labels"]["ray.io/node-id"] == node["NodeID"]

@@ -95,7 +95,11 @@ def test_what_is_not_given_stays() -> None:
         ({"num_returns": "stream"}, ValueError, "streaming"),
         ({"scheduling_strategy": "FAST"}, ValueError, "SPREAD"),
         ({"label_selector": {"zone": 1}}, TypeError, "zone"),
+        ({"scheduling_strategy": 3}, TypeError, "scheduling_strategies"),
+        ({"num_gpus": 1.5}, ValueError, "whole"),
+        ({"resources": {"memory": 1}}, ValueError, "memory="),
         ({"runtime_env": "x"}, TypeError, "runtime_env"),
+        ({"runtime_env": {"env_vars": {"A": 1}}}, TypeError, "env_vars"),
     ],
     ids=str,
 )
@@ -136,6 +140,14 @@ def test_amounts_are_kept_to_four_places_and_nothing_is_left_out() -> None:
     options = TaskOptions().merged({"num_cpus": 0.00011, "resources": {"a": 1, "b": 0}})
     assert options.num_cpus == 0.0001
     assert dict(options.resources) == {"a": 1}
+
+
+def test_what_holds_a_gpu_is_run_once_by_a_process_unless_it_says_otherwise() -> None:
+    calls = [
+        TaskOptions().merged(given).calls
+        for given in ({}, {"num_gpus": 0.5}, {"num_gpus": 1, "max_calls": 0}, {"max_calls": 7})
+    ]
+    assert calls == [0, 1, 0, 7]
 
 
 def test_metadata_of_several_calls_is_merged_by_key() -> None:

@@ -2,11 +2,13 @@
 
 `gate("journal.recorded")` does nothing unless somebody armed that name: in this process through
 `alula.testing.faults`, or in a process started with ``ALULA_FAULTS="name=kill@3"`` (at the third
-passage, die by SIGKILL) or ``"name=kill@3:/some/file"`` (the same, if it is the first to take that file
-away). The names that exist are listed in `GATES`, so a misspelt gate is an error
+passage, die by SIGKILL), ``"name=kill@3:/some/file"`` (the same, if it is the first to take that file
+away) or ``"name=refuse@3"`` (from the third passage on, get no resource of the system). The names that
+exist are listed in `GATES`, so a misspelt gate is an error
 in the test that arms it, not a test that passes for nothing.
 """
 
+import errno
 import os
 import signal
 from collections.abc import Callable
@@ -27,6 +29,7 @@ GATES: Final = frozenset(
         "loan.settling",  # a value is there, and whoever was lent its reference has not been told
         "node.burying",  # the node process knows that a worker has died, and nobody else does
         "node.forked",  # the node process has started a worker that it does not know yet
+        "node.forking",  # the node process is about to start a worker
         "node.lending",  # the node process has taken a worker for somebody who has not been told
         "push.sending",  # an owner has tasks ready for a worker, and has sent nothing
         "push.sent",  # a worker has been sent tasks
@@ -97,14 +100,30 @@ def _taken(token: str) -> bool:
     return True
 
 
+def _refuse_from(count: int, token: str) -> Callable[[], None]:
+    passed = 0
+
+    def action() -> None:
+        nonlocal passed
+        passed += 1
+        if passed >= count:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    return action
+
+
+_VERBS: Final = {"kill": _kill_at, "refuse": _refuse_from}
+
+
 def _arm_from_environment(text: str) -> None:
     for part in filter(None, text.split(",")):
         name, _, action = part.partition("=")
         verb, _, passage = action.partition("@")
         count, _, token = passage.partition(":")
-        if verb != "kill" or not (count or "1").isdigit():
-            raise ValueError(f"ALULA_FAULTS: {part!r} is not of the form gate=kill@N or gate=kill@N:FILE")
-        arm(name, _kill_at(int(count or "1"), token))
+        if verb not in _VERBS or not (count or "1").isdigit():
+            forms = "gate=kill@N, gate=kill@N:FILE or gate=refuse@N"
+            raise ValueError(f"ALULA_FAULTS: {part!r} is not of the form {forms}")
+        arm(name, _VERBS[verb](int(count or "1"), token))
 
 
 _arm_from_environment(os.environ.get("ALULA_FAULTS", ""))

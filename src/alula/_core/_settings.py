@@ -49,6 +49,8 @@ class Settings:
         Name space of stored objects.
     num_cpus
         Worker processes to run at once; None is the number of cores.
+    num_gpus
+        GPUs to share out; None is all that are found, or that ``CUDA_VISIBLE_DEVICES`` names.
     object_store_memory
         Bytes of shared memory for large values; None is 30 % of the machine's memory.
     """
@@ -63,6 +65,7 @@ class Settings:
     labels: tuple[str, ...] = ("default",)
     bucket: str = "omegaml"
     num_cpus: int | None = None
+    num_gpus: int | None = None
     object_store_memory: int | None = None
 
     @classmethod
@@ -231,5 +234,6 @@ _CONVERT: dict[str, Any] = {
     "durability": _one_of(*get_args(Durability)),
     "labels": _labels,
     "num_cpus": _number(1),
+    "num_gpus": _number(0),
     "object_store_memory": _number(1 << 20),
 }

@@ -31,6 +31,15 @@ from ._options import ActorOptions, MethodOptions, TaskOptions
 from ._refs import ObjectRef
 from ._remote import ActorType, Definition, Function
 from ._session import current, open_engine, set_default, using, waiting
+from ._strategies import (
+    DoesNotExist,
+    Exists,
+    In,
+    NodeAffinitySchedulingStrategy,
+    NodeLabelSchedulingStrategy,
+    NotIn,
+    PlacementGroupSchedulingStrategy,
+)
 from ._streams import DynamicObjectRefGenerator, ObjectRefGenerator
 
 __all__ = [
@@ -42,13 +51,20 @@ __all__ = [
     "ActorType",
     "Cluster",
     "Definition",
+    "DoesNotExist",
     "DynamicObjectRefGenerator",
     "Engine",
+    "Exists",
     "Feature",
     "Function",
+    "In",
     "MethodOptions",
+    "NodeAffinitySchedulingStrategy",
+    "NodeLabelSchedulingStrategy",
+    "NotIn",
     "ObjectRef",
     "ObjectRefGenerator",
+    "PlacementGroupSchedulingStrategy",
     "RemoteFunction",
     "Settle",
     "TaskOptions",

@@ -51,7 +51,11 @@ def init(
     *,
     engine: str | None = None,
     num_cpus: int | None = None,
+    num_gpus: int | None = None,
+    memory: float | None = None,
     resources: Mapping[str, float] | None = None,
+    labels: Mapping[str, str] | None = None,
+    runtime_env: Mapping[str, Any] | None = None,
     object_store_memory: int | None = None,
     namespace: str | None = None,
     ignore_reinit_error: bool = False,
@@ -69,8 +73,17 @@ def init(
         ``"embedded"`` (processes on this machine) or ``"ray"``.
     num_cpus
         Cores that tasks may hold together; all of the machine's by default.
+    num_gpus
+        GPUs that tasks may hold together; by default those that ``CUDA_VISIBLE_DEVICES`` names, or all that
+        are found. A task sees those it holds, and none otherwise.
+    memory
+        Bytes that tasks may reserve together; by default what large values leave of the machine's memory.
     resources
         Further named amounts that tasks may ask for.
+    labels
+        Of this machine, for ``label_selector``; ``"ray.io/node-id"`` and the kind of its GPUs are added.
+    runtime_env
+        Of every task and actor, as of `TaskOptions`; the variables are set before Python starts.
     object_store_memory
         Bytes of shared memory for large values.
     namespace
@@ -85,16 +98,23 @@ def init(
     SettingError
         If a value cannot be used.
     """
-    options = {k: v for k, v in (("resources", resources), ("namespace", namespace)) if v is not None}
+    options = {
+        "resources": resources,
+        "memory": memory,
+        "labels": labels,
+        "runtime_env": runtime_env,
+        "namespace": namespace,
+    }
     given = {
         "address": address,
         "engine": engine,
         "num_cpus": num_cpus,
+        "num_gpus": num_gpus,
         "object_store_memory": object_store_memory,
     }
     _session.start(
         again=ignore_reinit_error,
-        options=options,
+        options={name: value for name, value in options.items() if value is not None},
         **{name: value for name, value in given.items() if value is not None},
     )
 
@@ -110,12 +130,12 @@ def is_initialized() -> bool:
 
 
 def nodes() -> list[Mapping[str, Any]]:
-    """Describe the machines: ``NodeID``, ``Alive``, ``Resources``."""
+    """Describe the machines: ``NodeID``, ``Alive``, ``Resources``, ``Labels``, its name and address."""
     return list(_session.current().cluster().nodes)
 
 
 def cluster_resources() -> dict[str, float]:
-    """Give all resources by name, ``"CPU"`` in cores."""
+    """Give all resources by name: ``"CPU"`` in cores, ``"GPU"`` if there are any, ``"memory"`` in bytes."""
     return dict(_session.current().cluster().total)
 
 

@@ -3,11 +3,27 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
-from typing import Any, Final, Literal, TypeAlias, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 from ..errors import UnsupportedError, suggest
+from ._strategies import (
+    Condition,
+    NodeAffinitySchedulingStrategy,
+    NodeLabelSchedulingStrategy,
+    Strategy,
+    condition,
+)
 
-__all__ = ["ActorOptions", "MethodOptions", "Placement", "Shape", "Streaming", "TaskOptions"]
+__all__ = [
+    "ActorOptions",
+    "Frozen",
+    "MethodOptions",
+    "Placement",
+    "Shape",
+    "Streaming",
+    "TaskOptions",
+    "frozen",
+]
 
 _NONE: Final[Mapping[str, float]] = MappingProxyType({})
 
@@ -18,7 +34,38 @@ _RAYS: Final = {"_metadata": "metadata", "_generator_backpressure_num_objects": 
 _A_TOUCH: Final = 0.001  # of an accelerator's kind: enough to be placed beside it
 
 Streaming: TypeAlias = Literal["streaming", "dynamic"]
-Shape: TypeAlias = tuple[tuple[str, float], ...]
+Frozen: TypeAlias = tuple[tuple[str, Any], ...]
+"""A dict that can be a key: its items, sorted, and so on inside."""
+
+
+class Shape(NamedTuple):
+    """All that a worker must have for a task: tasks with equal ones share workers.
+
+    Attributes
+    ----------
+    amounts
+        Resources to hold, by name and in its order.
+    env
+        The runtime environment.
+    labels
+        Conditions that must hold for labels of the machine.
+    node
+        The id of the machine that it must be, or nothing.
+    """
+
+    amounts: tuple[tuple[str, float], ...]
+    env: Frozen = ()
+    labels: tuple[tuple[str, Condition], ...] = ()
+    node: str = ""
+
+
+def frozen(value: Any) -> Any:
+    """Make of a value of dicts and lists one that can be a key."""
+    if isinstance(value, Mapping):
+        return tuple(sorted((str(name), frozen(item)) for name, item in value.items()))
+    if isinstance(value, (list, tuple)):
+        return tuple(map(frozen, value))
+    return value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +77,8 @@ class Placement:
     num_cpus
         Cores to hold: 1 for tasks, 0 for actors by default; fractions down to 0.0001.
     num_gpus
-        GPUs to hold; ``CUDA_VISIBLE_DEVICES`` names them to the process.
+        GPUs to hold; ``CUDA_VISIBLE_DEVICES`` names them to the process, and is empty without. A fraction
+        is a share of one that others may hold too; above 1 it must be whole.
     memory
         Bytes to reserve, so that fewer run at once: 0 by default. Nothing is measured or enforced.
     resources
@@ -38,16 +86,17 @@ class Placement:
     accelerator_type
         The kind of GPU, as the resource ``accelerator_type:<kind>`` names it.
     label_selector
-        Labels that the machine must have.
+        Labels that the machine must have: ``{"zone": "a"}``, or ``"!a"``, ``"in(a, b)"``, ``"!in(a, b)"``.
     scheduling_strategy
-        ``"DEFAULT"``, ``"SPREAD"`` or an object of `alula.util.scheduling_strategies`: on one machine
-        they mean the same.
+        ``"DEFAULT"``, ``"SPREAD"`` (on one machine they mean the same) or an object of
+        `alula.util.scheduling_strategies`.
     runtime_env
-        Of the process: ``{"env_vars": {...}}`` on every engine, anything of Ray's on Ray.
+        Of the process: ``{"env_vars": {...}, "working_dir": folder}`` on every engine, anything of Ray's
+        on Ray. What a task starts inherits it.
     metadata
         For other faces: what `alula.workflow.options` says.
     shape
-        All resources to hold, by name and in its order; ``"CPU"``, ``"GPU"``, ``"memory"`` among them.
+        All of this that chooses a worker, in a form that can be a key.
     """
 
     num_cpus: float = 1
@@ -56,14 +105,22 @@ class Placement:
     resources: Mapping[str, float] = field(default_factory=lambda: _NONE)
     accelerator_type: str | None = None
     label_selector: Mapping[str, str] = field(default_factory=dict)
-    scheduling_strategy: Any = "DEFAULT"
+    scheduling_strategy: Strategy = "DEFAULT"
     runtime_env: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     shape: Shape = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # Read for every call, so worked out once.
-        object.__setattr__(self, "shape", tuple(sorted(self._amounts().items())))
+        strategy, node = self.scheduling_strategy, ""
+        labels = [(name, condition(text)) for name, text in sorted(self.label_selector.items())]
+        if isinstance(strategy, NodeLabelSchedulingStrategy):
+            labels += strategy.hard
+        elif isinstance(strategy, NodeAffinitySchedulingStrategy) and not strategy.soft:
+            node = strategy.node_id
+        amounts = tuple(sorted(self._amounts().items()))
+        shape = Shape(amounts, frozen(self.runtime_env), tuple(labels), node)
+        object.__setattr__(self, "shape", shape)
 
     def _amounts(self) -> dict[str, float]:
         named = {"CPU": self.num_cpus, "GPU": self.num_gpus, "memory": self.memory, **self.resources}
@@ -86,7 +143,8 @@ class TaskOptions(Placement):
     retry_exceptions
         Whether errors of the task's own code are retried too: all, none, or those of some classes.
     max_calls
-        Calls after which a worker process ends; 0, the default, for no limit.
+        Calls of the function after which a worker process ends; 0 for no limit. By default 1 for what holds
+        a GPU, so that its memory is free for others afterwards, and 0 for the rest. Not for ``.options()``.
     name
         How people see it; the function's name by default.
     backpressure
@@ -97,7 +155,7 @@ class TaskOptions(Placement):
     num_returns: int | Streaming = 1
     max_retries: int = 3
     retry_exceptions: bool | tuple[type[BaseException], ...] = False
-    max_calls: int = 0
+    max_calls: int | None = None
     name: str | None = None
     backpressure: int = -1
 
@@ -105,6 +163,11 @@ class TaskOptions(Placement):
     def count(self) -> int:
         """References that a call gives, a stream of them being one."""
         return self.num_returns if isinstance(self.num_returns, int) else 1
+
+    @property
+    def calls(self) -> int:
+        """Calls after which a worker ends, 0 for no limit."""
+        return int(self.num_gpus > 0) if self.max_calls is None else self.max_calls
 
     def merged(self, given: Mapping[str, Any]) -> "TaskOptions":
         """Give these options with some replaced; the originals stay as they are.
@@ -229,11 +292,18 @@ def _amount(name: str, value: Any) -> float:
     return round(float(value), 4)
 
 
+def _gpus(name: str, value: Any) -> float:
+    amount = _amount(name, value)
+    if amount > 1 and not amount.is_integer():
+        raise ValueError(f"{name} must be whole above 1, not {value!r}: only one GPU can be shared")
+    return amount
+
+
 def _resources(name: str, value: Any) -> Mapping[str, float]:
     if not isinstance(value, Mapping):
         raise TypeError(f"{name} must be a dict of amounts by name, not {value!r}")
-    if wrong := {"CPU", "GPU"} & set(value):
-        raise ValueError(f"use num_cpus= and num_gpus= instead of resources={wrong}")
+    if wrong := {"CPU", "GPU", "memory"} & set(value):
+        raise ValueError(f"use num_cpus=, num_gpus= and memory= instead of resources={wrong}")
     return MappingProxyType({str(k): _amount(f"{name}[{k!r}]", v) for k, v in value.items() if v})
 
 
@@ -293,6 +363,23 @@ def _labels(name: str, value: Any) -> Mapping[str, str]:
     return labels
 
 
+def _selector(name: str, value: Any) -> Mapping[str, str]:
+    labels = _labels(name, value)
+    for label, text in labels.items():
+        try:
+            condition(text)
+        except ValueError as error:
+            raise ValueError(f"{name}[{label!r}]: {error}") from error
+    return labels
+
+
+def _environment(name: str, value: Any) -> Mapping[str, Any]:
+    env = _mapping(name, value)
+    if "env_vars" in env:
+        env = {**env, "env_vars": _labels(f"{name}['env_vars']", env["env_vars"])}
+    return env
+
+
 def _groups(name: str, value: Any) -> Mapping[str, int]:
     return {_text(name, k) or "": _count(1)(f"{name}[{k!r}]", v) for k, v in _mapping(name, value).items()}
 
@@ -313,10 +400,15 @@ def _lifetime(name: str, value: Any) -> str | None:
     return "detached" if value == "detached" else None
 
 
-def _strategy(name: str, value: Any) -> Any:
-    if isinstance(value, str) and value not in ("DEFAULT", "SPREAD"):
-        raise ValueError(f'{name} must be "DEFAULT", "SPREAD" or a strategy object, not {value!r}')
-    return value
+def _strategy(name: str, value: Any) -> Strategy:
+    if value is None:
+        return "DEFAULT"
+    objects = (NodeAffinitySchedulingStrategy, NodeLabelSchedulingStrategy)
+    if not isinstance(value, objects) and value not in ("DEFAULT", "SPREAD"):
+        where = "an object of alula.util.scheduling_strategies"
+        wrong = ValueError if isinstance(value, str) else TypeError
+        raise wrong(f'{name} must be "DEFAULT", "SPREAD" or {where}, not {value!r}')
+    return value  # type: ignore[no-any-return]  # one of them, as was just seen
 
 
 _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
@@ -326,9 +418,9 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "concurrency_group": _text,
     "concurrency_groups": _groups,
     "get_if_exists": _flag,
-    "label_selector": _labels,
+    "label_selector": _selector,
     "lifetime": _lifetime,
-    "max_calls": _count(0),
+    "max_calls": _optional(_count(0)),
     "max_concurrency": _optional(_count(1)),
     "max_pending_calls": _count(-1),
     "max_restarts": _count(-1),
@@ -339,10 +431,10 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "name": _text,
     "namespace": _text,
     "num_cpus": _amount,
-    "num_gpus": _amount,
+    "num_gpus": _gpus,
     "num_returns": _returns,
     "resources": _resources,
     "retry_exceptions": _retry,
-    "runtime_env": _mapping,
+    "runtime_env": _environment,
     "scheduling_strategy": _strategy,
 }

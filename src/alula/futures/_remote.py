@@ -251,7 +251,9 @@ class Function(_Shipped):
         return made
 
     def with_options(self, given: Mapping[str, Any]) -> "Function":
-        """Give the same function with some options replaced."""
+        """Give the same function with some options replaced; all but `max_calls`, which is the function's."""
+        if "max_calls" in given:
+            raise ValueError("max_calls belongs to the function: use @remote(max_calls=...)")
         return Function.of(self.definition, self.options.merged(given))
 
     def _rest(self) -> tuple[Any, ...]:

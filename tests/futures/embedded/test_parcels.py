@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alula.futures._embedded._engine import Embedded
+from alula.futures._embedded._machine import Machine
 from alula.futures._embedded._peers import Peer
 from alula.futures._embedded._values import Blob, Ref, to_blob
 from alula.futures._embedded._wire import Channel
@@ -20,7 +21,7 @@ class Process:
 
     def __init__(self) -> None:
         control, self.node = socket.socketpair()
-        self.engine = Embedded(control, {"CPU": 1})
+        self.engine = Embedded(control, Machine(node_id="ab", resources={"CPU": 1}, labels={}, gpus=()))
 
     def connect(self, end: socket.socket) -> None:
         self.peer = Peer(1, Channel(end))

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from alula.errors import NodeDiedError, TaskCancelledError, TaskError, WorkerCrashedError
 from alula.futures import TaskOptions
+from alula.futures._embedded._machine import Machine
 from alula.futures._embedded._tasks import Lease, Task, Tasks
 from alula.futures._embedded._values import ERROR, NONE, Blob, Ref, to_blob
 from alula.futures._errors import pack_task_error
@@ -43,7 +44,8 @@ class World:
         self.killed: list[int] = []
         self.returned: list[int] = []
         self.numbers = 0
-        self.tasks = Tasks(self, {"CPU": cores})  # type: ignore[arg-type]  # as much of an engine as they need
+        machine = Machine(node_id="ab", resources={"CPU": cores}, labels={"zone": "a"}, gpus=())
+        self.tasks = Tasks(self, machine)  # type: ignore[arg-type]  # as much of an engine as they need
 
     # What tasks ask of the engine.
 
@@ -57,7 +59,7 @@ class World:
     def decode(self, peer: Worker, encoded: Blob, fds: list[Any]) -> Blob:
         return encoded
 
-    def ship(self, peer: Worker, definition: Any) -> None:
+    def ship(self, peer: Worker, definition: Any, calls: int) -> None:
         peer.shipped.add(definition.id)
 
     def send(self, peer: Worker, message: tuple[Any, ...], fds: object = ()) -> None:
@@ -66,7 +68,9 @@ class World:
         elif message[0] == "cancel":
             peer.cancelled.append(message[1])
 
-    def request(self, head: Any, resources: Mapping[str, float], reply: Callable[[Any], None]) -> None:
+    def request(
+        self, head: Any, resources: Mapping[str, float], env: Any, reply: Callable[[Any], None]
+    ) -> None:
         self.asked.append(reply)
 
     def tell_node(self, message: tuple[Any, ...]) -> None:
@@ -83,7 +87,7 @@ class World:
         ref = Ref[Any](None, b"us", self.numbers)  # type: ignore[arg-type]  # no engine is needed here
         blob = Blob(0, b"args", inputs)
         task = Task(function or NOTHING, blob, TaskOptions().merged(options), [ref], inputs)
-        self.tasks.meet(task.options.shape)
+        self.tasks.meet("nothing", task.options.shape)
         self.tasks.take(deque([task]))
         return ref
 

@@ -12,9 +12,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 from ..._core._settings import Settings
+from .._options import TaskOptions
 from ._engine import Embedded
+from ._environments import VISIBLE, checked
+from ._machine import Machine, survey
 
 __all__ = ["open_engine"]
 
@@ -35,12 +39,12 @@ class _Driver(Embedded):
     def __init__(
         self,
         control: socket.socket,
-        total: Mapping[str, float],
+        machine: Machine,
         namespace: str,
         session: bytes,
         node: subprocess.Popen[bytes],
     ) -> None:
-        super().__init__(control, total, namespace=namespace, maker=session + bytes(4))
+        super().__init__(control, machine, namespace=namespace, maker=session + bytes(4))
         self._node = node
 
     def close(self) -> None:
@@ -54,34 +58,63 @@ class _Driver(Embedded):
 
 
 def open_engine(
-    settings: Settings, *, resources: Mapping[str, float] | None = None, namespace: str = ""
+    settings: Settings,
+    *,
+    resources: Mapping[str, float] | None = None,
+    memory: float | None = None,
+    labels: Mapping[str, str] | None = None,
+    runtime_env: Mapping[str, Any] | None = None,
+    namespace: str = "",
 ) -> Embedded:
     """Start a session of this process's own.
 
     Parameters
     ----------
     settings
-        Of which `num_cpus` counts here.
+        Of which `num_cpus`, `num_gpus` and `object_store_memory` count here.
     resources
         Further amounts by name.
+    memory
+        Bytes that tasks may reserve together; None is what the large values leave.
+    labels
+        Of this machine.
+    runtime_env
+        Of every worker, as of `TaskOptions`.
     namespace
         Of the names of actors.
+
+    Raises
+    ------
+    SettingError
+        If the machine cannot be as the settings say.
+    UnsupportedError, RuntimeEnvSetupError
+        If the runtime environment cannot be had.
     """
-    total = {"CPU": float(settings.num_cpus or os.cpu_count() or 1), **(resources or {})}
+    options = TaskOptions().merged({"resources": resources or {}, "runtime_env": runtime_env or {}})
+    env = dict(checked("init()", options.shape.env))
+    machine = survey(
+        settings,
+        secrets.token_hex(28),
+        resources=options.resources,
+        labels=labels or {},
+        memory=memory,
+    )
     _raise_descriptor_limit()
     ours, theirs = socket.socketpair()
-    path = [folder or os.getcwd() for folder in sys.path]
+    path = [*filter(None, [env.get("working_dir")]), *[folder or os.getcwd() for folder in sys.path]]
     with theirs:
         node = subprocess.Popen(
             [sys.executable, "-c", _START, str(theirs.fileno()), *path],
             pass_fds=(theirs.fileno(),),
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for us alone
-            env=_ONE_THREAD | os.environ,
+            cwd=env.get("working_dir"),
+            # Nobody sees a GPU but those who hold it.
+            env=_ONE_THREAD | os.environ | {VISIBLE: ""} | dict(env.get("env_vars", ())),
         )
     session = secrets.token_bytes(4)
-    engine = _Driver(ours, total, namespace, session, node)
-    config = {"resources": total, "namespace": namespace, "pid": os.getpid(), "session": session}
+    engine = _Driver(ours, machine, namespace, session, node)
+    config = {"machine": machine.facts(), "namespace": namespace, "pid": os.getpid(), "session": session}
     with engine.lock:
         engine.tell_node(("config", config))
     engine.loop.start()

@@ -7,11 +7,13 @@ What then happens to whom is the matter of `_hub` and of those behind it.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from socket import gethostname
 from time import monotonic
 from typing import Any, ClassVar
 
 from ...errors import (
     ActorAlreadyExistsError,
+    ActorUnschedulableError,
     GetTimeoutError,
     ObjectLostError,
     UnsupportedError,
@@ -19,11 +21,13 @@ from ...errors import (
 )
 from ...graph import Done, Failed
 from .._engine import ActorRef, Cluster, Feature, Settle, Waitable
-from .._options import ActorOptions, MethodOptions, TaskOptions
+from .._options import ActorOptions, Frozen, MethodOptions, Shape, TaskOptions
 from .._refs import ObjectRef
 from .._remote import ActorType, Function
 from ._actors import ActorName, Call
+from ._environments import checked
 from ._hub import Hub, packed
+from ._placing import amounts, limit, refusal, warn_of
 from ._streams import STREAM, Generator
 from ._tasks import Task
 from ._values import BODY, ERROR, NONE, Blob, Ref, to_arguments, to_blob
@@ -198,7 +202,7 @@ class Embedded(Hub):
             self.meet(function.definition)
         if options.shape not in self._tasks.shapes:
             with self.lock:
-                self._tasks.meet(options.shape)
+                self._tasks.meet(options.name or function.name, options.shape)
         if self._over is not None:
             self._check_alive()
         if args or kwargs:
@@ -226,6 +230,7 @@ class Embedded(Hub):
             raise UnsupportedError("max_restarts of actors", self.name)
         blob = _arguments(args, kwargs)
         inputs = self._inputs(blob, args, kwargs)
+        wanted, env = self._demanded(cls.name, options.shape)
         made = to_blob((cls, options.max_concurrency or 1))
         named = _entry(self.namespace if options.namespace is None else options.namespace, options.name, made)
         answer: list[Message] = []
@@ -243,7 +248,7 @@ class Embedded(Hub):
             self._actors_made += 1
             actor = self._maker + self._actors_made.to_bytes(8, "big")
             self._actors.made(actor, cls.name)
-            self.request(("actor",), actor, dict(options.shape), *named, reply=accepted)
+            self.request(("actor",), actor, wanted, *named, env, reply=accepted)
         name = ActorName(actor, cls.name, self._dropped)
         if options.name:
             self.loop.run_until(lambda: answer)
@@ -254,6 +259,15 @@ class Embedded(Hub):
             call = Call("__init__", blob, self.new_refs(1), made=made)
             self._actors.call(name, call, inputs)
         return name
+
+    def _demanded(self, actor: str, shape: Shape) -> tuple[dict[str, float], Frozen]:
+        """Give what to ask the node for, for an actor; errors as of `Tasks.add`."""
+        if why := refusal(self.machine, shape):
+            raise ActorUnschedulableError(actor, why)
+        wanted = amounts(self.machine, shape)
+        if not limit(self.machine, wanted):
+            warn_of(self.machine, f"the actor {actor}", wanted)
+        return wanted, checked(actor, shape.env)
 
     def _dropped(self, actor: bytes) -> None:
         # From __del__, so from any thread at any moment: the loop does it soon.
@@ -320,8 +334,20 @@ class Embedded(Hub):
 
     def cluster(self) -> Cluster:
         """Tell what there is; see `Engine.cluster`."""
+        with self.lock:
+            self._tasks.give_back_idle()  # which nobody holds, but for us
         _, _, total, free = self._ask(("cluster",))
-        node = {"NodeID": self.namespace or "local", "Alive": True, "Resources": total}
+        host = gethostname()
+        node = {
+            "NodeID": self.machine.node_id,
+            "Alive": True,
+            "alive": True,
+            "NodeManagerAddress": "127.0.0.1",
+            "NodeManagerHostname": host,
+            "NodeName": host,
+            "Resources": total,
+            "Labels": dict(self.machine.labels),
+        }
         return Cluster(total=total, available=free, nodes=[node])
 
     # ------------------------------------------------------------------------------------- the end

@@ -12,7 +12,7 @@ import socket
 import traceback
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import count
@@ -25,6 +25,7 @@ from .._errors import pack_error
 from .._remote import Definition
 from ._actors import Actors
 from ._loop import Loop
+from ._machine import Machine
 from ._parcels import Parcels
 from ._peers import Peer
 from ._streams import Streams
@@ -43,7 +44,7 @@ class Hub(Engine):
     def __init__(
         self,
         control: socket.socket,
-        total: Mapping[str, float],
+        machine: Machine,
         *,
         namespace: str = "",
         maker: bytes = b"",
@@ -63,7 +64,8 @@ class Hub(Engine):
         self._due: deque[Callable[[], None]] = deque()  # callbacks of references that have settled
         self._settling = False
         self._promises: weakref.WeakSet[Ref[Any]] = weakref.WeakSet()
-        self._tasks = Tasks(self, dict(total))
+        self.machine = machine
+        self._tasks = Tasks(self, machine)
         self._actors = Actors(self)
         self.streams = Streams(self)
         self._functions: set[bytes] = set()  # ids of those that were submitted here
@@ -141,7 +143,7 @@ class Hub(Engine):
 
     def _on_control(self, message: Message, fds: list[Descriptor]) -> None:
         match message[0]:
-            case "granted" | "gone" | "accepted" | "taken" | "found" | "unknown" | "cluster":
+            case "granted" | "denied" | "gone" | "accepted" | "taken" | "found" | "unknown" | "cluster":
                 if fds:
                     self._attach(message[2], fds[0])
                 self._requests.pop(message[1])(message)
@@ -173,13 +175,13 @@ class Hub(Engine):
         """Send a message to a process. The lock is held."""
         self.loop.send(peer.channel, message, fds)
 
-    def ship(self, peer: Peer, definition: Definition) -> None:
-        """Send a function to a process that does not have it yet."""
+    def ship(self, peer: Peer, definition: Definition, calls: int = 0) -> None:
+        """Send a function to a process that does not have it yet, and after how many calls that is to end."""
         peer.shipped.add(definition.id)
         fds: list[Descriptor] = []
         bundle = self.parcels.encode(peer, to_blob(definition.bundle()), fds)
         gate("function.shipping")
-        self.send(peer, ("ship", bundle), fds)
+        self.send(peer, ("ship", bundle, calls), fds)
 
     def meet(self, definition: Definition) -> None:
         """See a function for the first time; `TypeError` here, at the call, if it cannot be sent."""
@@ -230,6 +232,9 @@ class Hub(Engine):
             case "unknown":
                 if peer.lease is not None:
                     self._tasks.unknown(peer.lease, message[1])
+            case "leaving":
+                if peer.lease is not None:
+                    self._tasks.left(peer.lease)
             case "settle":
                 _, owner, number, encoded = message
                 blob = self.parcels.decode(peer, encoded, fds)

@@ -23,15 +23,20 @@ from time import monotonic
 from typing import Any, NoReturn
 
 from ..._core._gates import gate
+from .._options import Frozen
 from . import _worker
+from ._environments import enter, merged
+from ._ledger import Ledger, fits
+from ._machine import Machine
+from ._turns import PATIENCE, Request, in_turn
 from ._wire import Channel, Descriptor, Message
 
 __all__ = ["main"]
 
-_EPSILON = 1e-9  # fractions of cores are added and taken away; sums of tenths are not exact
-_PATIENCE = 1.0  # s for which a request may be overtaken by others that need less
 _EPITAPHS = 1000  # dead actors of which it is kept how they ended
 _SPARE = 2  # idle workers that are kept beyond one for each core
+_MANY = 4, 16  # workers for each core, and further ones, beyond which nested tasks are served in depth
+_FOR_NOTHING = 16  # tasks without a core that may run at once when there are so many
 
 
 @dataclass(slots=True, eq=False)
@@ -42,8 +47,11 @@ class _Worker:
     pid: int
     channel: Channel
     connected: set[int] = field(default_factory=set)  # ids of processes it has a connection to
+    env: Frozen = ()  # its runtime environment, for good
+    devices: tuple[str, ...] = ()  # the GPUs that it may see, for good
     held: Mapping[str, float] = field(default_factory=dict)  # resources of its lease
     lessee: "_Worker | None" = None
+    depth: int = 0  # of its task in the tree of tasks; the driver's own are 1
     blocked: int = 0  # depth of waits inside its tasks: its cores are lent on meanwhile
     actor: bytes | None = None
     leases: set[int] = field(default_factory=set)  # ids of workers lent to it
@@ -53,27 +61,18 @@ class _Worker:
     last_words: str | None = None  # why it ends, if it could say so
 
 
-@dataclass(slots=True, eq=False)
-class _Request:
-    client: _Worker
-    number: int
-    resources: Mapping[str, float]
-    actor: bytes | None = None
-    since: float = field(default_factory=monotonic)
-
-
 class Node:
     """The state of one session on one machine."""
 
     def __init__(self, driver: Channel, config: Mapping[str, Any]) -> None:
-        self.total: dict[str, float] = dict(config["resources"])
-        self.free = dict(self.total)
+        self.machine = Machine(**config["machine"])
+        self.ledger = Ledger(self.machine)
         self.config = config
         self.selector = selectors.DefaultSelector()
         self.workers: dict[int, _Worker] = {}
         self.by_pid: dict[int, _Worker] = {}
         self.idle: list[_Worker] = []
-        self.queue: deque[_Request] = deque()
+        self.queue: deque[Request[_Worker]] = deque()
         self.actors: dict[bytes, _Worker] = {}
         self.dead_actors: dict[bytes, str] = {}
         self.names: dict[tuple[str, str], tuple[bytes, bytes]] = {}
@@ -97,14 +96,16 @@ class Node:
             "cluster": self.on_cluster,
             "failing": self.on_failing,
             "stay": self.on_stay,
+            "leaving": self.on_leaving,
         }
 
     def run(self, messages: list[tuple[Message, list[Descriptor]]]) -> None:
         """Serve until the driver is gone; `messages` is what it has said already."""
         self.watch_driver()
         self.watch_workers()
-        for _ in range(self.cores):
-            self.idle.append(self.fork())
+        with contextlib.suppress(OSError):  # whoever needs one will hear of it
+            for _ in range(self.cores):
+                self.idle.append(self.fork())
         for message, _ in messages:
             self.handlers[message[0]](self.driver, *message[1:])
         self.grant()
@@ -117,7 +118,7 @@ class Node:
     @property
     def cores(self) -> int:
         """How many workers are kept, whether or not they have something to do."""
-        return max(1, int(self.total["CPU"]))
+        return max(1, int(self.machine.resources["CPU"]))
 
     def register(self, worker: _Worker) -> None:
         """Listen to a process."""
@@ -176,24 +177,32 @@ class Node:
 
     # ------------------------------------------------------------------------------------- workers
 
-    def fork(self) -> _Worker:
-        """Start a worker process."""
+    def fork(self, env: Frozen = (), devices: tuple[str, ...] = ()) -> _Worker:
+        """Start a worker process with these surroundings."""
         ours, theirs = socket.socketpair()
         sys.stdout.flush()
         sys.stderr.flush()
-        pid = os.fork()
+        try:
+            gate("node.forking")
+            pid = os.fork()
+        except OSError:
+            ours.close()
+            theirs.close()
+            raise
         if not pid:
             ours.close()
-            self.become_worker(theirs, self.next_id)
+            self.become_worker(theirs, self.next_id, env, devices)
         gate("node.forked")
         theirs.close()
-        worker = _Worker(self.next_id, pid, Channel(ours))
+        worker = _Worker(self.next_id, pid, Channel(ours), env=env, devices=devices)
         self.next_id += 1
         self.workers[worker.id] = self.by_pid[pid] = worker
         self.register(worker)
         return worker
 
-    def become_worker(self, control: socket.socket, number: int) -> NoReturn:
+    def become_worker(
+        self, control: socket.socket, number: int, env: Frozen, devices: tuple[str, ...]
+    ) -> NoReturn:
         """In the child: let go of all that is the node's, and never come back."""
         status = 1
         try:
@@ -205,7 +214,8 @@ class Node:
             self.driver_end = None
             for worker in self.workers.values():
                 worker.channel.close()
-            _worker.main(control, self.total, self.config["namespace"], self.maker(number))
+            enter(env, devices)
+            _worker.main(control, self.machine, self.config["namespace"], self.maker(number))
             status = 0
         finally:
             with contextlib.suppress(Exception):
@@ -273,9 +283,9 @@ class Node:
 
     # -------------------------------------------------------------------------------------- leases
 
-    def on_lease(self, client: _Worker, number: int, resources: Mapping[str, float]) -> None:
-        """A process asks for a worker with these resources."""
-        self.queue.append(_Request(client, number, resources))
+    def on_lease(self, client: _Worker, number: int, resources: Mapping[str, float], env: Frozen) -> None:
+        """A process asks for a worker with these resources and surroundings."""
+        self.queue.append(Request(client, number, resources, merged(client.env, env)))
 
     def on_return(self, client: _Worker, number: int) -> None:
         """A process gives a worker back."""
@@ -290,54 +300,71 @@ class Node:
         """A worker that was to retire owns what others may need."""
         self.idle.append(worker)
 
+    def on_leaving(self, worker: _Worker) -> None:
+        """A worker has run what it may and ends; it may be a while until nobody needs what it owns."""
+        self.release(worker)
+        if worker in self.idle:
+            self.idle.remove(worker)
+
     def release(self, worker: _Worker) -> None:
         """Take back the resources that a worker holds."""
         if worker.lessee is not None:
             worker.lessee.leases.discard(worker.id)
             worker.lessee.asked_back = False
             worker.lessee = None
-        for name, amount in worker.held.items():
-            if not (worker.blocked and name == "CPU"):
-                self.free[name] += amount
+        if worker.held:
+            self.ledger.give(worker.held, worker.devices, but_cores=worker.blocked > 0)
         worker.held, worker.blocked = {}, 0
 
     def on_blocked(self, worker: _Worker) -> None:
         """A task waits for others: its cores may be used meanwhile."""
         worker.blocked += 1
         if worker.blocked == 1:
-            self.free["CPU"] += worker.held.get("CPU", 0)
+            self.ledger.free["CPU"] += worker.held.get("CPU", 0)
 
     def on_unblocked(self, worker: _Worker) -> None:
         """It goes on: for a moment more cores may be in use than there are."""
         if worker.blocked:
             worker.blocked -= 1
             if not worker.blocked:
-                self.free["CPU"] -= worker.held.get("CPU", 0)
+                self.ledger.free["CPU"] -= worker.held.get("CPU", 0)
 
     def grant(self) -> None:
-        """Lend workers to whoever asked first, and ask for idle ones back if there are none."""
+        """Lend workers to those whose turn it is, and ask for idle ones back if there are none."""
         if not self.queue:
             return
-        waiting: deque[_Request] = deque()
+        served: set[Request[_Worker]] = set()
         attainable = self.attainable()
         kept: set[str] = set()  # resources that a request has waited for too long to be overtaken again
         wanted = False
-        for request in self.queue:
-            if kept.isdisjoint(request.resources) and _fits(request, self.free):
-                self.lend(request)
-                continue
-            waiting.append(request)
-            if _fits(request, attainable):
+        now = monotonic()
+        many = len(self.by_pid) >= _MANY[0] * self.cores + _MANY[1]
+        for request in in_turn(self.queue, self.working(), now, deepest_first=many):
+            free = kept.isdisjoint(request.resources) and self.ledger.fits(request.resources)
+            if free and not (many and self.crowded(request)) and self.lend(request):
+                served.add(request)
+            elif fits(request.resources, attainable):
                 wanted = True
-                if monotonic() - request.since > _PATIENCE:
+                if now - request.since > PATIENCE:
                     kept.update(request.resources)
-        self.queue = waiting
+        self.queue = deque(request for request in self.queue if request not in served)
         if wanted:
             self.ask_back()
 
+    def working(self) -> Counter[int]:
+        """Count, for each process, the workers lent to it that do not wait inside their task."""
+        return Counter(w.lessee.id for w in self.workers.values() if w.lessee is not None and not w.blocked)
+
+    def crowded(self, request: Request[_Worker]) -> bool:
+        """Whether enough tasks run that hold no core; those that do are limited by the cores."""
+        if request.actor is not None or "CPU" in request.resources:
+            return False
+        running = [w for w in self.workers.values() if w.lessee is not None and not w.blocked]
+        return sum("CPU" not in worker.held for worker in running) >= _FOR_NOTHING
+
     def attainable(self) -> Counter[str]:
         """What would be free if all tasks ended: all but what actors hold, who may live for ever."""
-        held: Counter[str] = Counter(self.total)
+        held: Counter[str] = Counter(self.ledger.total)
         for worker in self.actors.values():
             held.subtract(worker.held)
         return held
@@ -349,13 +376,23 @@ class Node:
                 client.asked_back = True
                 self.send(client, ("reclaim",))
 
-    def lend(self, request: _Request) -> None:
-        """Lend one worker, which may have to be started."""
+    def lend(self, request: Request[_Worker]) -> bool:
+        """Answer a request: with a worker, which may have to be started, or that there can be none.
+
+        Returns
+        -------
+        bool
+            Whether it was answered. If no process can be started now, and the end of some task may
+            free one, it goes on waiting.
+        """
         client = request.client
-        worker = self.pick(client)
-        worker.held = request.resources
-        for name, amount in request.resources.items():
-            self.free[name] -= amount
+        devices = self.ledger.take(request.resources)
+        try:
+            worker = self.pick(client, request.env, devices)
+        except OSError as error:  # no process is left, or no memory for one
+            self.ledger.give(request.resources, devices, but_cores=False)
+            return self.deny(request, error)
+        worker.held, worker.depth = request.resources, client.depth + 1
         if request.actor is None:
             worker.lessee = client
             client.leases.add(worker.id)
@@ -367,13 +404,36 @@ class Node:
         self.join(client, request.number, worker)
         for other, number in self.asked_for.pop(request.actor or b"", ()):
             self.join(other, number, worker)
+        return True
 
-    def pick(self, client: _Worker) -> _Worker:
-        """Choose an idle worker, one that the client knows if possible, or start one."""
-        for i, worker in enumerate(self.idle):
-            if worker.id in client.connected:
-                return self.idle.pop(i)
-        return self.idle.pop() if self.idle else self.fork()
+    def deny(self, request: Request[_Worker], error: OSError) -> bool:
+        """Say that no worker can be started, unless a task runs that may end."""
+        if self.working():
+            return False
+        if request.actor is None:
+            self.send(request.client, ("denied", request.number, str(error)))
+        else:
+            self.bury_actor(request.actor, f"could not be started: {error}")
+            self.send(request.client, ("gone", request.number, f"could not be started: {error}"))
+        return True
+
+    def pick(self, client: _Worker, env: Frozen, devices: tuple[str, ...]) -> _Worker:
+        """Choose an idle worker with just these surroundings, one that the client knows if possible."""
+        alike = [worker for worker in self.idle if worker.env == env and worker.devices == devices]
+        known = [worker for worker in alike if worker.id in client.connected]
+        if alike:
+            worker = (known or alike)[-1]
+            self.idle.remove(worker)
+            return worker
+        if devices:
+            self.clear(devices)
+        return self.fork(env, devices)
+
+    def clear(self, devices: tuple[str, ...]) -> None:
+        """Let idle workers go that have used one of these GPUs, and may still have memory on it."""
+        for worker in [worker for worker in self.idle if not set(devices).isdisjoint(worker.devices)]:
+            self.idle.remove(worker)
+            self.send(worker, ("retire",))
 
     def join(self, client: _Worker, number: int, worker: _Worker) -> None:
         """Give a client its worker, with a connection unless they have one."""
@@ -399,6 +459,7 @@ class Node:
         resources: Mapping[str, float],
         name: tuple[str, str] | None,
         cls: bytes,
+        env: Frozen = (),
     ) -> None:
         """A process wants a worker for itself alone, perhaps under a name."""
         client.actors_made += 1
@@ -412,7 +473,7 @@ class Node:
             self.send(client, ("gone", number, self.dead_actors[actor]))
             return
         self.asked_for.setdefault(actor, [])
-        self.queue.append(_Request(client, number, resources, actor))
+        self.queue.append(Request(client, number, resources, merged(client.env, env), actor))
 
     def is_due(self, actor: bytes) -> bool:
         """Whether an actor has no worker yet; what a handle says may be faster than its maker's order."""
@@ -468,7 +529,8 @@ class Node:
 
     def on_cluster(self, client: _Worker, number: int) -> None:
         """A process asks what there is."""
-        self.send(client, ("cluster", number, self.total, {k: max(0.0, v) for k, v in self.free.items()}))
+        free = {name: max(0.0, amount) for name, amount in self.ledger.free.items()}
+        self.send(client, ("cluster", number, self.ledger.total, free))
 
     def end(self) -> None:
         """Kill every worker: whatever they do, nobody waits for it any more."""
@@ -478,10 +540,6 @@ class Node:
         for pid in self.by_pid:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
-
-
-def _fits(request: _Request, there: Mapping[str, float]) -> bool:
-    return all(there.get(name, 0) + _EPSILON >= amount for name, amount in request.resources.items())
 
 
 def _how(status: int) -> str:

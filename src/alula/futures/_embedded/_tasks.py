@@ -12,18 +12,25 @@ When a worker dies with several tasks, nobody can tell which of them it was: all
 from then on one at a time, and only a task that was alone with a dying worker can fail because of it.
 """
 
-import warnings
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from ..._core._gates import gate
-from ...errors import TaskCancelledError, WorkerCrashedError
+from ...errors import (
+    TaskCancelledError,
+    TaskUnschedulableError,
+    WorkerCrashedError,
+    WorkerStartError,
+)
 from .._errors import pack_error, unpack_error
 from .._options import Shape, TaskOptions
 from .._remote import Function
+from ._environments import checked
+from ._machine import Machine
+from ._placing import amounts, limit, refusal, warn_of
 from ._values import ERROR, Blob, Ref
 from ._wire import Descriptor
 
@@ -40,7 +47,6 @@ _MOST = 1000  # tasks that a worker is given at once
 _SLICE = 0.100  # s after which a lease is given back if others wait
 _BATCH_FDS = 200
 _BATCH_BYTES = 1 << 20
-_NO_RESOURCES_LIMIT = 16  # workers for tasks that hold nothing: as many as a small machine bears
 
 
 class Task:
@@ -148,16 +154,30 @@ class Lease:
 
 
 class _Shape:
-    """Queue and workers for tasks of one shape."""
+    """Queue and workers for tasks of one shape, which is: that demand the same."""
 
-    __slots__ = ("leases", "limit", "queue", "requested", "shape")
+    __slots__ = (
+        "denied",
+        "env",
+        "leases",
+        "limit",
+        "queue",
+        "refusal",
+        "requested",
+        "shape",
+        "wanted_amounts",
+    )
 
-    def __init__(self, shape: Shape, limit: int) -> None:
+    def __init__(self, task: str, shape: Shape, machine: Machine) -> None:
         self.shape = shape
-        self.limit = limit  # workers that can be had at most
+        self.env = checked(task, shape.env)
+        self.wanted_amounts = amounts(machine, shape)
+        self.limit = limit(machine, self.wanted_amounts)  # workers that can be had at most
+        self.refusal = refusal(machine, shape)  # why none is ever asked for
         self.queue: deque[Task] = deque()
         self.leases: list[Lease] = []
         self.requested = 0
+        self.denied = False  # the last answer was that there can be none
 
     @property
     def wanted(self) -> int:
@@ -168,9 +188,9 @@ class _Shape:
 class Tasks:
     """All tasks of this process. Every method is called with the hub's lock held."""
 
-    def __init__(self, hub: "Hub", total: Mapping[str, float]) -> None:
+    def __init__(self, hub: "Hub", machine: Machine) -> None:
         self._hub = hub
-        self._total = total
+        self._machine = machine
         self.shapes: dict[Shape, _Shape] = {}
         self._tasks: dict[int, Task] = {}  # by number, those without a result
         self._cost: dict[bytes, float] = {}  # s that a function took lately
@@ -187,10 +207,19 @@ class Tasks:
         """Nobody can submit that function again."""
         self._cost.pop(function, None)
 
-    def meet(self, shape: Shape) -> None:
-        """See a shape for the first time."""
-        if shape not in self.shapes:
-            self.shapes[shape] = _Shape(shape, self._limit(shape))
+    def meet(self, task: str, shape: Shape) -> None:
+        """See a shape for the first time.
+
+        Raises
+        ------
+        UnsupportedError, RuntimeEnvSetupError
+            If the task asks for surroundings that cannot be had.
+        """
+        if shape in self.shapes:
+            return
+        made = self.shapes[shape] = _Shape(task, shape, self._machine)
+        if not (made.limit or made.refusal):
+            warn_of(self._machine, f"the task {task}", made.wanted_amounts)
 
     def take(self, submitted: deque[Task]) -> None:
         """Take new tasks; each is queued when its inputs have their values."""
@@ -231,19 +260,6 @@ class Tasks:
                 return
         if not task.missing:
             self._enqueue(task)
-
-    def _limit(self, shape: Shape) -> int:
-        """How many workers of this shape can be had at all."""
-        if not shape:
-            return _NO_RESOURCES_LIMIT
-        fit = min(int(self._total.get(name, 0) / amount + 1e-9) for name, amount in shape)
-        if not fit:
-            warnings.warn(
-                f"no worker can ever have {dict(shape)}: there are {dict(self._total)}. The tasks wait",
-                RuntimeWarning,
-                stacklevel=5,  # whoever called `.remote()`
-            )
-        return max(1, fit)
 
     def _input_settled(self, task: Task, ref: Ref[Any]) -> None:
         assert ref.blob is not None
@@ -300,7 +316,7 @@ class Tasks:
             lease.inflight[number] = task
             lease.load += self._cost.get(key, _AHEAD)
             if key not in peer.shipped:
-                self._hub.ship(peer, task.function.definition)
+                self._hub.ship(peer, task.function.definition, options.calls)
             ahead = task.after if task.missing else 0
             args = encode(peer, task.args, fds, ahead)
             returns: Any = options.num_returns
@@ -318,14 +334,27 @@ class Tasks:
             self._take_back(lease, [number for number, *_ in batch])
 
     def _request(self, shape: _Shape) -> None:
+        if shape.refusal:
+            self._fail_queued(shape, lambda task: TaskUnschedulableError(task.name, shape.refusal))
+            return
         for _ in range(min(shape.wanted, len(shape.queue) - shape.requested)):
             shape.requested += 1
-            self._hub.request(("lease",), dict(shape.shape), reply=partial(self._granted, shape))
+            reply = partial(self._granted, shape)
+            self._hub.request(("lease",), shape.wanted_amounts, shape.env, reply=reply)
+
+    def _fail_queued(self, shape: _Shape, error: Callable[[Task], BaseException]) -> None:
+        while shape.queue:
+            task = shape.queue.popleft()
+            self._finish(task, [Blob(ERROR, pack_error(error(task)))] * len(task.refs))
 
     def _granted(self, shape: _Shape, message: tuple[Any, ...]) -> None:
-        if message[0] != "granted":  # the session is over
+        if message[0] == "over":
             return
         shape.requested -= 1
+        if message[0] == "denied":
+            self._denied(shape, message[2])
+            return
+        shape.denied = False
         peer = self._hub.peers[message[2]]
         lease = peer.lease = Lease(peer, shape.shape)
         shape.leases.append(lease)
@@ -334,11 +363,21 @@ class Tasks:
         if not lease.inflight and len(shape.leases) > 1:
             self._give_up(lease)
 
+    def _denied(self, shape: _Shape, why: str) -> None:
+        """No process can be started, and every task waits for another: some of them have to fail.
+
+        Not at the first answer, for we may have given a worker back after the question.
+        """
+        if shape.requested or not all(lease.waiting for lease in shape.leases):
+            return
+        if shape.denied:
+            self._fail_queued(shape, lambda task: WorkerStartError(task.name, why))
+        shape.denied = not shape.denied
+        self._request(shape)
+
     def _give_up(self, lease: Lease) -> None:
-        lease.peer.lease = None
-        self.shapes[lease.shape].leases.remove(lease)
+        self._drop(lease)
         self._hub.tell_node(("return", lease.peer.id))
-        self._reclaim = False
 
     def reclaim(self) -> None:
         """Others wait for workers: give back those that are idle, and the busy ones in a while."""
@@ -437,6 +476,17 @@ class Tasks:
         self._pump(self.shapes[lease.shape])
         if not lease.inflight and self._reclaim:
             self._give_up(lease)
+
+    def left(self, lease: Lease) -> None:
+        """A worker ends because it has run what it may; it has started nothing of what it still has."""
+        self._drop(lease)
+        self._take_back(lease, list(lease.inflight))
+        self._pump(self.shapes[lease.shape])
+
+    def _drop(self, lease: Lease) -> None:
+        lease.peer.lease = None
+        self.shapes[lease.shape].leases.remove(lease)
+        self._reclaim = False
 
     def lost(self, lease: Lease, how: str) -> None:
         """A worker has died: its tasks are tried again, if they may be."""

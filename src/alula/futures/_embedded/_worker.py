@@ -15,7 +15,7 @@ import sys
 import threading
 import traceback
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
@@ -29,6 +29,7 @@ from .. import _session
 from .._errors import pack_error, pack_task_error
 from .._remote import ActorType, Definition, learn
 from ._engine import Embedded
+from ._machine import Machine
 from ._peers import Peer
 from ._producers import GENERATORS, Producers, Yields
 from ._streams import STREAM
@@ -75,10 +76,8 @@ class _Results:
 class Worker(Embedded):
     """The engine of a worker process, and its main loop."""
 
-    def __init__(
-        self, control: socket.socket, total: Mapping[str, float], namespace: str, maker: bytes
-    ) -> None:
-        super().__init__(control, total, namespace=namespace, maker=maker)
+    def __init__(self, control: socket.socket, machine: Machine, namespace: str, maker: bytes) -> None:
+        super().__init__(control, machine, namespace=namespace, maker=maker)
         self._inbox: deque[_Work] = deque()
         self._results: dict[Peer, _Results] = {}
         self._current: _Work | None = None
@@ -87,6 +86,8 @@ class Worker(Embedded):
         self._interrupted: _Work | None = None  # the work that is to be interrupted
         self._waiting = False  # the current task waits for others
         self._exiting = False
+        self._leaving = False  # it runs nothing more, and ends when nobody needs what it owns
+        self._calls: dict[bytes, int] = {}  # of functions whose calls are counted: how many are left
         self._actor: Any = None
         self._early: list[_Work] | None = []  # calls that came before the one that makes the actor
         self._actor_error: Blob | None = None
@@ -101,7 +102,7 @@ class Worker(Embedded):
     def serve(self) -> None:
         """Run what comes until there will be nothing more."""
         while True:
-            self.loop.run_until(lambda: self._inbox or self._exiting)
+            self.loop.run_until(lambda: self._inbox or self._exiting or (self._leaving and self._free()))
             with self.lock.bare:  # outside of bodies no signal raises anything here
                 if not self._inbox:
                     return
@@ -120,8 +121,23 @@ class Worker(Embedded):
             self._current = self._interrupted = None
             now = monotonic()
             self._finished(work, blobs, now - self._started, now)
+            if self._calls and work.is_task:
+                self._count_call(work.what.id)
             if not self._inbox:
                 self._tasks.give_back_idle()
+
+    def _count_call(self, function: bytes) -> None:
+        """End soon, if that was the last call of a function that this process may run."""
+        if function not in self._calls:
+            return
+        self._calls[function] -= 1
+        if not self._calls[function]:
+            self._flush()
+            self._give_back()
+            self._leaving = True
+            self.tell_node(("leaving",))
+            for peer in self.peers.values():
+                self.send(peer, ("leaving",))
 
     def _run_in_thread(self, work: _Work) -> None:
         blobs = self._outcome(work)
@@ -278,6 +294,8 @@ class Worker(Embedded):
     def _on_work(self, peer: Peer, message: Message, fds: list[Descriptor]) -> None:
         """Take an order of another process; the lock is held."""
         match message[0]:
+            case "push" if self._leaving:  # it was on its way when we said so, or before whoever lent us knew
+                self.send(peer, ("leaving",))
             case "push":
                 for number, key, returns, args, name, ahead in message[1]:
                     blob = self.parcels.decode(peer, args, fds)
@@ -295,8 +313,11 @@ class Worker(Embedded):
             case "ship":
                 definition: Definition = learn(self.parcels.decode(peer, message[1], fds).load())
                 peer.taught[definition.id] = definition
+                if message[2]:
+                    self._calls.setdefault(definition.id, message[2])
             case "forget":
                 peer.taught.pop(message[1], None)
+                self._calls.pop(message[1], None)
             case "call":
                 _, number, method, returns, args, made = message
                 run = self._make_actor(self.parcels.decode(peer, made, fds)) if made else self._run_method
@@ -350,11 +371,16 @@ class Worker(Embedded):
 
     def _retire(self) -> None:
         """The node has more idle workers than it needs: end, unless somebody may need what we own."""
-        lending = any(peer.lending for peer in self.peers.values())
-        if lending or self._tasks.pending or self._actors.any or self._inbox or self._current:
-            self.tell_node(("stay",))
-        else:
+        if self._free():
             self._exiting = True
+        elif not self._leaving:
+            self.tell_node(("stay",))
+
+    def _free(self) -> bool:
+        """Tell whether nobody needs this process: it has no work, and all that it has said has gone out."""
+        needed = any(peer.lending or peer.channel.blocked for peer in list(self.peers.values()))
+        busy = self._tasks.pending or self._actors.any or self._inbox or self._current
+        return not (needed or busy or self._control.blocked)
 
     def _cancel_work(self, peer: Peer, number: int, *, recursive: bool) -> None:
         current = self._current
@@ -400,10 +426,11 @@ class Worker(Embedded):
         return late if busy is None else busy if late is None else min(late, busy)
 
     def _on_busy(self) -> float | None:
-        if self._current is None or not (self._inbox or self._results):
+        if not (self._inbox or self._results):
             return None
         with self.lock.bare:
-            if monotonic() - self._started < _LONG:
+            # With an inbox and nothing current, the main thread is just about to take what is first.
+            if self._current is None or monotonic() - self._started < _LONG:
                 return _LONG
             self._flush()
             self._give_back()
@@ -464,14 +491,14 @@ def _explained(error: BaseException) -> BaseException:
     return error
 
 
-def main(control: socket.socket, total: Mapping[str, float], namespace: str, maker: bytes) -> None:
+def main(control: socket.socket, machine: Machine, namespace: str, maker: bytes) -> None:
     """Be a worker of the node at the other end of `control`."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SIGNAL_OF_PARENT_DEATH, signal.SIGKILL)
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # as in a process that was started without
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what a process starts with
-    worker = Worker(control, total, namespace, maker)
+    worker = Worker(control, machine, namespace, maker)
     _session.set_default(worker)
     worker.loop.start()
     worker.serve()
