@@ -4,6 +4,7 @@ import inspect
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -11,14 +12,19 @@ from typer.main import get_command
 from alula import errors
 from alula._core._settings import Settings
 from alula.cli import app
+from alula.futures import ActorOptions, MethodOptions, TaskOptions
+from alula.futures._options import Placement
 from tests.faults.matrix import CELLS, table
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def rows(page: str) -> set[str]:
-    """What stands in the first cell of each row of a page's tables."""
-    return set(re.findall(r"^\| `([^`]+)`", (DOCS / page).read_text(), re.MULTILINE))
+def rows(page: str, section: str = "") -> set[str]:
+    """What stands in the first cell of each row of a page's tables, or of those of one section."""
+    text = (DOCS / page).read_text()
+    if section:
+        text = text.partition(f"## {section}\n")[2].partition("\n## ")[0]
+    return set(re.findall(r"^\| `([^`]+)`", text, re.MULTILINE))
 
 
 def public_errors() -> list[str]:
@@ -40,6 +46,21 @@ def test_the_page_says_what_else_an_error_is(name: str) -> None:
 
 def test_every_setting_and_no_other_is_on_the_page_of_settings() -> None:
     assert rows("settings.md") == {field.name for field in fields(Settings)}
+
+
+@pytest.mark.parametrize(
+    ("section", "options"),
+    [
+        ("Tasks", TaskOptions),
+        ("Actors", ActorOptions),
+        ("Methods", MethodOptions),
+        ("Tasks and actors", None),
+    ],
+)
+def test_every_option_and_no_other_is_on_the_page_of_options(section: str, options: Any) -> None:
+    shared = {field.name for field in fields(Placement) if field.init}
+    own = {field.name for field in fields(options) if field.init} - shared if options else shared
+    assert rows("options.md", section) == own
 
 
 def test_every_command_is_on_the_page_of_the_command_line() -> None:
