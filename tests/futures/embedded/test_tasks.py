@@ -140,6 +140,31 @@ def error(ref: Ref[Any]) -> BaseException | None:
     return ref.blob.error()
 
 
+def test_a_task_that_is_cancelled_by_force_costs_its_neighbours_no_attempt() -> None:
+    world = World(cores=1)
+    world.submit()
+    worker = world.grant()
+    world.finish(worker)  # so that it is known to be quick, and others are pushed together
+    first, second = world.submit(max_retries=1), world.submit(max_retries=1)
+    assert len(worker.inbox) == 2
+    world.tasks.cancel(first, force=True, recursive=True)
+    world.die(worker)
+    again = world.grant()
+    world.die(again)  # this one is its own
+    world.finish(world.grant())
+    assert second.blob is NONE
+
+
+def test_a_task_behind_another_is_not_worth_killing_its_worker() -> None:
+    world = World(cores=1)
+    world.submit()
+    worker = world.grant()
+    world.finish(worker)
+    world.submit()
+    world.tasks.cancel(world.submit(), force=True, recursive=True)
+    assert (world.killed, len(worker.cancelled)) == ([], 1)
+
+
 def test_one_worker_is_asked_for_each_task_up_to_the_cores(world: World) -> None:
     for wanted in (1, 2, 2):
         world.submit()

@@ -241,7 +241,7 @@ class Actors:
             self._settle(call, TaskCancelledError(f"{state.name}.{call.method}"))
             self._push(state)
         elif state.peer is not None:
-            self._hub.send(state.peer, ("cancel", call.number, False))
+            self._hub.send(state.peer, ("cancel", call.number, False, False))
 
     def fail_all(self, error: BaseException) -> None:
         """The session is over: nothing that is pending will come."""

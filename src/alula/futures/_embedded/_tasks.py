@@ -110,7 +110,7 @@ class Task:
 class Lease:
     """A worker that is lent to us for tasks of one shape."""
 
-    __slots__ = ("busy", "granted", "inflight", "load", "peer", "retiring", "shape", "waiting")
+    __slots__ = ("busy", "forced", "granted", "inflight", "load", "peer", "retiring", "shape", "waiting")
 
     def __init__(self, peer: "Peer", shape: Shape) -> None:
         self.peer, self.shape = peer, shape
@@ -119,6 +119,7 @@ class Lease:
         self.busy = False  # it gave tasks back: it takes more after its next result
         self.waiting = False  # so does the task that it runs, and its cores are free for another worker
         self.retiring = False
+        self.forced = False  # a task of it was cancelled by force
         self.granted = monotonic()
 
     def room(self) -> float:
@@ -440,7 +441,10 @@ class Tasks:
         wanted = task.options.retry_exceptions
         if not wanted or task.cancelled or not self._attempts_left(task) or task.number not in self._tasks:
             return False
-        if isinstance(wanted, tuple) and not isinstance(_unpacked(blob), wanted):
+        error = _unpacked(blob)
+        if isinstance(wanted, tuple) and not isinstance(error, wanted):
+            return False
+        if type(error) is TaskCancelledError:  # it interrupted itself; a child's would be a `TaskError` too
             return False
         task.attempts += 1
         task.lease = None
@@ -496,8 +500,8 @@ class Tasks:
         lease.peer.lease = None  # lease and peer hold each other, and would keep the tasks' arguments
         for task in inflight.values():
             task.lease = None
-            left = self._attempts_left(task)
-            task.attempts += 1
+            left = lease.forced or self._attempts_left(task)
+            task.attempts += not lease.forced  # we had it killed for one task: the others are not to blame
             if task.number not in self._tasks:  # an input has failed meanwhile
                 continue
             if task.cancelled:
@@ -533,11 +537,13 @@ class Tasks:
         if task.cancelled and not force:
             return
         task.cancelled = True
-        if task.lease is not None:
-            if force:
-                self._hub.tell_node(("kill", task.lease.peer.id, None))
-            else:
-                self._hub.send(task.lease.peer, ("cancel", task.number, recursive))
+        lease = task.lease
+        if lease is not None:
+            lease.forced = lease.forced or force
+            if force and next(iter(lease.inflight.values())) is task:
+                self._hub.tell_node(("kill", lease.peer.id, None))
+            else:  # behind another, so it has not started, or the worker will see to it
+                self._hub.send(lease.peer, ("cancel", task.number, recursive, force))
             return
         shape = self.shapes[task.options.shape]
         if task in shape.queue:

@@ -84,6 +84,7 @@ class Worker(Embedded):
         self._started = 0.0
         self._in_body = False
         self._interrupted: _Work | None = None  # the work that is to be interrupted
+        self._felled: _Work | None = None  # the work whose children are cancelled with it
         self._waiting = False  # the current task waits for others
         self._exiting = False
         self._leaving = False  # it runs nothing more, and ends when nobody needs what it owns
@@ -118,7 +119,7 @@ class Worker(Embedded):
         blobs = self._outcome(work)
         gate("task.finished")
         with self.lock.bare:
-            self._current = self._interrupted = None
+            self._current = self._interrupted = self._felled = None
             now = monotonic()
             self._finished(work, blobs, now - self._started, now)
             if self._calls and work.is_task:
@@ -149,6 +150,10 @@ class Worker(Embedded):
         try:
             return self._attempt(work)
         except KeyboardInterrupt:
+            self._in_body = False
+            if self._felled is work:
+                with self.lock:
+                    self._cancel_children(work)
             return work.fail(Blob(ERROR, pack_error(TaskCancelledError(work.name))))
         finally:
             self._in_body = False
@@ -332,7 +337,7 @@ class Worker(Embedded):
                 self._producers.stop(peer, message[1])
             case "cancel":
                 self._producers.stop(peer, message[1])
-                self._cancel_work(peer, message[1], recursive=message[2])
+                self._cancel_work(peer, message[1], recursive=message[2], force=message[3])
             case "exit":
                 self._exiting = True
             case other:
@@ -382,11 +387,15 @@ class Worker(Embedded):
         busy = self._tasks.pending or self._actors.any or self._inbox or self._current
         return not (needed or busy or self._control.blocked)
 
-    def _cancel_work(self, peer: Peer, number: int, *, recursive: bool) -> None:
+    def _cancel_work(self, peer: Peer, number: int, *, recursive: bool, force: bool) -> None:
         current = self._current
         if current is not None and current.peer is peer and current.number == number:
+            if force and current.is_task:
+                self._flush()
+                os.kill(os.getpid(), signal.SIGKILL)
             if recursive:
-                self._tasks.cancel_children(current)
+                self._felled = current
+                self._cancel_children(current)
             if current.is_task:
                 self._interrupted = current
                 signal.pthread_kill(self._main, signal.SIGINT)
@@ -397,6 +406,11 @@ class Worker(Embedded):
                 error = Blob(ERROR, pack_error(TaskCancelledError(work.name)))
                 self._finished(work, work.fail(error), 0.0, monotonic())
                 return
+
+    def _cancel_children(self, parent: _Work) -> None:
+        """Cancel what a task has submitted. What it submits until it is interrupted comes after that."""
+        self.take_submitted()
+        self._tasks.cancel_children(parent)
 
     def _on_interrupt(self, *_: object) -> None:
         if self._in_body and self._current is not None and self._current is self._interrupted:
