@@ -15,7 +15,6 @@ from alula.errors import (
     WorkerCrashedError,
     WorkflowExecutionError,
     WorkflowNotFoundError,
-    remote_traceback,
     suggest,
 )
 
@@ -72,18 +71,6 @@ def test_the_error_of_a_task_travels(cause: BaseException) -> None:
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is type(error)
     assert (str(copy), copy.task, repr(copy.cause)) == (str(error), error.task, repr(cause))
-
-
-def test_the_engines_own_frames_are_left_out_of_a_traceback() -> None:
-    namespace: dict[str, Any] = {}
-    exec(compile("def inner():\n    raise ValueError('bad')", "users_file.py", "exec"), namespace)
-    try:
-        namespace["inner"]()
-    except ValueError as error:
-        text = remote_traceback(error, hide=("test_errors",))
-    assert "users_file.py" in text
-    assert "test_errors" not in text
-    assert text.endswith("ValueError: bad")
 
 
 @pytest.mark.parametrize(

@@ -60,12 +60,11 @@ Each class takes its facts, keeps them as attributes, writes its own message, an
 Errors know no wire: the server and the web look their texts and codes up by class.
 """
 
-import traceback
 from collections.abc import Iterable
 from contextlib import suppress
 from difflib import get_close_matches
 from types import GetSetDescriptorType, MemberDescriptorType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 __all__ = [
     "ActorAlreadyExistsError",
@@ -123,10 +122,12 @@ __all__ = [
     "WorkflowNotResumableError",
     "WorkflowOutputNotReady",
     "WorkflowStillActiveError",
+    "blank",
     "native_facts",
-    "remote_traceback",
     "suggest",
 ]
+
+T = TypeVar("T", bound=BaseException)
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -204,57 +205,95 @@ class TaskError(FutureError):
 
     What `get` raises is an instance of this class *and* of the class of the original error, is
     named after both (``TaskError(ValueError)``), and has the original as its ``__cause__``; the
-    text is the traceback in the worker, without the engine's own frames.
+    text is the traceback in the worker, without the engine's own frames. Where the original has an
+    attribute of the same name as one of these, it is to be found on the `cause`.
+
+    Attributes
+    ----------
+    cause
+        The original exception, with its notes and its own ``__cause__``.
+    task
+        The name of the remote function or method.
+    pid
+        The process that ran it; None if that is not known.
+    remote_traceback
+        Text of the traceback there; of all tasks that the error went through, the outermost first.
     """
 
-    cause: BaseException
-    task: str
-    remote_traceback: str
+    # With values here they are found before what the user's class may have of the same name.
+    cause: BaseException = BaseException()
+    task: str = ""
+    pid: int | None = None
+    remote_traceback: str = ""
 
     @classmethod
-    def of(cls, cause: BaseException, *, task: str, remote_traceback: str) -> "TaskError":
-        """Make the error of `task` out of the exception that its code raised.
-
-        Parameters
-        ----------
-        cause
-            The original exception; kept as `cause` and as ``__cause__``.
-        task
-            The name of the remote function or method.
-        remote_traceback
-            Text of the traceback in the process where it was raised.
-        """
+    def of(
+        cls, cause: BaseException, *, task: str, remote_traceback: str, pid: int | None = None
+    ) -> "TaskError":
+        """Make the error of `task` out of the exception that its code raised."""
         double = _double(type(cause))
-        group = cause.args[:2] if isinstance(cause, BaseExceptionGroup) else ()
-        error = double.__new__(double, *group)
+        error = blank(double, cause)
         # The user's own attributes stay readable on what they catch, whatever their __init__ takes.
         error.__dict__.update(getattr(cause, "__dict__", {}))
         error.__dict__.update({k: list(v) for k, v in error.__dict__.items() if k == "__notes__"})
-        error.args = cause.args
-        for name, value in native_facts(cause).items():
-            setattr(error, name, value)
-        error.cause, error.task, error.remote_traceback = cause, task, remote_traceback
-        error.__cause__ = cause
+        facts = {"cause": cause, "task": task, "pid": pid, "remote_traceback": remote_traceback}
+        error.__dict__.update(facts)
+        for name, value in {"args": cause.args, "__cause__": cause, **native_facts(cause)}.items():
+            BaseException.__setattr__(error, name, value)  # past that of the class: it may be frozen
         return error
 
     def __str__(self) -> str:
-        return f"{self.task}: {type(self.cause).__name__}: {self.cause}\n\n{self.remote_traceback}"
+        where = self.task if self.pid is None else f"{self.task} (pid={self.pid})"
+        said = _text(self.cause).partition("\n")[0]
+        what = f"{type(self.cause).__name__}: {said}" if said else type(self.cause).__name__
+        return f"{where}: {what}\n\n{self.remote_traceback}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild_task_error, (self.cause, self.task, self.remote_traceback)
+        notes = self.__dict__.get("__notes__")
+        return _rebuild_task_error, (self.cause, self.task, self.remote_traceback, self.pid, notes)
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # a user's __str__
+        return "(its __str__ failed)"
+
+
+def blank(cls: type[T], like: BaseException) -> T:
+    """Make an exception without calling its ``__init__``, nor a ``__new__`` that is not Python's own.
+
+    Parameters
+    ----------
+    cls
+        Its class.
+    like
+        One of the same kind: where it is a group, the new one has the same members.
+    """
+    native: Any = next(c for c in cls.__mro__ if c.__module__ == "builtins")
+    made: T
+    if isinstance(like, BaseExceptionGroup) and issubclass(cls, BaseExceptionGroup):
+        made = BaseExceptionGroup.__new__(cls, like.message, like.exceptions)
+    else:
+        made = native.__new__(cls)
+    return made
+
+
+_NATIVE = (MemberDescriptorType, GetSetDescriptorType)
 
 
 def native_facts(error: BaseException) -> dict[str, Any]:
-    """Give what built-in classes keep outside of ``args`` and ``__dict__``, such as an `OSError`'s file.
+    """Give what is kept outside of ``args`` and ``__dict__``: an `OSError`'s file, a user's ``__slots__``.
 
     Not what was being looked at, such as an `AttributeError`'s object, which may be anything; nor what a
     group consists of, which it is made with.
     """
     found: dict[str, Any] = {}
     for cls in type(error).__mro__:
-        if cls.__module__ == "builtins" and cls not in (BaseException, BaseExceptionGroup, object):
+        if cls not in (BaseException, BaseExceptionGroup, object):
+            kinds = _NATIVE if cls.__module__ == "builtins" else MemberDescriptorType  # of ``__slots__``
             for name, member in vars(cls).items():
-                if isinstance(member, (MemberDescriptorType, GetSetDescriptorType)) and name != "obj":
+                if isinstance(member, kinds) and name != "obj":
                     with suppress(AttributeError, TypeError):  # never set
                         found[name] = getattr(error, name)
     return {name: value for name, value in found.items() if value is not None}
@@ -278,20 +317,13 @@ def _double(cause: type[BaseException]) -> type[TaskError]:
     return known
 
 
-def _rebuild_task_error(cause: BaseException, task: str, remote_traceback: str) -> TaskError:
-    return TaskError.of(cause, task=task, remote_traceback=remote_traceback)
-
-
-def remote_traceback(error: BaseException, *, hide: tuple[str, ...] = ()) -> str:
-    """Write an error's traceback as text, leaving out the frames of files that contain `hide`."""
-    report = traceback.TracebackException.from_exception(error, compact=True)
-    seen: list[traceback.TracebackException] = [report]
-    for part in seen:
-        part.stack = traceback.StackSummary.from_list(
-            [frame for frame in part.stack if not any(text in frame.filename for text in hide)]
-        )
-        seen += [link for link in (part.__cause__, part.__context__) if link is not None]
-    return "".join(report.format()).rstrip()
+def _rebuild_task_error(
+    cause: BaseException, task: str, remote_traceback: str, pid: int | None, notes: list[str] | None
+) -> TaskError:
+    error = TaskError.of(cause, task=task, remote_traceback=remote_traceback, pid=pid)
+    if notes is not None:
+        error.__notes__ = notes
+    return error
 
 
 class TaskCancelledError(FutureError):

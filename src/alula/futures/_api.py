@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, cast, overload
 
-from ..errors import ActorAlreadyExistsError, suggest
+from ..errors import ActorAlreadyExistsError, FutureError, suggest
 from ..graph import Done, Drive, Graph, Node, Outcome, Scope
 from . import _session
 from ._engine import ActorRef, Waitable
@@ -186,10 +186,13 @@ def get(refs: Any, *, timeout: float | None = None) -> Any:
         If given anything but references: the references of an `ObjectRefGenerator` are what `next` gives.
     """
     limit = None if timeout is None or timeout < 0 else timeout
-    if isinstance(refs, ObjectRef):
-        return refs.engine.get((refs,), limit)[0]
-    _only_refs("get", refs, ValueError)
-    return _session.current().get(refs, limit) if refs else []
+    try:
+        if isinstance(refs, ObjectRef):
+            return refs.engine.get((refs,), limit)[0]
+        _only_refs("get", refs, ValueError)
+        return _session.current().get(refs, limit) if refs else []
+    except FutureError as error:  # what lies between here and where it was found helps nobody
+        raise error.with_traceback(None) from error.__cause__
 
 
 def wait(

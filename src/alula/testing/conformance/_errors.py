@@ -1,10 +1,13 @@
 """What people catch when the code of a task raises."""
 
 import errno
+import os
 import pickle
 import sys
 import threading
-from typing import Any
+import warnings
+from dataclasses import dataclass
+from typing import Any, Self
 
 import pytest
 
@@ -24,10 +27,72 @@ class Odd(Exception):
         self.code, self.reason = code, reason
 
 
+class Slotted(LookupError):
+    """One that keeps a fact outside of its dictionary."""
+
+    __slots__ = ("fact",)
+
+    def __init__(self, *, fact: int) -> None:
+        self.fact = fact
+
+
+@dataclass(frozen=True)
+class Frozen(Exception):
+    """One that refuses to be changed."""
+
+    code: int
+
+
+class Guarded(ExceptionGroup[ValueError]):
+    """A group with a constructor of its own."""
+
+    def __new__(cls, errors: list[ValueError], code: int) -> Self:
+        self = super().__new__(cls, "guarded", errors)
+        self.code = code
+        return self
+
+    code: int
+
+
+class Stubborn(LookupError):
+    """One that refuses to be pickled, and has a property where `TaskError` has a fact."""
+
+    @property
+    def cause(self) -> str:
+        """Say what it is not."""
+        return "not the cause"
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise RuntimeError("no")
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text either")
+
+
 @remote
 def raises(error: BaseException) -> None:
     """Raise."""
     raise error
+
+
+def raises_slotted() -> None:
+    """Raise one with slots."""
+    raise Slotted(fact=7)
+
+
+def raises_frozen() -> None:
+    """Raise a frozen one."""
+    raise Frozen(7)
+
+
+def raises_guarded() -> None:
+    """Raise a group."""
+    raise Guarded([ValueError("one")], 7)
+
+
+def raises_stubborn() -> None:
+    """Raise one that does all to stay where it is."""
+    raise Stubborn("x")
 
 
 def caught(ref: Any) -> TaskError:
@@ -59,6 +124,15 @@ class Errors(Part):
         assert "here it was" in str(error)
         assert "alula/futures" not in error.remote_traceback
 
+    def test_the_text_names_the_task_and_its_process(self) -> None:
+        @remote
+        def telling() -> None:
+            raise LookupError(os.getpid())
+
+        error = caught(telling.remote())
+        assert error.pid == error.args[0]
+        assert f"telling (pid={error.pid})" in str(error).partition("\n")[0]
+
     def test_notes_are_kept(self) -> None:
         @remote
         def noting() -> None:
@@ -66,7 +140,8 @@ class Errors(Part):
             error.add_note("look in the other drawer")
             raise error
 
-        assert "look in the other drawer" in caught(noting.remote()).cause.__notes__
+        error = caught(noting.remote())
+        assert error.__notes__ == error.cause.__notes__ == ["look in the other drawer"]
 
     def test_the_reason_of_the_error_is_in_the_text(self) -> None:
         @remote
@@ -77,6 +152,53 @@ class Errors(Part):
                 raise ValueError("above") from error
 
         assert "deeper" in caught(chained.remote()).remote_traceback
+
+    def test_the_cause_of_the_cause_is_carried(self) -> None:
+        @remote
+        def chained() -> None:
+            try:
+                get(fail.remote("first"))
+            except ValueError as error:
+                raise LookupError("second") from error
+
+        cause = caught(chained.remote()).cause
+        assert type(cause) is LookupError
+        assert type(cause.__cause__) is ValueError
+        assert cause.__cause__.args == ("first",)
+
+    def test_the_way_through_several_tasks_is_one_story(self) -> None:
+        @remote
+        def lowest() -> None:
+            raise KeyError("deep down")
+
+        @remote
+        def middle() -> None:
+            get(lowest.remote())
+
+        @remote
+        def highest() -> None:
+            try:
+                get(middle.remote())
+            except KeyError as error:
+                error.add_note("on the way up")
+                raise
+
+        error = caught(highest.remote())
+        text = error.remote_traceback
+        assert text.count("Traceback") == 1
+        assert text.count("KeyError: 'deep down'") == 1
+        places = [text.index(f"in {name}\n") for name in ("highest", "middle", "lowest")]
+        assert places == sorted(places)
+        assert "on the way up" in error.__notes__
+        assert type(error.cause) is KeyError
+
+    def test_a_warning_that_is_an_error_is_one_of_the_task(self) -> None:
+        @remote
+        def warned() -> None:
+            with warnings.catch_warnings(action="error"):
+                warnings.warn("too old", DeprecationWarning, stacklevel=1)
+
+        assert isinstance(caught(warned.remote()), DeprecationWarning)
 
     def test_a_group_is_caught_by_except_star(self) -> None:
         @remote
@@ -175,6 +297,43 @@ class OddErrors(Part):
         error = caught(locked.remote())
         assert isinstance(error, KeyError)
         assert error.args[0] == "kept"
+
+    def test_one_with_slots_keeps_what_is_in_them(self) -> None:
+        error = caught(remote(lambda: raises_slotted()).remote())
+        assert isinstance(error, Slotted)
+        assert isinstance(error.cause, Slotted)
+        assert (error.fact, error.cause.fact) == (7, 7)
+
+    def test_one_that_is_frozen_arrives(self) -> None:
+        error = caught(remote(lambda: raises_frozen()).remote())
+        assert isinstance(error, Frozen)
+        assert (error.code, error.cause.code) == (7, 7)  # type: ignore[attr-defined]  # a Frozen
+
+    def test_a_group_with_a_constructor_of_its_own_arrives(self) -> None:
+        error = caught(remote(lambda: raises_guarded()).remote())
+        assert isinstance(error, Guarded)
+        assert (error.code, [e.args for e in error.exceptions]) == (7, [("one",)])
+
+    def test_one_with_a_hostile_class_is_still_of_it(self) -> None:
+        error = caught(remote(lambda: raises_stubborn()).remote())
+        assert Stubborn in type(error).__mro__  # which mypy believes to be impossible
+        assert isinstance(error.cause, Stubborn)
+        assert "Stubborn" in str(error)
+
+    def test_the_error_of_a_task_may_be_a_member_of_a_group(self) -> None:
+        @remote
+        def collecting() -> None:
+            try:
+                get(fail.remote("inside"))
+            except ValueError as error:
+                raise ExceptionGroup("collected", [error]) from None
+
+        error = caught(collecting.remote())
+        assert isinstance(error, ExceptionGroup)
+        member = error.exceptions[0]
+        assert isinstance(member, TaskError)
+        assert isinstance(member, ValueError)
+        assert "raise ValueError(message)" in member.remote_traceback
 
     def test_leaving_the_program_is_an_error_that_says_so(self) -> None:
         error = caught(remote(lambda: sys.exit(3)).remote())
