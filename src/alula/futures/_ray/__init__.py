@@ -35,7 +35,13 @@ __all__ = ["open_engine"]
 
 
 def open_engine(
-    settings: Settings, *, resources: Mapping[str, float] | None = None, namespace: str | None = None
+    settings: Settings,
+    *,
+    resources: Mapping[str, float] | None = None,
+    memory: float | None = None,
+    labels: Mapping[str, str] | None = None,
+    runtime_env: Mapping[str, Any] | None = None,
+    namespace: str | None = None,
 ) -> RayEngine:
     """Start Ray on this machine, or join it where it runs.
 
@@ -43,10 +49,12 @@ def open_engine(
     ----------
     settings
         `address` None starts a Ray of this process's own, ended by `Engine.close`; ``"auto"`` and
-        ``"host:port"`` join a cluster, which stays up. `num_cpus` and `object_store_memory` are for a Ray
-        that is started.
-    resources
-        Further amounts by name, likewise.
+        ``"host:port"`` join a cluster, which stays up. `num_cpus`, `num_gpus` and `object_store_memory`
+        are for a Ray that is started.
+    resources, memory, labels
+        Further amounts by name, bytes that tasks may reserve, and labels of this machine: likewise.
+    runtime_env
+        Of all tasks and actors of this program, anything of Ray's.
     namespace
         Of the names of actors; None is one that nobody else has.
 
@@ -64,31 +72,36 @@ def open_engine(
     """
     given = {
         "num_cpus": settings.num_cpus,
+        "num_gpus": settings.num_gpus,
         "resources": dict(resources) if resources else None,
+        "_memory": None if memory is None else int(memory),
+        "labels": dict(labels) if labels else None,
         "object_store_memory": settings.object_store_memory,
     }
+    env = dict(runtime_env) if runtime_env else None
     if ray.is_initialized():
-        _refuse({**given, "address": settings.address}, "Ray runs in this process already")
+        wanted = {**given, "address": settings.address, "runtime_env": env}
+        _refuse(wanted, "Ray runs in this process already")
         return RayEngine()
     if settings.address is None:
-        _start(address="local", include_dashboard=False, namespace=namespace, **given)
+        _start(address="local", include_dashboard=False, namespace=namespace, runtime_env=env, **given)
     else:
         _refuse(given, "the cluster that is joined has its own")
-        _join(settings.address, namespace)
+        _join(settings.address, namespace, env)
     return RayEngine(started=True)
 
 
 def _refuse(given: Mapping[str, Any], why: str) -> None:
     for name, value in given.items():
         if value is not None:
-            raise SettingError(name, value, why)
+            raise SettingError(name.lstrip("_"), value, why)
 
 
-def _join(address: str, namespace: str | None) -> None:
+def _join(address: str, namespace: str | None, env: Mapping[str, Any] | None) -> None:
     if address != "auto":
         _knock(address)
     try:
-        _start(address=address, namespace=namespace)
+        _start(address=address, namespace=namespace, runtime_env=env)
     except (ConnectionError, RuntimeError) as error:  # Ray raises either, depending on what is missing
         why = f"{error}\n{error.__cause__ or ''}".strip().splitlines()
         raise ConnectionError(f"no Ray cluster can be joined at {address!r}: {why[-1].strip()}") from error

@@ -120,9 +120,7 @@ class RayEngine(Engine):
         task = options.name or function.name
         origin = Origin(self._session, task, options.max_retries + 1)
         function.definition.pickled()  # here, so that a function that cannot be is refused in our words
-        # A worker that had a GPU is of no use to others: libraries keep the memory of the device.
-        calls = options.max_calls or int(options.num_gpus > 0)
-        rays = _task(function.definition, calls, options.num_returns == "streaming")
+        rays = _task(function.definition, options.calls, options.num_returns == "streaming")
         call = rays.options(**task_words(options, task))
         raws = self._sent(partial(call.remote, How.of(options, task)), args, kwargs, origin)
         return _wrapped(raws, origin)

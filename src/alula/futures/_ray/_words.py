@@ -4,7 +4,7 @@ Objects that say where to run may be ours or Ray's: they are told by the names o
 the same, and read by their attributes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
 from ray.util import scheduling_strategies as rays
@@ -113,10 +113,10 @@ def _strategy(asked: Any) -> Any:
             raise TypeError(f"scheduling_strategy: Ray knows no {other}, such as {asked!r}")
 
 
-def _labels(asked: Mapping[str, Any] | None) -> Any:
+def _labels(asked: Iterable[tuple[str, Any]]) -> Any:
     """Give Ray's operators, such as ``In("a", "b")``, for some of the same names."""
     made = {}
-    for label, operator in (asked or {}).items():
+    for label, operator in asked:
         kind = getattr(rays, type(operator).__name__)
         made[label] = kind(*getattr(operator, "values", ()))
     return made or None

@@ -32,6 +32,7 @@ pytest.register_assert_rewrite(
             "errors",
             "nodes",
             "part",
+            "placements",
             "promises",
             "refs",
             "retries",
@@ -48,6 +49,7 @@ from ._arrays import Arrays, LargeArrays  # noqa: E402  # see above
 from ._cancels import Cancels, Clusters  # noqa: E402  # see above
 from ._errors import Errors, OddErrors  # noqa: E402  # see above
 from ._nodes import Graphs, RandomGraphs  # noqa: E402  # see above
+from ._placements import Placements  # noqa: E402  # see above
 from ._promises import Promises, Watches  # noqa: E402  # see above
 from ._refs import Awaiting, Futures, Identity  # noqa: E402  # see above
 from ._retries import Crashes, Retries  # noqa: E402  # see above
@@ -100,6 +102,7 @@ class EngineConformance(
     Watches,
     Cancels,
     Clusters,
+    Placements,
 ):
     """All of it: subclass it under a name that begins with ``Test``, and give it a fixture `engine`.
 

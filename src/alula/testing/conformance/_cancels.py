@@ -110,6 +110,20 @@ class Cancels(Part):
         assert value(noted.options(num_cpus=cluster_resources()["CPU"]).remote(notes)) == 3
         assert notes.lines == ["begun", "interrupted", "ran"]
 
+    def test_a_task_that_interrupts_itself_looks_like_a_cancelled_one(self) -> None:
+        def interrupt() -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(TaskCancelledError, match="interrupt"):
+            value(remote(interrupt).remote())
+
+    def test_whoever_was_given_a_reference_may_cancel_its_task(self, turnstile: Turnstile) -> None:
+        ref = hold.remote(turnstile)
+        turnstile.arrived()
+        value(remote(lambda refs: cancel(refs[0])).remote([ref]))
+        with pytest.raises(TaskCancelledError):
+            value(ref)
+
     def test_anything_but_a_reference_is_refused(self) -> None:
         with pytest.raises(TypeError, match="ObjectRef"):
             cancel(1)  # type: ignore[arg-type]  # the mistake is the point
