@@ -14,6 +14,7 @@ from alula.errors import (
     ActorUnschedulableError,
     GetTimeoutError,
     RuntimeEnvSetupError,
+    TaskCancelledError,
     TaskUnschedulableError,
     UnsupportedError,
     WorkerStartError,
@@ -29,7 +30,7 @@ from alula.util.scheduling_strategies import (
     NotIn,
     PlacementGroupSchedulingStrategy,
 )
-from tests.faults.processes import LIMIT, ended, eventually
+from tests.faults.processes import LIMIT, ended, eventually, lines, note
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 ELSEWHERE = "ab" * 28
@@ -366,6 +367,32 @@ def test_what_the_machine_cannot_be_is_refused_at_the_start(monkeypatch: pytest.
 
 
 # --------------------------------------------------------------------------------- many processes
+
+
+@remote
+def crunch(file: Path, whose: str) -> None:
+    note(file, whose)
+    for _ in range(30_000):
+        pass
+
+
+@remote(num_cpus=0)
+def client(file: Path, whose: str, count: int) -> None:
+    get([crunch.remote(file, whose) for _ in range(count)])
+
+
+def test_a_process_that_comes_late_has_its_share_of_the_cores(tmp_path: Path) -> None:
+    """The first has all cores and work for long; it gives workers back after a while, busy or not."""
+    file = tmp_path / "ran"
+    first = client.remote(file, "first", 2000)
+    assert eventually(lambda: len(lines(file)) > 20)
+    value([client.remote(file, whose, 10) for whose in ("second", "third")])
+    ran = lines(file)
+    assert ran.count("first") < 2000
+    assert (ran.count("second"), ran.count("third")) == (10, 10)
+    cancel(first)
+    with pytest.raises(TaskCancelledError):
+        value(first)
 
 
 @remote
