@@ -8,7 +8,7 @@ import cloudpickle
 import numpy as np
 import pytest
 
-from alula.futures import ActorOptions, ActorType, Definition, Function, TaskOptions, _remote
+from alula.futures import ActorOptions, ActorType, Definition, Function, TaskOptions, _remote, method
 from alula.futures._remote import learn
 
 
@@ -95,13 +95,12 @@ def test_a_class_travels_with_its_methods_and_how_much_they_return() -> None:
         def one(self) -> int:
             return 1
 
+        @method(num_returns=2)
         def two(self) -> tuple[int, int]:
             return 1, 2
 
-        two.__alula_num_returns__ = 2  # type: ignore[attr-defined]  # as `method` does
-
     made = ActorType(Made, ActorOptions())
-    assert {name: made.methods[name] for name in ("one", "two")} == {"one": 1, "two": 2}
+    assert {name: made.methods[name].num_returns for name in ("one", "two")} == {"one": 1, "two": 2}
     arrived = cloudpickle.loads(cloudpickle.dumps(made))
     assert arrived.methods == made.methods
     assert arrived.target().one() == 1

@@ -25,7 +25,8 @@ from ._api import (
     shutdown,
     wait,
 )
-from ._engine import ActorRef, Cluster, Engine, Feature, Settle, Waitable
+from ._context import RuntimeContext, exit_actor, get_runtime_context
+from ._engine import ActorExit, ActorRef, Cluster, Context, Engine, Feature, Settle, Waitable
 from ._errors import pack_error, unpack_error
 from ._options import ActorOptions, MethodOptions, TaskOptions
 from ._refs import ObjectRef
@@ -44,12 +45,14 @@ from ._streams import DynamicObjectRefGenerator, ObjectRefGenerator
 
 __all__ = [
     "ActorClass",
+    "ActorExit",
     "ActorHandle",
     "ActorMethod",
     "ActorOptions",
     "ActorRef",
     "ActorType",
     "Cluster",
+    "Context",
     "Definition",
     "DoesNotExist",
     "DynamicObjectRefGenerator",
@@ -66,6 +69,7 @@ __all__ = [
     "ObjectRefGenerator",
     "PlacementGroupSchedulingStrategy",
     "RemoteFunction",
+    "RuntimeContext",
     "Settle",
     "TaskOptions",
     "Waitable",
@@ -74,8 +78,10 @@ __all__ = [
     "cluster_resources",
     "current",
     "execute",
+    "exit_actor",
     "get",
     "get_actor",
+    "get_runtime_context",
     "init",
     "is_initialized",
     "kill",

@@ -5,13 +5,14 @@ Written once over `Engine`, so that every engine behaves the same here.
 
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, cast, overload
 
 from ..errors import ActorAlreadyExistsError, FutureError, suggest
 from ..graph import Done, Drive, Graph, Node, Outcome, Scope
 from . import _session
 from ._engine import ActorRef, Waitable
-from ._options import ActorOptions, MethodOptions, Streaming, TaskOptions
+from ._options import ActorOptions, MethodOptions, TaskOptions
 from ._refs import ObjectRef
 from ._remote import ActorType, Check, Function, returns
 from ._streams import ObjectRefGenerator
@@ -421,12 +422,14 @@ class ActorClass:
         cls = self._cls
         cls.check(args, kwargs)
         engine = _session.current()
-        try:
-            return ActorHandle(engine.actor(cls, args, kwargs, cls.options), cls)
-        except ActorAlreadyExistsError:
-            if not cls.options.get_if_exists or cls.options.name is None:
-                raise
-            return ActorHandle(*engine.find(cls.options.name, cls.options.namespace))
+        while True:
+            try:
+                return ActorHandle(engine.actor(cls, args, kwargs, cls.options), cls)
+            except ActorAlreadyExistsError:
+                if not cls.options.get_if_exists or cls.options.name is None:
+                    raise
+            with suppress(ValueError):  # it may have ended in between: then the name is free again
+                return ActorHandle(*engine.find(cls.options.name, cls.options.namespace))
 
     def options(self, **options: Any) -> "ActorClass":
         """Give the same class with some options replaced; see `ActorOptions`."""
@@ -449,11 +452,11 @@ class ActorHandle:
     def __getattr__(self, name: str) -> "ActorMethod":
         if name.startswith("__") and name != "__call__":
             raise AttributeError(name)
-        count = self._cls.methods.get(name)
-        if count is None:
+        options = self._cls.methods.get(name)
+        if options is None:
             known = [m for m in self._cls.methods if not m.startswith("_")]
             raise AttributeError(f"{self._cls.name} has no method {name!r}; {suggest(name, known)}")
-        return ActorMethod(self, name, MethodOptions(num_returns=count))
+        return ActorMethod(self, name, options)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ActorHandle, (self._actor, self._cls)
@@ -478,15 +481,37 @@ class ActorMethod:
         return cast("ObjectRef[Any]", _returned(refs))
 
     def options(self, **options: Any) -> "ActorMethod":
-        """Give the same method with some options replaced: ``num_returns``, ``name``."""
-        return ActorMethod(self._handle, self._name, self._options.merged(options))
+        """Give the same method with some options replaced; see `MethodOptions`.
+
+        Raises
+        ------
+        ValueError
+            If an option is unknown or out of range, or the actor has no such concurrency group.
+        """
+        merged = self._options.merged(options)
+        self._handle._cls.check_group(merged)
+        return ActorMethod(self._handle, self._name, merged)
 
 
-def method(*, num_returns: int | Streaming = 1) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Say of an actor's method how many references a call gives."""
+def method(**options: Any) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Say how calls of an actor's method run: ``@method(num_returns=2)``; see `MethodOptions`.
+
+    What a caller says with ``.options()`` stands above it, and it above what is said of the class.
+
+    Raises
+    ------
+    ValueError
+        If an option is unknown or out of range.
+    TypeError
+        If an option is of the wrong type, or there is none.
+    """
+    if not options:
+        raise TypeError("use @method(option=...), with one option at least")
+    MethodOptions().merged(options)  # refused here already, where the mistake stands
 
     def mark(function: Callable[P, T]) -> Callable[P, T]:
-        function.__alula_num_returns__ = num_returns  # type: ignore[attr-defined]  # read by ActorType
+        merged = MethodOptions(num_returns=returns(function)).merged(options)
+        function.__alula_method__ = merged  # type: ignore[attr-defined]  # read by ActorType
         return function
 
     return mark
@@ -505,6 +530,11 @@ def get_actor(name: str, namespace: str | None = None) -> ActorHandle:
 
 def kill(actor: ActorHandle, *, no_restart: bool = True) -> None:
     """End an actor at once: running and queued calls fail with `ActorDiedError`.
+
+    Parameters
+    ----------
+    no_restart
+        False only ends its process: the actor starts again, if ``max_restarts`` allows one more.
 
     Raises
     ------

@@ -15,7 +15,7 @@ from ._refs import ObjectRef
 from ._remote import ActorType, Function
 from ._streams import ObjectRefGenerator
 
-__all__ = ["ActorRef", "Cluster", "Engine", "Feature", "Settle", "Waitable"]
+__all__ = ["ActorExit", "ActorRef", "Cluster", "Context", "Engine", "Feature", "Settle", "Waitable"]
 
 Feature: TypeAlias = Literal["restarts", "threads", "nodes"]
 """What only some engines can do: restart actors, run an actor's calls in threads, span machines."""
@@ -45,6 +45,40 @@ class Cluster:
     total: Mapping[str, float]
     available: Mapping[str, float]
     nodes: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Where some code runs: what `RuntimeContext` shows to people. All ids are hexadecimal.
+
+    Attributes
+    ----------
+    job, node, worker
+        Ids of the session, of the machine, as in `Cluster.nodes`, and of the process.
+    namespace
+        Of the names of actors.
+    task
+        Id of the task, or of the call of an actor's method; None outside of both.
+    actor
+        Id of the actor inside of one.
+    me
+        The actor, so that others may be told of it.
+    restarted
+        Whether the actor's ``__init__`` has run before, in a process that died.
+    """
+
+    job: str
+    node: str
+    worker: str
+    namespace: str
+    task: str | None = None
+    actor: str | None = None
+    me: tuple[ActorRef, ActorType] | None = None
+    restarted: bool = False
+
+
+class ActorExit(BaseException):
+    """Raised inside an actor's method to end the actor; no error, so ``except Exception`` lets it pass."""
 
 
 class Engine(ABC):
@@ -100,7 +134,10 @@ class Engine(ABC):
 
     @abstractmethod
     def kill(self, actor: ActorRef, *, no_restart: bool) -> None:
-        """End an actor at once; its running and queued calls fail with `ActorDiedError`."""
+        """End an actor at once; its running and queued calls fail with `ActorDiedError`.
+
+        Unless `no_restart`, the actor starts again if it may, as after a crash.
+        """
 
     @abstractmethod
     def put(self, value: Any) -> ObjectRef[Any]:
@@ -141,6 +178,18 @@ class Engine(ABC):
     @abstractmethod
     def cancel(self, ref: ObjectRef[Any], *, force: bool, recursive: bool) -> None:
         """Ask the task behind a reference to end; one that has finished keeps its value."""
+
+    @abstractmethod
+    def context(self) -> Context:
+        """Tell where the calling thread, or asyncio task, runs; cheap."""
+
+    @abstractmethod
+    def assigned(self) -> Mapping[str, float]:
+        """Give the resources that the calling task or actor holds, by name; none outside of one."""
+
+    @abstractmethod
+    def is_canceled(self) -> bool:
+        """Tell whether somebody has cancelled the task or call that asks; cheap."""
 
     @abstractmethod
     def cluster(self) -> Cluster:

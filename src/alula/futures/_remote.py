@@ -20,7 +20,8 @@ from weakref import WeakValueDictionary
 import cloudpickle
 
 from .._core._pickle import dump, load
-from ._options import ActorOptions, Streaming, TaskOptions
+from ..errors import suggest
+from ._options import ActorOptions, MethodOptions, Streaming, TaskOptions
 
 __all__ = [
     "ActorType",
@@ -29,6 +30,7 @@ __all__ = [
     "Definition",
     "Function",
     "capture",
+    "captures",
     "learn",
     "returns",
 ]
@@ -156,6 +158,11 @@ def learn(bundle: Bundle) -> Definition:
     return arrived[0]
 
 
+def captures() -> bool:
+    """Tell whether this thread is pickling a definition, so that `capture` takes references."""
+    return _inside.found is not None
+
+
 def capture(ref: Any) -> tuple[Any, ...] | None:
     """Reduce a reference of an engine's if this thread is pickling a definition; else None."""
     if _inside.found is None:
@@ -268,35 +275,64 @@ class ActorType(_Shipped):
     options
         How an instance lives.
     methods
-        Of every method people may call: the number of references that a call gives, or ``"streaming"``.
+        How each method that people may call runs.
+    is_async
+        Whether any method is ``async def``: then all calls run on one event loop.
     """
 
-    __slots__ = ("methods", "options")
+    __slots__ = ("is_async", "methods", "options")
 
     def __init__(self, target: type, options: ActorOptions) -> None:
+        members = dict(inspect.getmembers(target, callable))
         self.definition = _defined(target)
         self.options = options
-        self.methods: dict[str, int | Streaming] = {
-            name: getattr(member, "__alula_num_returns__", None) or returns(member)
-            for name, member in inspect.getmembers(target, callable)
+        self.is_async = any(map(_is_async, members.values()))
+        self.methods: dict[str, MethodOptions] = {
+            name: getattr(member, "__alula_method__", None) or MethodOptions(num_returns=returns(member))
+            for name, member in members.items()
             if not name.startswith("__") or name == "__call__"
         }
+        self.check_groups()
 
     @classmethod
     def of(
-        cls, definition: Definition, options: ActorOptions, methods: "dict[str, int | Streaming]"
+        cls, definition: Definition, options: ActorOptions, methods: dict[str, MethodOptions], is_async: bool
     ) -> "ActorType":
         """Make one from a definition that is known already."""
         made = cls.__new__(cls)
-        made.definition, made.options, made.methods = definition, options, methods
+        made.definition, made.options, made.methods, made.is_async = definition, options, methods, is_async
         return made
 
     def with_options(self, given: Mapping[str, Any]) -> "ActorType":
         """Give the same class with some options replaced."""
-        return ActorType.of(self.definition, self.options.merged(given), self.methods)
+        made = ActorType.of(self.definition, self.options.merged(given), self.methods, self.is_async)
+        if "concurrency_groups" in given:
+            made.check_groups()
+        return made
+
+    def check_groups(self) -> None:
+        """Raise `ValueError` if any method is to run in a concurrency group that there is not."""
+        for method in self.methods.values():
+            self.check_group(method)
+
+    def check_group(self, method: MethodOptions) -> None:
+        """Raise `ValueError` if a method is to run in a concurrency group that there is not."""
+        group, known = method.concurrency_group, self.options.concurrency_groups
+        if group is not None and group not in known:
+            raise ValueError(f"{self.name} has no concurrency group {group!r}; {suggest(group, known)}")
+
+    @property
+    def is_serial(self) -> bool:
+        """Whether its calls run one after the other, in one thread."""
+        options = self.options
+        return not (self.is_async or options.concurrency_groups) and (options.max_concurrency or 1) == 1
 
     def _rest(self) -> tuple[Any, ...]:
-        return (self.options, self.methods)
+        return (self.options, self.methods, self.is_async)
+
+
+def _is_async(member: Any) -> bool:
+    return inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member)
 
 
 def _bind_check(target: Callable[..., Any], name: str) -> Check:

@@ -1,46 +1,39 @@
-"""The caller's side of actors: one queue for each, so that its calls arrive in their order."""
+"""The caller's side of actors: one queue for each, so that its calls arrive in their order.
+
+Calls that are made while earlier ones run are sent together, before this process waits for anything or
+when results come. When an actor's process dies and is started again, the node tells so: whoever made the
+actor makes it anew, and every caller connects to the new process and sends what may be sent again,
+before anything later.
+"""
 
 from collections import deque
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from ...errors import ActorDiedError, TaskCancelledError
-from .._errors import pack_error
+from ...errors import (
+    ActorDiedError,
+    ActorUnavailableError,
+    PendingCallsLimitExceeded,
+    TaskCancelledError,
+)
+from .._errors import pack_error, unpack_error
+from .._options import MethodOptions
+from ._handles import ActorName, Terms
 from ._values import ERROR, Blob, Ref
 from ._wire import Descriptor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterator, Sequence
 
     from ._hub import Hub
     from ._peers import Peer
 
-__all__ = ["ActorName", "Actors", "Call"]
+__all__ = ["Actors", "Call"]
 
-
-class ActorName:
-    """An actor's identity in every process of the session.
-
-    The one that the actor was made with ends it when it goes, unless it has been sent to other processes:
-    then the actor lives until the session ends or it is killed.
-    """
-
-    __slots__ = ("_dropped", "cls_name", "id", "shared")
-
-    def __init__(self, actor: bytes, cls_name: str, dropped: "Callable[[bytes], None] | None" = None) -> None:
-        self.id, self.cls_name = actor, cls_name
-        self.shared = False
-        self._dropped = dropped
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        self.shared = True
-        return ActorName, (self.id, self.cls_name)
-
-    def __del__(self) -> None:
-        if self._dropped is not None and not self.shared:
-            self._dropped(self.id)
-
-    def __repr__(self) -> str:
-        return f"{self.cls_name}({self.id.hex()[-8:]})"
+_MOST = 1000  # calls that an actor is given at once, if they run one after the other
+_BATCH_FDS = 200
+_BATCH_BYTES = 1 << 20
 
 
 class Call:
@@ -48,17 +41,43 @@ class Call:
 
     Attributes
     ----------
+    actor
+        Whom it is for; that keeps the actor alive until the result is here.
     made
-        The class and how many calls it runs at once, if this makes the actor.
+        The class and how it runs, if this makes the actor.
+    parent
+        The work inside which it was made, if it was.
     """
 
-    __slots__ = ("args", "made", "method", "missing", "refs", "returns")
+    __slots__ = (
+        "actor",
+        "args",
+        "attempts",
+        "cancelled",
+        "made",
+        "method",
+        "missing",
+        "options",
+        "parent",
+        "refs",
+    )
 
     def __init__(
-        self, method: str, args: Blob, refs: list[Ref[Any]], returns: Any = 1, made: Blob | None = None
+        self,
+        actor: ActorName,
+        method: str,
+        args: Blob,
+        refs: list[Ref[Any]],
+        options: MethodOptions,
+        parent: object = None,
+        made: Blob | None = None,
     ) -> None:
-        self.method, self.args, self.refs, self.returns, self.made = method, args, refs, returns, made
+        self.actor: ActorName | None = actor
+        self.method, self.args, self.refs, self.options = method, args, refs, options
+        self.parent, self.made = parent, made
         self.missing = 0  # inputs that are pending
+        self.attempts = 0  # that have failed
+        self.cancelled = False
 
     @property
     def number(self) -> int:
@@ -69,97 +88,220 @@ class Call:
         """Whether a reference of ours is to one of its results."""
         return ref in self.refs
 
+    def again(self, terms: Terms) -> bool:
+        """Count a failed attempt; tell whether there may be another."""
+        own = self.options.max_task_retries
+        most = terms.retries if own is None else own
+        self.attempts += 1
+        return not self.cancelled and (most < 0 or self.attempts <= most)
+
 
 class _Actor:
-    __slots__ = ("dead", "ending", "id", "inflight", "name", "peer", "queue")
+    __slots__ = (
+        "connecting",
+        "creation",
+        "dead",
+        "due",
+        "id",
+        "inflight",
+        "late",
+        "name",
+        "peer",
+        "queue",
+        "restarts",
+        "terms",
+    )
 
-    def __init__(self, actor: bytes, name: str) -> None:
-        self.id, self.name = actor, name
+    def __init__(self, actor: ActorName) -> None:
+        self.id, self.name, self.terms = actor.id, actor.cls_name, actor.terms
         self.queue: deque[Call] = deque()
         self.inflight: dict[int, Call] = {}
+        self.late: dict[int, Call] = {}  # those that wait for inputs, if later ones may overtake them
+        self.creation: Call | None = None  # if we made it: while it is not made, or may have to be again
+        self.restarts = 0  # how often it was made again
         self.peer: Peer | None = None
-        self.dead: str | None = None
-        self.ending = False
+        self.connecting = False
+        self.due = False  # it has calls queued that will be sent before the next wait
+        self.dead: str | bytes | None = None  # how it ended: a text, or a carried error
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.queue or self.inflight or self.late)
+
+    def calls(self) -> "Iterator[Call]":
+        return chain(self.inflight.values(), self.late.values(), self.queue)
 
 
 class Actors:
-    """The actors that this process calls. Every method is called with the hub's lock held."""
+    """The actors that this process calls. Every method is called with the hub's lock held.
+
+    Attributes
+    ----------
+    due
+        Actors whose queued calls are to be sent before the next wait for messages.
+    """
 
     def __init__(self, hub: "Hub") -> None:
         self._hub = hub
         self._actors: dict[bytes, _Actor] = {}
         self._by_peer: dict[int, _Actor] = {}
+        self.due: list[_Actor] = []
 
     @property
-    def any(self) -> bool:
-        """Whether this process calls any actor that is not known to be dead."""
-        return any(state.dead is None for state in self._actors.values())
+    def busy(self) -> bool:
+        """Whether anything depends on this process: calls without a result, an actor that may restart."""
+        return any(s.busy or (s.creation is not None and s.dead is None) for s in self._actors.values())
 
-    def made(self, actor: bytes, name: str) -> None:
+    # -------------------------------------------------------------------------------- making actors
+
+    def making(self, call: Call) -> None:
         """Take note of an actor that we are making; the node answers `found` when it has a worker."""
-        self._actors[actor] = _Actor(actor, name)
+        assert call.actor is not None
+        state = self._actors[call.actor.id] = _Actor(call.actor)
+        state.creation, state.connecting = call, True
+        call.missing = 1  # until `make`
 
-    def found(self, actor: bytes, message: tuple[Any, ...]) -> None:
-        """The node has answered: a connection to the actor's worker, or how it ended."""
+    def make(self, actor: bytes, inputs: "Sequence[Ref[Any]]") -> None:
+        """The name was free: the actor is made when its inputs are there, and a worker."""
         state = self._actors.get(actor)
-        if state is None or state.dead is not None:
-            return
-        if message[0] == "granted":
-            state.peer = self._hub.peers[message[2]]
-            self._by_peer[state.peer.id] = state
-            self._push(state)
-        elif message[0] == "gone":
-            self._bury(state, message[2])
+        if state is not None and state.creation is not None:  # else it was buried already
+            self._await_inputs(state, state.creation, inputs)
+            state.creation.missing -= 1
+            self._send_creation(state)
 
-    def call(self, actor: ActorName, call: Call, inputs: "Sequence[Ref[Any]]") -> None:
-        """Queue a call behind the earlier ones of this process."""
+    def refused(self, actor: bytes) -> None:
+        """It was not made after all."""
+        del self._actors[actor]
+
+    def _send_creation(self, state: _Actor) -> None:
+        call = state.creation
+        if call is None or call.missing or state.peer is None or call.number in state.inflight:
+            return
+        assert call.made is not None
+        fds: list[Descriptor] = []
+        state.inflight[call.number] = call
+        encode, peer = self._hub.parcels.encode, state.peer
+        args, made = encode(peer, call.args, fds), encode(peer, call.made, fds)
+        self._hub.send(peer, ("make", call.number, state.id, args, made, state.restarts), fds)
+
+    def _made(self, state: _Actor, failed: bool) -> None:
+        assert state.creation is not None
+        state.creation.actor = None  # what it takes to make it again keeps nobody alive
+        if failed or not state.terms.restarts:
+            state.creation = None
+
+    # -------------------------------------------------------------------------------- calls
+
+    def call(self, call: Call, inputs: "Sequence[Ref[Any]]") -> None:
+        """Queue a call behind the earlier ones of this process.
+
+        Raises
+        ------
+        PendingCallsLimitExceeded
+            If too many are there already.
+        """
+        actor = call.actor
+        assert actor is not None
         state = self._actors.get(actor.id)
         if state is None:
-            state = self._actors[actor.id] = _Actor(actor.id, actor.cls_name)
-            self._hub.request(("connect",), actor.id, reply=lambda m: self.found(actor.id, m))
+            state = self._actors[actor.id] = _Actor(actor)
+        most = state.terms.most_pending
+        if 0 < most <= len(state.queue) + len(state.inflight) + len(state.late):
+            raise PendingCallsLimitExceeded(state.name, most)
         if state.dead is not None:
             self._fail(state, call)
             return
+        if inputs:
+            self._await_inputs(state, call, inputs)
+        if call.missing and not state.terms.ordered:
+            state.late[call.number] = call
+        else:
+            state.queue.append(call)
+            self._push(state)
+
+    def _await_inputs(self, state: _Actor, call: Call, inputs: "Sequence[Ref[Any]]") -> None:
         for ref in inputs:
             if ref.blob is None:
                 call.missing += 1
-                ref.on_settled(lambda: self._input_settled(state, call))
-        state.queue.append(call)
-        self._push(state)
+                ref.on_settled(partial(self._input_settled, state, call))
 
     def _input_settled(self, state: _Actor, call: Call) -> None:
         call.missing -= 1
-        if not call.missing:
-            self._push(state)
+        if call.missing or state.dead is not None:
+            return
+        if call is state.creation:
+            self._send_creation(state)
+            return
+        if state.late.pop(call.number, None) is not None:
+            state.queue.append(call)
+        self._push(state)
 
     def _push(self, state: _Actor) -> None:
-        if state.peer is None:
+        """See to it that what is queued will be sent: now, if nothing is on its way, else with others."""
+        if state.due:
             return
-        while state.queue and not state.queue[0].missing:
-            call = state.queue.popleft()
+        if state.peer is None:
+            self._connect(state)
+        elif not state.inflight:
+            self._send(state)
+        else:
+            state.due = True
+            self.due.append(state)
+            if not state.terms.serial:  # what runs may need what is queued, so it must not wait for a result
+                self._hub.loop.wake()
+
+    def flush(self) -> None:
+        """Send all that is queued."""
+        due, self.due = self.due, []
+        for state in due:
+            state.due = False
+            if state.peer is not None:
+                self._send(state)
+
+    def _send(self, state: _Actor) -> None:
+        queue, inflight, peer = state.queue, state.inflight, state.peer
+        assert peer is not None
+        most = _MOST if state.terms.serial else 1 << 60
+        encode = self._hub.parcels.encode
+        while queue and not queue[0].missing and len(inflight) < most:
+            batch: list[Any] = []
             fds: list[Descriptor] = []
-            state.inflight[call.number] = call
-            args = self._hub.parcels.encode(state.peer, call.args, fds)
-            made = call.made and self._hub.parcels.encode(state.peer, call.made, fds)
-            returns = call.returns
-            if returns.__class__ is str:
-                returns = self._hub.streams.terms(state.peer, call.number, returns)
-            self._hub.send(state.peer, ("call", call.number, call.method, returns, args, made), fds)
-        if state.ending and not state.queue and not state.inflight:
-            self._hub.send(state.peer, ("exit",))
+            size = 0
+            room = most - len(inflight)
+            while queue and not queue[0].missing and len(batch) < room:
+                if size >= _BATCH_BYTES or len(fds) >= _BATCH_FDS:
+                    break
+                call = queue.popleft()
+                number, options, args = call.refs[0].number, call.options, call.args
+                inflight[number] = call
+                returns: Any = options.num_returns
+                if returns.__class__ is str:
+                    returns = self._hub.streams.terms(peer, number, returns)
+                group, name = options.concurrency_group, options.name
+                batch.append((number, call.method, returns, encode(peer, args, fds), group, name))
+                size += args.size
+            self._hub.send(peer, ("calls", batch), fds)
 
     def results(self, peer: "Peer", results: list[Any], fds: list[Descriptor]) -> None:
         """An actor has finished calls."""
         state = self._by_peer.get(peer.id)
         if state is None:  # killed meanwhile
             return
+        decode, settle, inflight = self._hub.parcels.decode, self._hub.settle, state.inflight
         for number, encoded in results:
-            blobs = [self._hub.parcels.decode(peer, item, fds) for item in encoded]
-            call = state.inflight.pop(number, None)
-            if call is not None:
-                for ref, blob in zip(call.refs, blobs, strict=True):
-                    self._hub.settle(ref, blob)
-        self._push(state)
+            blobs = [decode(peer, item, fds) for item in encoded]
+            call = inflight.pop(number, None)
+            if call is None:
+                continue
+            failed = blobs[0].kind == ERROR
+            if call is state.creation:
+                self._made(state, failed)
+            elif failed and call.options.retry_exceptions and self._retried(state, call, blobs[0]):
+                continue
+            for ref, blob in zip(call.refs, blobs, strict=True):
+                settle(ref, blob)
+        if state.queue and state.peer is not None and not state.due:
+            self._send(state)
 
     def refs_of(self, peer: "Peer", number: int) -> list[Ref[Any]]:
         """Give the references of a call that runs there."""
@@ -167,20 +309,35 @@ class Actors:
         call = state.inflight.get(number) if state is not None else None
         return call.refs if call is not None else []
 
-    def dropped(self, actor: bytes) -> None:
-        """The last handle is gone: the actor ends when it has done what it was asked."""
-        state = self._actors.get(actor)
-        if state is None:
-            return
-        if state.dead is not None:
-            del self._actors[actor]
-            return
-        state.ending = True
-        self._push(state)
+    def _retried(self, state: _Actor, call: Call, blob: Blob) -> bool:
+        wanted = call.options.retry_exceptions
+        if isinstance(wanted, tuple) and not isinstance(_unpacked(blob), wanted):
+            return False
+        if not call.again(state.terms):
+            return False
+        state.queue.appendleft(call)
+        return True
 
-    def refused(self, actor: bytes) -> None:
-        """It was not made after all."""
-        del self._actors[actor]
+    # -------------------------------------------------------------------------------- its process
+
+    def _connect(self, state: _Actor) -> None:
+        if not state.connecting:
+            state.connecting = True
+            self._hub.request(("connect",), state.id, reply=partial(self.found, state.id))
+
+    def found(self, actor: bytes, message: tuple[Any, ...]) -> None:
+        """The node has answered: a connection to the actor's worker, or how it ended."""
+        state = self._actors.get(actor)
+        if state is None or state.dead is not None:
+            return
+        state.connecting = False
+        if message[0] == "granted":
+            state.peer = self._hub.peers[message[2]]
+            self._by_peer[state.peer.id] = state
+            self._send_creation(state)
+            self._send(state)
+        elif message[0] == "gone":
+            self._bury(state, message[2])
 
     def killed(self, actor: bytes) -> None:
         """We have had it killed: for us it is dead from now on."""
@@ -188,35 +345,81 @@ class Actors:
         if state is not None and state.dead is None:
             if state.peer is not None:
                 self._by_peer.pop(state.peer.id, None)
-            self._bury(state, "was killed")
+            self._bury(state, "it was killed")
 
-    def lost(self, peer: "Peer", how: str) -> None:
+    def lost(self, peer: "Peer", how: str | bytes, *, restarts: bool) -> None:
         """A process has died; it may have been an actor's."""
         state = self._by_peer.pop(peer.id, None)
-        if state is not None:
+        if state is None:
+            return
+        if not restarts:
             self._bury(state, how)
-
-    def _bury(self, state: _Actor, how: str) -> None:
-        state.dead = how
+            return
         state.peer = None
-        calls = [*state.inflight.values(), *state.queue]
-        state.inflight.clear()
-        state.queue.clear()
+        self._take_back(state, how)
+        if state.creation is not None:
+            state.restarts += 1
+        if state.creation is not None or state.queue:
+            self._connect(state)
+
+    def _take_back(self, state: _Actor, how: str | bytes) -> None:
+        """Queue again what was on its way and may be, before what is queued; the rest has failed."""
+        again: list[Call] = []
+        inflight, state.inflight = state.inflight, {}
+        unmade = state.creation is not None and state.creation.number in inflight
+        for call in inflight.values():
+            if call is state.creation:
+                continue
+            if (unmade and not call.cancelled) or call.again(state.terms):  # unmade, it has run nothing
+                again.append(call)
+            elif call.cancelled:
+                self._settle(call, self._cancelled(state, call))
+            else:
+                self._settle(call, ActorUnavailableError(state.name, str(how)))
+        state.queue.extendleft(reversed(again))
+
+    def is_dead(self, actor: bytes) -> bool:
+        """Whether we know that an actor is dead; for this one the lock need not be held."""
+        return (state := self._actors.get(actor)) is not None and state.dead is not None
+
+    def let_go(self, actor: bytes) -> None:
+        """No name of it is left here: if it is dead, nobody can ask for it."""
+        state = self._actors.get(actor)
+        if state is not None and state.dead is not None:
+            del self._actors[actor]
+
+    def _bury(self, state: _Actor, how: str | bytes) -> None:
+        state.dead, state.peer = how, None
+        calls = list(state.calls())
+        if (creation := state.creation) is not None and creation.number not in state.inflight:
+            calls.append(creation)
+        for held in (state.inflight, state.late, state.queue):
+            held.clear()
+        state.creation = None
         for call in calls:
             self._fail(state, call)
-        if state.ending:  # nobody is left who could call it
-            del self._actors[state.id]
+        if state.id not in self._hub.tethers:  # nobody is left here who could call it
+            self.let_go(state.id)
 
     def _fail(self, state: _Actor, call: Call) -> None:
-        assert state.dead is not None
-        self._settle(call, ActorDiedError(state.name, f"its process {state.dead}"))
+        how = state.dead
+        assert how is not None
+        if isinstance(how, bytes):
+            self._settle_blob(call, Blob(ERROR, how))
+        else:
+            self._settle(call, ActorDiedError(state.name, how))
 
     def _settle(self, call: Call, error: BaseException) -> None:
-        blob = Blob(ERROR, pack_error(error))
+        self._settle_blob(call, Blob(ERROR, pack_error(error)))
+
+    def _settle_blob(self, call: Call, blob: Blob) -> None:
+        call.actor = None
         for ref in call.refs:
             self._hub.settle(ref, blob)
 
-    def cancel(self, ref: Ref[Any], *, force: bool) -> bool:
+    # -------------------------------------------------------------------------------- cancelling
+
+    def cancel(self, ref: Ref[Any], *, force: bool, recursive: bool) -> bool:
         """Take the call of a reference of ours out of its queue; False if it is no call of an actor.
 
         Raises
@@ -225,29 +428,55 @@ class Actors:
             If `force`: an actor has other callers, who want it alive.
         """
         for state in self._actors.values():
-            for call in (*state.queue, *state.inflight.values()):
+            for call in state.calls():
                 if call.gives(ref):
                     if force:
                         raise ValueError(
                             "an actor's call cannot be cancelled by force; kill() ends the actor"
                         )
-                    self._cancel(state, call)
+                    self._cancel(state, call, recursive=recursive)
                     return True
         return False
 
-    def _cancel(self, state: _Actor, call: Call) -> None:
-        if call.number not in state.inflight:
+    def cancel_children(self, parent: object) -> None:
+        """Ask all calls to end that were made inside that work."""
+        for state in list(self._actors.values()):
+            for call in [call for call in state.calls() if call.parent is parent]:
+                self._cancel(state, call, recursive=True)
+
+    def _cancel(self, state: _Actor, call: Call, *, recursive: bool) -> None:
+        if call.number in state.inflight:
+            call.cancelled = True
+            if state.peer is not None:
+                self._hub.send(state.peer, ("cancel", call.number, recursive, False))
+            return
+        if state.late.pop(call.number, None) is None:
             state.queue.remove(call)
-            self._settle(call, TaskCancelledError(f"{state.name}.{call.method}"))
-            self._push(state)
-        elif state.peer is not None:
-            self._hub.send(state.peer, ("cancel", call.number, False, False))
+        self._settle(call, self._cancelled(state, call))
+        self._push(state)  # another may be the first now
+
+    def _cancelled(self, state: _Actor, call: Call) -> TaskCancelledError:
+        return TaskCancelledError(call.options.name or f"{state.name}.{call.method}")
+
+    def give_up(self, ref: Ref[Any]) -> None:
+        """Whoever awaited a reference was cancelled: so is the call behind it, if it is a coroutine."""
+        for state in self._by_peer.values():
+            for call in state.inflight.values():
+                if call.gives(ref) and state.peer is not None:
+                    self._hub.send(state.peer, ("unwanted", call.number))
 
     def fail_all(self, error: BaseException) -> None:
         """The session is over: nothing that is pending will come."""
         for state in self._actors.values():
-            for call in (*state.inflight.values(), *state.queue):
+            for call in list(state.calls()):
                 self._settle(call, error)
-            state.inflight.clear()
-            state.queue.clear()
-            state.dead, state.peer = "ended with its session", None
+            for held in (state.inflight, state.late, state.queue):
+                held.clear()
+            state.dead, state.peer, state.creation = "it ended with its session", None, None
+
+
+def _unpacked(blob: Blob) -> BaseException | None:
+    try:
+        return unpack_error(blob.data)
+    except Exception:  # a user's class that cannot be had here: whoever asks for the value will see
+        return None

@@ -4,6 +4,7 @@ They run in the threads of users, so each takes the lock, says what is to happen
 What then happens to whom is the matter of `_hub` and of those behind it.
 """
 
+from collections import abc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -16,16 +17,17 @@ from ...errors import (
     ActorUnschedulableError,
     GetTimeoutError,
     ObjectLostError,
-    UnsupportedError,
     suggest,
 )
 from ...graph import Done, Failed
-from .._engine import ActorRef, Cluster, Feature, Settle, Waitable
+from .._engine import ActorRef, Cluster, Context, Feature, Settle, Waitable
 from .._options import ActorOptions, Frozen, MethodOptions, Shape, TaskOptions
 from .._refs import ObjectRef
 from .._remote import ActorType, Function
-from ._actors import ActorName, Call
+from ._actors import Call
+from ._awaits import awaited
 from ._environments import checked
+from ._handles import ActorName, Terms, new_tether
 from ._hub import Hub, packed
 from ._placing import amounts, limit, refusal, warn_of
 from ._streams import STREAM, Generator
@@ -35,12 +37,14 @@ from ._wire import Message
 
 __all__ = ["Embedded"]
 
+_NO_OPTIONS = MethodOptions()
+
 
 class Embedded(Hub):
     """The engine of one machine, seen from one of its processes."""
 
     name: ClassVar[str] = "embedded"
-    supports: ClassVar[frozenset[Feature]] = frozenset({"threads"})
+    supports: ClassVar[frozenset[Feature]] = frozenset({"restarts", "threads"})
 
     def put(self, value: Any) -> ObjectRef[Any]:
         """Keep a copy of a value; see `Engine.put`."""
@@ -180,6 +184,15 @@ class Embedded(Hub):
         finally:
             self._after_wait()
 
+    def awaited(self, ref: Ref[Any]) -> abc.Generator[Any, None, Any]:
+        """Wait for a value as ``await`` does."""
+        return awaited(self, ref)
+
+    def give_up(self, ref: Ref[Any]) -> None:
+        """Nobody awaits a value any more: if it is a coroutine's of an actor, that is cancelled."""
+        with self.lock:
+            self._actors.give_up(ref)
+
     # Hooks of a worker, which gives its cores away while a task of its waits.
 
     def _before_wait(self) -> None:
@@ -226,13 +239,12 @@ class Embedded(Hub):
         self, cls: ActorType, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: ActorOptions
     ) -> ActorRef:
         """Start an actor; see `Engine.actor`."""
-        if options.max_restarts:
-            raise UnsupportedError("max_restarts of actors", self.name)
         blob = _arguments(args, kwargs)
         inputs = self._inputs(blob, args, kwargs)
         wanted, env = self._demanded(cls.name, options.shape)
-        made = to_blob((cls, options.max_concurrency or 1))
+        made = to_blob(cls)
         named = _entry(self.namespace if options.namespace is None else options.namespace, options.name, made)
+        lasts = (options.max_restarts, options.lifetime == "detached")
         answer: list[Message] = []
 
         def accepted(message: Message) -> None:
@@ -243,21 +255,21 @@ class Embedded(Hub):
             elif message[0] == "taken":
                 self._actors.refused(actor)
 
+        reads, holds = new_tether()
+        tether = self._new_tether(actor := self._new_actor(), holds)
+        name = ActorName(actor, cls.name, Terms.of(cls), tether, self)
         with self.lock:
             self._check_alive()
-            self._actors_made += 1
-            actor = self._maker + self._actors_made.to_bytes(8, "big")
-            self._actors.made(actor, cls.name)
-            self.request(("actor",), actor, wanted, *named, env, reply=accepted)
-        name = ActorName(actor, cls.name, self._dropped)
+            call = Call(name, "__init__", blob, self.new_refs(1), _NO_OPTIONS, self._work(), made)
+            self._actors.making(call)
+            self.request(("actor",), actor, wanted, *named, env, *lasts, reply=accepted, fds=(reads,))
         if options.name:
             self.loop.run_until(lambda: answer)
             if answer[0][0] == "taken":
                 raise ActorAlreadyExistsError(options.name)
         with self.lock:
             self._check_alive()
-            call = Call("__init__", blob, self.new_refs(1), made=made)
-            self._actors.call(name, call, inputs)
+            self._actors.make(actor, inputs)
         return name
 
     def _demanded(self, actor: str, shape: Shape) -> tuple[dict[str, float], Frozen]:
@@ -269,15 +281,11 @@ class Embedded(Hub):
             warn_of(self.machine, f"the actor {actor}", wanted)
         return wanted, checked(actor, shape.env)
 
-    def _dropped(self, actor: bytes) -> None:
-        # From __del__, so from any thread at any moment: the loop does it soon.
-        self.loop.later(partial(self._drop, actor))
-        self.loop.wake()
-
-    def _drop(self, actor: bytes) -> None:
+    def _new_actor(self) -> bytes:
         with self.lock:
-            if self._over is None:
-                self._actors.dropped(actor)
+            self._check_alive()
+            self._actors_made += 1
+            return self._maker + self._actors_made.to_bytes(8, "big")
 
     def tell(
         self,
@@ -293,7 +301,7 @@ class Embedded(Hub):
         with self.lock:
             self._check_alive()
             refs, given = self._returned(options, f"{actor.cls_name}.{method}")
-            self._actors.call(actor, Call(method, blob, refs, options.num_returns), inputs)
+            self._actors.call(Call(actor, method, blob, refs, options, self._work()), inputs)
         self.loop.help()
         return given
 
@@ -312,15 +320,18 @@ class Embedded(Hub):
         message = self._ask(("find",), space)
         if message[0] == "unknown":
             raise ValueError(f"no living actor is named {name!r}; {suggest(name, message[2])}")
-        cls, _ = Blob(BODY, message[3]).load()
-        return ActorName(message[2], cls.name), cls
+        _, _, actor, data, end = message
+        cls = Blob(BODY, data).load()
+        tether = self.keep_tether(actor, self._new_tether(actor, end))
+        return ActorName(actor, cls.name, Terms.of(cls), tether, self), cls
 
     def kill(self, actor: ActorRef, *, no_restart: bool) -> None:
         """End an actor at once; see `Engine.kill`."""
         with self.lock:
             self._check_alive()
-            self.tell_node(("kill", None, actor.id))
-            self._actors.killed(actor.id)
+            self.tell_node(("kill", None, actor.id, no_restart))
+            if no_restart:
+                self._actors.killed(actor.id)
         self.loop.drain()
 
     def cancel(self, ref: ObjectRef[Any], *, force: bool, recursive: bool) -> None:
@@ -349,6 +360,20 @@ class Embedded(Hub):
             "Labels": dict(self.machine.labels),
         }
         return Cluster(total=total, available=free, nodes=[node])
+
+    def context(self) -> Context:
+        """Tell where the calling thread runs; see `Engine.context`."""
+        job = self._maker[:4].hex()
+        return Context(job=job, node=self.machine.node_id, worker=self._maker.hex(), namespace=self.namespace)
+
+    def assigned(self) -> Mapping[str, float]:
+        """Give what the calling task holds; see `Engine.assigned`."""
+        held: Mapping[str, float] = self._ask(("held",))[2]
+        return held
+
+    def is_canceled(self) -> bool:
+        """Tell whether the calling task was cancelled; see `Engine.is_canceled`."""
+        return False
 
     # ------------------------------------------------------------------------------------- the end
 

@@ -24,13 +24,14 @@ from .._engine import Engine
 from .._errors import pack_error
 from .._remote import Definition
 from ._actors import Actors
+from ._handles import tether_of
 from ._loop import Loop
 from ._machine import Machine
 from ._parcels import Parcels
 from ._peers import Peer
 from ._streams import Streams
 from ._tasks import Task, Tasks
-from ._values import ERROR, Blob, Ref, to_blob
+from ._values import ERROR, NONE, Blob, Ref, to_blob
 from ._wire import Channel, Descriptor, Message
 
 __all__ = ["Hub", "packed"]
@@ -51,7 +52,7 @@ class Hub(Engine):
     ) -> None:
         """Make one; `maker` is how the ids of its actors begin, so that the node knows whose they are."""
         self._maker, self._actors_made = maker, 0
-        self.id = secrets.token_bytes(8)
+        self.id = maker or secrets.token_bytes(8)
         self.namespace = namespace
         self.loop = Loop(self._on_idle, self._on_error)
         self.lock = self.loop.lock
@@ -68,6 +69,8 @@ class Hub(Engine):
         self._tasks = Tasks(self, machine)
         self._actors = Actors(self)
         self.streams = Streams(self)
+        self.tethers: weakref.WeakValueDictionary[bytes, Ref[Any]] = weakref.WeakValueDictionary()
+        self.pinned: list[Ref[Any]] = []  # tethers that nobody can count
         self._functions: set[bytes] = set()  # ids of those that were submitted here
         self._requests: dict[int, Callable[[Message], None]] = {}
         self._next_request = 0
@@ -112,7 +115,7 @@ class Hub(Engine):
             self.take_submitted()
             ref = Ref[Any](self, owner, number)
             if not self._tasks.cancel(ref, force=force, recursive=recursive):
-                self._actors.cancel(ref, force=force)
+                self._actors.cancel(ref, force=force, recursive=recursive)
             return
         for peer in self.peers.values():  # whoever lent it to us is, or knows, its owner
             if (owner, number) in peer.borrowed:
@@ -120,15 +123,21 @@ class Hub(Engine):
 
     # ------------------------------------------------------------------------------------ the node
 
-    def tell_node(self, message: Message) -> None:
+    def tell_node(self, message: Message, fds: Sequence[Descriptor] = ()) -> None:
         """Send a message to the node. The lock is held."""
-        self.loop.send(self._control, message)
+        self.loop.send(self._control, message, fds)
 
-    def request(self, head: Message, *facts: Any, reply: Callable[[Message], None]) -> None:
+    def request(
+        self,
+        head: Message,
+        *facts: Any,
+        reply: Callable[[Message], None],
+        fds: Sequence[Descriptor] = (),
+    ) -> None:
         """Ask the node for something; `reply` gets the answer with the lock held, as is it now."""
         self._next_request += 1
         self._requests[self._next_request] = reply
-        self.tell_node((*head, self._next_request, *facts))
+        self.tell_node((*head, self._next_request, *facts), fds)
 
     def _ask(self, head: Message, *facts: Any) -> Message:
         """Ask the node for something, and wait for the answer."""
@@ -143,14 +152,16 @@ class Hub(Engine):
 
     def _on_control(self, message: Message, fds: list[Descriptor]) -> None:
         match message[0]:
-            case "granted" | "denied" | "gone" | "accepted" | "taken" | "found" | "unknown" | "cluster":
+            case "granted" | "denied" | "gone" | "accepted" | "taken" | "unknown" | "cluster" | "held":
                 if fds:
                     self._attach(message[2], fds[0])
                 self._requests.pop(message[1])(message)
+            case "found" | "tether":
+                self._requests.pop(message[1])((*message, *fds))
             case "attach":
                 self._attach(message[1], fds[0])
             case "died":
-                self._on_died(message[1], message[2])
+                self._on_died(message[1], message[2], restarts=message[3])
             case "reclaim":
                 self._tasks.reclaim()
             case "failing":
@@ -200,7 +211,7 @@ class Hub(Engine):
                     peer.shipped.remove(function)
                     self.send(peer, ("forget", function))
 
-    def _on_died(self, number: int, how: str) -> None:
+    def _on_died(self, number: int, how: str, *, restarts: bool = False) -> None:
         peer = self.peers.pop(number, None)
         if peer is None:
             return
@@ -209,7 +220,7 @@ class Hub(Engine):
         self.loop.remove(peer.channel)
         if peer.lease is not None:
             self._tasks.lost(peer.lease, how)
-        self._actors.lost(peer, how)
+        self._actors.lost(peer, how, restarts=restarts)
         for ref in list(peer.borrowed.values()):
             self.settle(ref, packed(OwnerDiedError(repr(ref))))
         self._on_peer_died(peer)
@@ -261,7 +272,43 @@ class Hub(Engine):
     def _on_idle(self) -> float | None:
         """Before each wait for messages: how long it may last."""
         self.take_submitted()
+        if self._actors.due:
+            with self.lock.bare:
+                self._actors.flush()
         return None
+
+    # ------------------------------------------------------------------------------------- tethers
+
+    def keep_tether(self, actor: bytes, tether: Ref[Any]) -> Ref[Any] | None:
+        """Give the tether that this process has already, or this one: one descriptor is enough."""
+        return self.tethers.setdefault(actor, tether)
+
+    def another_tether(self, actor: bytes) -> Ref[Any] | None:
+        """Ask the node for a tether of an actor; None if it has ended."""
+        message = self._ask(("tether",), actor)
+        return self._new_tether(actor, message[2]) if len(message) > 2 else None
+
+    def _new_tether(self, actor: bytes, end: Descriptor) -> Ref[Any]:
+        with self.lock:
+            [ref] = self.new_refs(1)
+        return self.tethers.setdefault(actor, tether_of(ref, end))
+
+    def _drop_tethers(self) -> None:
+        """Close them all: the names that are left are of no use any more."""
+        for tether in list(self.tethers.values()):
+            tether.blob = NONE
+        self.pinned.clear()
+
+    def name_dropped(self, actor: bytes) -> None:
+        """A name of an actor is gone; from a finaliser, so from any thread at any moment."""
+        if self._actors.is_dead(actor):
+            self.loop.later(partial(self._let_go, actor))
+            self.loop.wake()
+
+    def _let_go(self, actor: bytes) -> None:
+        with self.lock:
+            if actor not in self.tethers:
+                self._actors.let_go(actor)
 
     # ------------------------------------------------------------------------------------- the end
 
@@ -285,6 +332,7 @@ class Hub(Engine):
         for reply in requests.values():
             reply(("over",))
         self.loop.remove(self._control)
+        self._drop_tethers()
 
     def _on_error(self, error: BaseException) -> None:
         """A message could not be handled, so nobody knows what else is lost: end loudly."""
@@ -295,6 +343,7 @@ class Hub(Engine):
         """In a forked child: the session is the parent's."""
         self._over = "this process is a fork of the one that started it"
         self.loop.abandon()
+        self._drop_tethers()
 
 
 def packed(error: BaseException) -> Blob:

@@ -3,9 +3,9 @@
 One single-threaded loop, started by exec, so that it may fork workers at will: a worker is ready a few
 milliseconds after it is asked for, since the interpreter and this package are loaded already.
 
-It knows resources, workers, actors' names and who is connected to whom, and nothing of tasks or
-values: owners push tasks straight to the workers that they were lent. When the driver goes away, so
-does the node, and with it every worker.
+It knows resources, workers and who is connected to whom, and nothing of tasks or values: owners push
+tasks straight to the workers that they were lent. What it knows of actors is in `_registry`. When the
+driver goes away, so does the node, and with it every worker.
 """
 
 import contextlib
@@ -28,19 +28,19 @@ from . import _worker
 from ._environments import enter, merged
 from ._ledger import Ledger, fits
 from ._machine import Machine
+from ._registry import Registry
 from ._turns import PATIENCE, Request, in_turn
 from ._wire import Channel, Descriptor, Message
 
-__all__ = ["main"]
+__all__ = ["Node", "Worker", "main"]
 
-_EPITAPHS = 1000  # dead actors of which it is kept how they ended
 _SPARE = 2  # idle workers that are kept beyond one for each core
 _MANY = 4, 16  # workers for each core, and further ones, beyond which nested tasks are served in depth
 _FOR_NOTHING = 16  # tasks without a core that may run at once when there are so many
 
 
 @dataclass(slots=True, eq=False)
-class _Worker:
+class Worker:
     """A worker process, or the driver, as the node sees it."""
 
     id: int
@@ -50,7 +50,7 @@ class _Worker:
     env: Frozen = ()  # its runtime environment, for good
     devices: tuple[str, ...] = ()  # the GPUs that it may see, for good
     held: Mapping[str, float] = field(default_factory=dict)  # resources of its lease
-    lessee: "_Worker | None" = None
+    lessee: "Worker | None" = None
     depth: int = 0  # of its task in the tree of tasks; the driver's own are 1
     blocked: int = 0  # depth of waits inside its tasks: its cores are lent on meanwhile
     actor: bytes | None = None
@@ -69,18 +69,15 @@ class Node:
         self.ledger = Ledger(self.machine)
         self.config = config
         self.selector = selectors.DefaultSelector()
-        self.workers: dict[int, _Worker] = {}
-        self.by_pid: dict[int, _Worker] = {}
-        self.idle: list[_Worker] = []
-        self.queue: deque[Request[_Worker]] = deque()
-        self.actors: dict[bytes, _Worker] = {}
-        self.dead_actors: dict[bytes, str] = {}
-        self.names: dict[tuple[str, str], tuple[bytes, bytes]] = {}
-        self.asked_for: dict[bytes, list[tuple[_Worker, int]]] = {}  # connections to actors not placed yet
+        self.workers: dict[int, Worker] = {}
+        self.by_pid: dict[int, Worker] = {}
+        self.idle: list[Worker] = []
+        self.queue: deque[Request[Worker]] = deque()
+        self.registry = Registry(self)
         self.next_id = 1
         self.over = False
         self.driver_end: Descriptor | None = None
-        self.driver = _Worker(0, config["pid"], driver)
+        self.driver = Worker(0, config["pid"], driver)
         self.workers[0] = self.driver
         self.register(self.driver)
         self.deaths, self.on_death = socket.socketpair()
@@ -89,14 +86,13 @@ class Node:
             "return": self.on_return,
             "blocked": self.on_blocked,
             "unblocked": self.on_unblocked,
-            "actor": self.on_actor,
-            "connect": self.on_connect,
-            "find": self.on_find,
             "kill": self.on_kill,
             "cluster": self.on_cluster,
             "failing": self.on_failing,
             "stay": self.on_stay,
             "leaving": self.on_leaving,
+            "held": self.on_held,
+            **self.registry.handlers,
         }
 
     def run(self, messages: list[tuple[Message, list[Descriptor]]]) -> None:
@@ -106,8 +102,8 @@ class Node:
         with contextlib.suppress(OSError):  # whoever needs one will hear of it
             for _ in range(self.cores):
                 self.idle.append(self.fork())
-        for message, _ in messages:
-            self.handlers[message[0]](self.driver, *message[1:])
+        for message, fds in messages:
+            self.handlers[message[0]](self.driver, *message[1:], *fds)
         self.grant()
         while not self.over:
             for key, events in self.selector.select():
@@ -120,7 +116,7 @@ class Node:
         """How many workers are kept, whether or not they have something to do."""
         return max(1, int(self.machine.resources["CPU"]))
 
-    def register(self, worker: _Worker) -> None:
+    def register(self, worker: Worker) -> None:
         """Listen to a process."""
         self.selector.register(worker.channel.sock, selectors.EVENT_READ, partial(self.serve, worker))
 
@@ -143,7 +139,7 @@ class Node:
         signal.set_wakeup_fd(self.on_death.fileno(), warn_on_full_buffer=False)
         self.selector.register(self.deaths, selectors.EVENT_READ, self.on_deaths)
 
-    def serve(self, worker: _Worker, events: int) -> None:
+    def serve(self, worker: Worker, events: int) -> None:
         """Hear what one process says."""
         if worker.channel.closed:
             return
@@ -158,17 +154,17 @@ class Node:
                 worker.channel.close()
                 self.over = self.over or worker is self.driver
                 return  # a worker's end is noticed by reaping it
-            for message, _ in messages:
+            for message, fds in messages:
                 if not worker.channel.closed:  # one of them may have shown that it is dead
-                    self.handlers[message[0]](worker, *message[1:])
+                    self.handlers[message[0]](worker, *message[1:], *fds)
 
-    def send(self, worker: _Worker, message: Message, fds: tuple[Descriptor, ...] = ()) -> None:
+    def send(self, worker: Worker, message: Message, fds: tuple[Descriptor, ...] = ()) -> None:
         """Send a message; what the other side does not take now goes out when it does."""
         if not worker.channel.closed:
             worker.channel.send(message, fds)
             self.listen(worker)
 
-    def listen(self, worker: _Worker) -> None:
+    def listen(self, worker: Worker) -> None:
         """Ask to be told when a process can take more, if something waits for it."""
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if worker.channel.blocked else 0)
         key = self.selector.get_key(worker.channel.sock)
@@ -177,7 +173,7 @@ class Node:
 
     # ------------------------------------------------------------------------------------- workers
 
-    def fork(self, env: Frozen = (), devices: tuple[str, ...] = ()) -> _Worker:
+    def fork(self, env: Frozen = (), devices: tuple[str, ...] = ()) -> Worker:
         """Start a worker process with these surroundings."""
         ours, theirs = socket.socketpair()
         sys.stdout.flush()
@@ -194,7 +190,7 @@ class Node:
             self.become_worker(theirs, self.next_id, env, devices)
         gate("node.forked")
         theirs.close()
-        worker = _Worker(self.next_id, pid, Channel(ours), env=env, devices=devices)
+        worker = Worker(self.next_id, pid, Channel(ours), env=env, devices=devices)
         self.next_id += 1
         self.workers[worker.id] = self.by_pid[pid] = worker
         self.register(worker)
@@ -212,6 +208,7 @@ class Node:
             self.deaths.close()
             self.on_death.close()
             self.driver_end = None
+            self.registry.abandon()
             for worker in self.workers.values():
                 worker.channel.close()
             enter(env, devices)
@@ -237,7 +234,7 @@ class Node:
                     self.serve(worker, selectors.EVENT_READ)  # its last words
                     self.bury(worker, worker.last_words or _how(ended[1]))
 
-    def bury(self, worker: _Worker, how: str) -> None:
+    def bury(self, worker: Worker, how: str) -> None:
         """A worker has ended: free what it held, and tell everyone who was connected to it."""
         gate("node.burying")
         del self.workers[worker.id]
@@ -249,33 +246,18 @@ class Node:
         self.release(worker)
         for dependent in worker.leases | worker.children:  # they work for nobody now
             self.kill(self.workers.get(dependent))
-        orphans = [request.actor for request in self.queue if request.client is worker and request.actor]
         self.queue = deque(request for request in self.queue if request.client is not worker)
-        maker = self.maker(worker.id)
-        orphans += [actor for actor in self.asked_for if actor.startswith(maker)]
-        for actor in orphans:
-            self.bury_actor(actor, "ended before it began, with the one that made it")
-        if worker.actor in self.actors:
-            self.bury_actor(worker.actor, how)
+        epitaph, restarts = self.registry.lost(worker, how) if worker.actor else (how, False)
+        self.registry.orphan(worker)
         for other in worker.connected & self.workers.keys():
             self.workers[other].connected.discard(worker.id)
-            self.send(self.workers[other], ("died", worker.id, how))
+            self.send(self.workers[other], ("died", worker.id, epitaph, restarts))
 
-    def bury_actor(self, actor: bytes, how: str) -> None:
-        """Forget an actor and its name."""
-        self.actors.pop(actor, None)
-        self.dead_actors[actor] = how
-        if len(self.dead_actors) > _EPITAPHS:
-            del self.dead_actors[next(iter(self.dead_actors))]
-        self.names = {name: entry for name, entry in self.names.items() if entry[0] != actor}
-        for client, number in self.asked_for.pop(actor, ()):
-            self.send(client, ("gone", number, how))
-
-    def on_failing(self, worker: _Worker, why: str) -> None:
+    def on_failing(self, worker: Worker, why: str) -> None:
         """A worker says why it is about to end."""
         worker.last_words = why
 
-    def kill(self, worker: _Worker | None) -> None:
+    def kill(self, worker: Worker | None) -> None:
         """End a worker process at once."""
         if worker is not None and worker is not self.driver:
             with contextlib.suppress(ProcessLookupError):
@@ -283,30 +265,34 @@ class Node:
 
     # -------------------------------------------------------------------------------------- leases
 
-    def on_lease(self, client: _Worker, number: int, resources: Mapping[str, float], env: Frozen) -> None:
+    def on_lease(self, client: Worker, number: int, resources: Mapping[str, float], env: Frozen) -> None:
         """A process asks for a worker with these resources and surroundings."""
         self.queue.append(Request(client, number, resources, merged(client.env, env)))
 
-    def on_return(self, client: _Worker, number: int) -> None:
+    def ask(self, client: Worker, resources: Mapping[str, float], env: Frozen, actor: bytes) -> None:
+        """An actor of that process needs a worker, once more perhaps."""
+        self.queue.append(Request(client, 0, resources, env, actor))
+
+    def on_return(self, client: Worker, number: int) -> None:
         """A process gives a worker back."""
         if number in client.leases and number in self.workers:
             worker = self.workers[number]
             self.release(worker)
             self.idle.append(worker)
             if len(self.idle) > self.cores + _SPARE:  # as after many tasks that waited for others
-                self.send(self.idle.pop(0), ("retire",))
+                self.retire(self.idle[0])
 
-    def on_stay(self, worker: _Worker) -> None:
+    def on_stay(self, worker: Worker) -> None:
         """A worker that was to retire owns what others may need."""
         self.idle.append(worker)
 
-    def on_leaving(self, worker: _Worker) -> None:
+    def on_leaving(self, worker: Worker) -> None:
         """A worker has run what it may and ends; it may be a while until nobody needs what it owns."""
         self.release(worker)
         if worker in self.idle:
             self.idle.remove(worker)
 
-    def release(self, worker: _Worker) -> None:
+    def release(self, worker: Worker) -> None:
         """Take back the resources that a worker holds."""
         if worker.lessee is not None:
             worker.lessee.leases.discard(worker.id)
@@ -316,13 +302,13 @@ class Node:
             self.ledger.give(worker.held, worker.devices, but_cores=worker.blocked > 0)
         worker.held, worker.blocked = {}, 0
 
-    def on_blocked(self, worker: _Worker) -> None:
+    def on_blocked(self, worker: Worker) -> None:
         """A task waits for others: its cores may be used meanwhile."""
         worker.blocked += 1
         if worker.blocked == 1:
             self.ledger.free["CPU"] += worker.held.get("CPU", 0)
 
-    def on_unblocked(self, worker: _Worker) -> None:
+    def on_unblocked(self, worker: Worker) -> None:
         """It goes on: for a moment more cores may be in use than there are."""
         if worker.blocked:
             worker.blocked -= 1
@@ -333,7 +319,7 @@ class Node:
         """Lend workers to those whose turn it is, and ask for idle ones back if there are none."""
         if not self.queue:
             return
-        served: set[Request[_Worker]] = set()
+        served: set[Request[Worker]] = set()
         attainable = self.attainable()
         kept: set[str] = set()  # resources that a request has waited for too long to be overtaken again
         wanted = False
@@ -355,7 +341,7 @@ class Node:
         """Count, for each process, the workers lent to it that do not wait inside their task."""
         return Counter(w.lessee.id for w in self.workers.values() if w.lessee is not None and not w.blocked)
 
-    def crowded(self, request: Request[_Worker]) -> bool:
+    def crowded(self, request: Request[Worker]) -> bool:
         """Whether enough tasks run that hold no core; those that do are limited by the cores."""
         if request.actor is not None or "CPU" in request.resources:
             return False
@@ -365,7 +351,7 @@ class Node:
     def attainable(self) -> Counter[str]:
         """What would be free if all tasks ended: all but what actors hold, who may live for ever."""
         held: Counter[str] = Counter(self.ledger.total)
-        for worker in self.actors.values():
+        for worker in self.registry.workers:
             held.subtract(worker.held)
         return held
 
@@ -376,7 +362,7 @@ class Node:
                 client.asked_back = True
                 self.send(client, ("reclaim",))
 
-    def lend(self, request: Request[_Worker]) -> bool:
+    def lend(self, request: Request[Worker]) -> bool:
         """Answer a request: with a worker, which may have to be started, or that there can be none.
 
         Returns
@@ -393,31 +379,26 @@ class Node:
             self.ledger.give(request.resources, devices, but_cores=False)
             return self.deny(request, error)
         worker.held, worker.depth = request.resources, client.depth + 1
-        if request.actor is None:
-            worker.lessee = client
-            client.leases.add(worker.id)
-        else:
-            worker.actor = request.actor
-            client.children.add(worker.id)
-            self.actors[request.actor] = worker
         gate("node.lending")
+        if request.actor is not None:
+            self.registry.placed(request.actor, worker)
+            return True
+        worker.lessee = client
+        client.leases.add(worker.id)
         self.join(client, request.number, worker)
-        for other, number in self.asked_for.pop(request.actor or b"", ()):
-            self.join(other, number, worker)
         return True
 
-    def deny(self, request: Request[_Worker], error: OSError) -> bool:
+    def deny(self, request: Request[Worker], error: OSError) -> bool:
         """Say that no worker can be started, unless a task runs that may end."""
         if self.working():
             return False
         if request.actor is None:
             self.send(request.client, ("denied", request.number, str(error)))
         else:
-            self.bury_actor(request.actor, f"could not be started: {error}")
-            self.send(request.client, ("gone", request.number, f"could not be started: {error}"))
+            self.registry.deny(request.actor, f"it could not be started: {error}")
         return True
 
-    def pick(self, client: _Worker, env: Frozen, devices: tuple[str, ...]) -> _Worker:
+    def pick(self, client: Worker, env: Frozen, devices: tuple[str, ...]) -> Worker:
         """Choose an idle worker with just these surroundings, one that the client knows if possible."""
         alike = [worker for worker in self.idle if worker.env == env and worker.devices == devices]
         known = [worker for worker in alike if worker.id in client.connected]
@@ -432,10 +413,15 @@ class Node:
     def clear(self, devices: tuple[str, ...]) -> None:
         """Let idle workers go that have used one of these GPUs, and may still have memory on it."""
         for worker in [worker for worker in self.idle if not set(devices).isdisjoint(worker.devices)]:
-            self.idle.remove(worker)
-            self.send(worker, ("retire",))
+            self.retire(worker)
 
-    def join(self, client: _Worker, number: int, worker: _Worker) -> None:
+    def retire(self, worker: Worker) -> None:
+        """Let an idle worker go, unless actors of its would end with it."""
+        if not worker.children:
+            self.idle.remove(worker)
+            self.send(worker, ("retire", worker.actors_made))
+
+    def join(self, client: Worker, number: int, worker: Worker) -> None:
         """Give a client its worker, with a connection unless they have one."""
         if worker.id in client.connected:
             self.send(client, ("granted", number, worker.id))
@@ -449,85 +435,22 @@ class Node:
         client.connected.add(worker.id)
         worker.connected.add(client.id)
 
-    # -------------------------------------------------------------------------------------- actors
-
-    def on_actor(
-        self,
-        client: _Worker,
-        number: int,
-        actor: bytes,
-        resources: Mapping[str, float],
-        name: tuple[str, str] | None,
-        cls: bytes,
-        env: Frozen = (),
-    ) -> None:
-        """A process wants a worker for itself alone, perhaps under a name."""
-        client.actors_made += 1
-        if name is not None:
-            if name in self.names:
-                self.send(client, ("taken", number))
-                return
-            self.names[name] = (actor, cls)
-        self.send(client, ("accepted", number))
-        if actor in self.dead_actors:  # killed by somebody who was faster with his message
-            self.send(client, ("gone", number, self.dead_actors[actor]))
-            return
-        self.asked_for.setdefault(actor, [])
-        self.queue.append(Request(client, number, resources, merged(client.env, env), actor))
-
-    def is_due(self, actor: bytes) -> bool:
-        """Whether an actor has no worker yet; what a handle says may be faster than its maker's order."""
-        if actor in self.asked_for:
-            return True
-        session, maker, number = (
-            actor[:4],
-            int.from_bytes(actor[4:8], "big"),
-            int.from_bytes(actor[8:], "big"),
-        )
-        return (
-            session == self.config["session"]
-            and maker in self.workers
-            and number > self.workers[maker].actors_made
-            and actor not in self.dead_actors
-        )
-
     def maker(self, number: int) -> bytes:
         """Give the first bytes of the id of every actor that a process makes; the rest counts them."""
         return bytes(self.config["session"]) + number.to_bytes(4, "big")
 
-    def on_connect(self, client: _Worker, number: int, actor: bytes) -> None:
-        """A process wants to talk to an actor."""
-        if actor in self.actors:
-            self.join(client, number, self.actors[actor])
-        elif self.is_due(actor):
-            self.asked_for.setdefault(actor, []).append((client, number))
-        else:
-            ours = actor.startswith(self.config["session"])
-            how = self.dead_actors.get(actor, "has ended" if ours else "is not of this session")
-            self.send(client, ("gone", number, how))
-
-    def on_find(self, client: _Worker, number: int, name: tuple[str, str]) -> None:
-        """A process looks for an actor by name."""
-        self.reap()  # who saw it die must not find it here
-        if name in self.names:
-            self.send(client, ("found", number, *self.names[name]))
-        else:
-            known = [n for space, n in self.names if space == name[0]]
-            self.send(client, ("unknown", number, known))
-
-    def on_kill(self, client: _Worker, worker: int | None, actor: bytes | None) -> None:
+    def on_kill(self, client: Worker, worker: int | None, actor: bytes | None, no_restart: bool) -> None:
         """A process wants a worker that it was lent, or an actor, to end at once."""
-        if actor is None:
-            if worker in client.leases:
-                self.kill(self.workers.get(worker))
-        elif self.is_due(actor):
-            self.queue = deque(request for request in self.queue if request.actor != actor)
-            self.bury_actor(actor, "was killed before it began")
-        elif actor in self.actors:
-            self.kill(self.actors[actor])
-            self.bury_actor(actor, "was killed")  # its name is free at once
+        if actor is not None:
+            self.registry.kill(actor, no_restart=no_restart)
+        elif worker in client.leases:
+            self.kill(self.workers.get(worker))
 
-    def on_cluster(self, client: _Worker, number: int) -> None:
+    def on_held(self, client: Worker, number: int) -> None:
+        """A process asks what it holds."""
+        self.send(client, ("held", number, dict(client.held)))
+
+    def on_cluster(self, client: Worker, number: int) -> None:
         """A process asks what there is."""
         free = {name: max(0.0, amount) for name, amount in self.ledger.free.items()}
         self.send(client, ("cluster", number, self.ledger.total, free))

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from ..._core._gates import gate
 from ._peers import Peer
 from ._segments import Segment
-from ._values import NONE, SEGMENT, Blob, Ref
+from ._values import NONE, SEGMENT, TETHER, Blob, Ref
 from ._wire import Descriptor, Message
 
 if TYPE_CHECKING:
@@ -119,6 +119,9 @@ class Parcels:
 
 
 def _sent(blob: Blob, fds: list[Descriptor]) -> Any:
+    if blob.kind == TETHER:
+        fds.append(blob.data)
+        return len(fds) - 1
     if blob.kind != SEGMENT:
         return blob.data
     fds.append(blob.data)
@@ -126,6 +129,8 @@ def _sent(blob: Blob, fds: list[Descriptor]) -> Any:
 
 
 def _received(kind: int, data: Any, fds: list[Descriptor]) -> Any:
+    if kind == TETHER:
+        return fds[data]
     if kind != SEGMENT:
         return data
     index, size = data

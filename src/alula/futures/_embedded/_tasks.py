@@ -541,7 +541,7 @@ class Tasks:
         if lease is not None:
             lease.forced = lease.forced or force
             if force and next(iter(lease.inflight.values())) is task:
-                self._hub.tell_node(("kill", lease.peer.id, None))
+                self._hub.tell_node(("kill", lease.peer.id, None, True))
             else:  # behind another, so it has not started, or the worker will see to it
                 self._hub.send(lease.peer, ("cancel", task.number, recursive, force))
             return

@@ -11,14 +11,14 @@ ones as bytes, large ones as a descriptor of memory that the kernel frees after 
 
 import pickle
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..._core._pickle import Parts, dump, is_plain, load, pack, unpack
 from .._errors import unpack_error
 from .._refs import ObjectRef
-from .._remote import capture
+from .._remote import capture, captures
 from ._segments import write_segment
 
 if TYPE_CHECKING:
@@ -32,11 +32,13 @@ __all__ = [
     "NONE",
     "PACKED",
     "SEGMENT",
+    "TETHER",
     "Blob",
     "Ref",
     "arguments_of",
     "to_arguments",
     "to_blob",
+    "travels",
 ]
 
 T = TypeVar("T")
@@ -44,9 +46,10 @@ T = TypeVar("T")
 INLINE = 100 * 1024
 """Bytes up to which a value travels inside messages."""
 
-BODY, PACKED, SEGMENT, ERROR, CALL = 0, 1, 2, 3, 4
+BODY, PACKED, SEGMENT, ERROR, CALL, TETHER = 0, 1, 2, 3, 4, 5
 """A pickle; pickle and buffers in one run of bytes; the same in shared memory; a carried error; the
-arguments of a call whose references stand beside the pickle."""
+arguments of a call whose references stand beside the pickle; an actor's tether, which is no value: a
+descriptor that is open as long as anybody can call the actor."""
 
 
 class Blob:
@@ -55,9 +58,9 @@ class Blob:
     Attributes
     ----------
     kind
-        `BODY`, `PACKED`, `SEGMENT` or `ERROR`.
+        `BODY`, `PACKED`, `SEGMENT`, `ERROR` or `TETHER`.
     data
-        Bytes, or the segment.
+        Bytes, the segment, or the descriptor.
     refs
         References nested in the value, in the order of its pickle.
     """
@@ -186,6 +189,11 @@ def _refs_at_hand(refs: "list[Ref[Any]]") -> "Iterator[list[Ref[Any]]]":
         _at_hand.refs = before
 
 
+def travels() -> bool:
+    """Tell whether this thread is pickling something for another process, so that references may be in it."""
+    return _at_hand.refs is not None or captures()
+
+
 def _nested(index: int) -> "Ref[Any]":
     if _at_hand.refs is None:
         raise RuntimeError("this pickle holds references to values of a session that has ended")
@@ -222,6 +230,11 @@ class Ref(ObjectRef[T]):
     def binary(self) -> bytes:
         """Owner and number: 16 bytes."""
         return self.owner + self.number.to_bytes(8, "big")
+
+    def __await__(self) -> Generator[Any, None, T]:
+        engine: Any = self._engine  # which is written on this module
+        found: Generator[Any, None, T] = engine.awaited(self)
+        return found
 
     def on_settled(self, callback: Callable[[], None]) -> None:
         """Add a callback; the lock is held and the value pending."""

@@ -14,10 +14,10 @@ import socket
 import sys
 import threading
 import traceback
+import warnings
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from time import monotonic
 from types import CoroutineType
@@ -26,17 +26,20 @@ from typing import Any, NoReturn
 from ..._core._gates import gate
 from ...errors import ActorDiedError, TaskCancelledError
 from .. import _session
+from .._engine import ActorExit, Context
 from .._errors import pack_error, pack_task_error
 from .._remote import ActorType, Definition, learn
 from ._engine import Embedded
+from ._handles import ActorName, Terms
 from ._machine import Machine
 from ._peers import Peer
 from ._producers import GENERATORS, Producers, Yields
+from ._resident import Resident, settle_in, working_on
 from ._streams import STREAM
 from ._values import ERROR, NONE, SEGMENT, Blob, Ref, arguments_of, to_blob
 from ._wire import Descriptor, Message
 
-__all__ = ["main"]
+__all__ = ["Work", "Worker", "main"]
 
 _LONG = 0.004  # s after which a task counts as long
 _BUFFER = 0.001  # s for which finished results may wait for others
@@ -45,7 +48,7 @@ _SIGNAL_OF_PARENT_DEATH = 1  # PR_SET_PDEATHSIG
 
 
 @dataclass(slots=True, eq=False)
-class _Work:
+class Work:
     """A task, or a call of the actor's method, that somebody asked for."""
 
     peer: Peer
@@ -54,8 +57,10 @@ class _Work:
     returns: int
     args: Blob
     name: str
-    run: Callable[["_Work"], list[Blob]]
+    run: Callable[["Work"], list[Blob]]
     is_task: bool
+    group: str | None = None  # the concurrency group of an actor's call
+    cancelled: bool = False  # somebody has asked it to end
     stream: Yields | None = None  # what takes the values, if the function has to yield them
 
     def fail(self, blob: Blob) -> list[Blob]:
@@ -78,21 +83,24 @@ class Worker(Embedded):
 
     def __init__(self, control: socket.socket, machine: Machine, namespace: str, maker: bytes) -> None:
         super().__init__(control, machine, namespace=namespace, maker=maker)
-        self._inbox: deque[_Work] = deque()
+        self._inbox: deque[Work] = deque()
         self._results: dict[Peer, _Results] = {}
-        self._current: _Work | None = None
+        self._current: Work | None = None
         self._started = 0.0
         self._in_body = False
-        self._interrupted: _Work | None = None  # the work that is to be interrupted
-        self._felled: _Work | None = None  # the work whose children are cancelled with it
+        self._interrupted: Work | None = None  # the work that is to be interrupted
+        self._felled: Work | None = None  # the work whose children are cancelled with it
         self._waiting = False  # the current task waits for others
-        self._exiting = False
+        self._exiting = False  # it ends when nobody needs it
         self._leaving = False  # it runs nothing more, and ends when nobody needs what it owns
+        self._quitting = False  # it ends now, whatever there is still to do
         self._calls: dict[bytes, int] = {}  # of functions whose calls are counted: how many are left
+        self._actor_id: bytes | None = None
         self._actor: Any = None
-        self._early: list[_Work] | None = []  # calls that came before the one that makes the actor
-        self._actor_error: Blob | None = None
-        self._pool: ThreadPoolExecutor | None = None
+        self._actor_type: ActorType | None = None
+        self._restarted = False
+        self._early: list[Work] = []  # calls that came before the actor was made
+        self._resident: Resident | None = None  # what runs its calls, unless that is the main loop
         self._coroutines: asyncio.Runner | None = None
         self._producers = Producers(self)
         self._main = threading.get_ident()
@@ -103,20 +111,24 @@ class Worker(Embedded):
     def serve(self) -> None:
         """Run what comes until there will be nothing more."""
         while True:
-            self.loop.run_until(lambda: self._inbox or self._exiting or (self._leaving and self._free()))
+            self.loop.run_until(self._has_next)
             with self.lock.bare:  # outside of bodies no signal raises anything here
-                if not self._inbox:
-                    return
+                if self._quitting or not self._inbox:
+                    self._flush()
+                    break
                 self._current, self._started = self._inbox.popleft(), monotonic()
             # Nothing here may hold the work while we wait for the next: its arguments may be large.
-            if self._pool is not None:
-                self._pool.submit(self._run_in_thread, self._current)
-                self._current = None
-            else:
-                self._run(self._current)
+            self._run(self._current)
+        self.loop.run_until(self._is_sent)
 
-    def _run(self, work: _Work) -> None:
-        blobs = self._outcome(work)
+    def _has_next(self) -> object:
+        return self._inbox or self._quitting or ((self._exiting or self._leaving) and self._free())
+
+    def _is_sent(self) -> bool:
+        return not (self._control.blocked or any(peer.channel.blocked for peer in self.peers.values()))
+
+    def _run(self, work: Work) -> None:
+        blobs = self.outcome(work)
         gate("task.finished")
         with self.lock.bare:
             self._current = self._interrupted = self._felled = None
@@ -140,12 +152,7 @@ class Worker(Embedded):
             for peer in self.peers.values():
                 self.send(peer, ("leaving",))
 
-    def _run_in_thread(self, work: _Work) -> None:
-        blobs = self._outcome(work)
-        with self.lock.bare:
-            self._finished(work, blobs, 0.0, 0.0)
-
-    def _outcome(self, work: _Work) -> list[Blob]:
+    def outcome(self, work: Work) -> list[Blob]:
         """Run the body; whatever happens in it is a value or an error."""
         try:
             return self._attempt(work)
@@ -154,21 +161,42 @@ class Worker(Embedded):
             if self._felled is work:
                 with self.lock:
                     self._cancel_children(work)
-            return work.fail(Blob(ERROR, pack_error(TaskCancelledError(work.name))))
+            return self.cancelled(work)
         finally:
             self._in_body = False
 
-    def _attempt(self, work: _Work) -> list[Blob]:
+    def _attempt(self, work: Work) -> list[Blob]:
         try:
             gate("task.started")
             return work.run(work)
         except KeyboardInterrupt:
             raise
         except BaseException as raised:  # also SystemExit: a task does not end its worker
-            blob = Blob(ERROR, pack_task_error(_explained(raised), work.name))
-            return work.stream.spoilt(blob) if work.stream is not None else work.fail(blob)
+            return self.failed(raised, work)
 
-    def _finished(self, work: _Work, blobs: list[Blob], seconds: float, now: float) -> None:
+    def cancelled(self, work: Work) -> list[Blob]:
+        """Give the error of a work that was cancelled."""
+        return work.fail(Blob(ERROR, pack_error(TaskCancelledError(work.name))))
+
+    def failed(self, raised: BaseException, work: Work) -> list[Blob]:
+        """Give the error of a body that has raised."""
+        if isinstance(raised, _InputError):
+            return work.fail(raised.blob)
+        if isinstance(raised, ActorExit) and self._actor_type is not None:
+            return work.fail(self._leave(ActorDiedError(self._actor_type.name, "it left by exit_actor()")))
+        blob = Blob(ERROR, pack_task_error(_explained(raised), work.name))
+        return work.stream.spoilt(blob) if work.stream is not None else work.fail(blob)
+
+    def finish(self, results: list[tuple[Work, list[Blob]]]) -> None:
+        """Send results of calls that ran at once; the lock is held."""
+        now = monotonic()
+        for work, blobs in results:
+            self._keep(work, blobs, 0.0, now)
+        self._flush()
+        if self._exiting or self._leaving:  # which may have waited for these
+            self.loop.wake()
+
+    def _keep(self, work: Work, blobs: list[Blob], seconds: float, now: float) -> _Results:
         results = self._results.get(work.peer)
         if results is None:
             results = self._results[work.peer] = _Results(now, [], [])
@@ -179,6 +207,10 @@ class Worker(Embedded):
             self.settle(ref, blobs[0])
         results.items.append((work.number, encoded))
         results.seconds += seconds
+        return results
+
+    def _finished(self, work: Work, blobs: list[Blob], seconds: float, now: float) -> None:
+        results = self._keep(work, blobs, seconds, now)
         # Results wait for others only if the next will be there soon, as those of its function were.
         waits = self._inbox and self._inbox[0].what == work.what and now - results.since < _BUFFER
         if not waits or len(results.fds) > _MOST_FDS:
@@ -193,25 +225,33 @@ class Worker(Embedded):
 
     # ---------------------------------------------------------------------------------------- bodies
 
-    def _run_task(self, work: _Work) -> list[Blob]:
+    def _run_task(self, work: Work) -> list[Blob]:
         return self._called(work.what.target, work)
 
-    def _run_method(self, work: _Work) -> list[Blob]:
-        if self._actor_error is not None:
-            return work.fail(self._actor_error)
-        work.name = f"{type(self._actor).__name__}.{work.what}"
+    def _run_method(self, work: Work) -> list[Blob]:
+        self._name(work)
         return self._called(getattr(self._actor, work.what), work)
 
-    def _called(self, function: Callable[..., Any], work: _Work) -> list[Blob]:
+    def _name(self, work: Work) -> None:
+        if work.name is work.what:
+            work.name = f"{type(self._actor).__name__}.{work.what}"
+
+    def call(self, work: Work) -> Any:
+        """Call a method of the actor; gives what it gives, which may be a coroutine."""
+        self._name(work)
+        args, kwargs = self._arguments(work)
+        return getattr(self._actor, work.what)(*args, **kwargs)
+
+    def packed(self, value: Any, work: Work) -> list[Blob]:
+        """Pickle what a body has given."""
+        if work.returns == 1:
+            return [to_blob(value)]
+        return [to_blob(item) for item in _split(value, work)] if work.returns else [NONE]
+
+    def _called(self, function: Callable[..., Any], work: Work) -> list[Blob]:
         if work.stream is not None and work.stream.stopped:  # nobody wants it any more
             return work.stream.blobs()
-        args, kwargs = arguments_of(work.args)
-        if work.args.refs:
-            for ref in (*args, *kwargs.values()):
-                if isinstance(ref, Ref) and ref.blob is not None and ref.blob.kind == ERROR:
-                    return work.fail(ref.blob)
-            args = [self._value(arg) for arg in args]
-            kwargs = {name: self._value(arg) for name, arg in kwargs.items()}
+        args, kwargs = self._arguments(work)
         gate("task.unpickled")
         self._in_body = True
         if self._interrupted is work:  # it was cancelled while its arguments were unpickled
@@ -223,15 +263,28 @@ class Worker(Embedded):
         del args, kwargs
         if work.stream is not None or value.__class__ in GENERATORS:
             return self._yielded(value, work)
-        if work.returns == 1:
-            return [to_blob(value)]
-        return [to_blob(item) for item in _split(value, work)] if work.returns else [NONE]
+        return self.packed(value, work)
 
-    def _yielded(self, values: Any, work: _Work) -> list[Blob]:
+    def _arguments(self, work: Work) -> tuple[Sequence[Any], dict[str, Any]]:
+        args, kwargs = arguments_of(work.args)
+        if work.args.refs:
+            for ref in (*args, *kwargs.values()):
+                if isinstance(ref, Ref) and ref.blob is not None and ref.blob.kind == ERROR:
+                    raise _InputError(ref.blob)
+            args = [self._value(arg) for arg in args]
+            kwargs = {name: self._value(arg) for name, arg in kwargs.items()}
+        return args, kwargs
+
+    def taker(self, value: Any, work: Work) -> Yields | None:
+        """Give what takes the values that a body's value yields; None if it is a value itself."""
+        if work.stream is None and value.__class__ in GENERATORS:
+            work.stream = self._producers.fill(work.peer, work.number, work.name, work.returns)
+        return work.stream
+
+    def _yielded(self, values: Any, work: Work) -> list[Blob]:
         """Run a generator; what it yields is on its way before it ends."""
-        taker = work.stream
-        if taker is None:
-            taker = work.stream = self._producers.fill(work.peer, work.number, work.name, work.returns)
+        taker = self.taker(values, work)
+        assert taker is not None
         if isinstance(values, AsyncIterator):
             self._in_body = True
             self._run_coroutine(taker.run_async(values))
@@ -254,10 +307,10 @@ class Worker(Embedded):
         return arg.blob.load() if isinstance(arg, Ref) and arg.blob is not None else arg
 
     def _run_coroutine(self, coroutine: Any) -> Any:
+        if threading.get_ident() != self._main:
+            return asyncio.run(coroutine)
         if self._coroutines is None:
             self._coroutines = asyncio.Runner()
-        if self._pool is not None:  # calls run at once, each in a thread, their coroutines on one loop
-            return asyncio.run_coroutine_threadsafe(coroutine, self._coroutines.get_loop()).result()
         try:
             return self._coroutines.run(coroutine)
         except KeyboardInterrupt:
@@ -265,11 +318,14 @@ class Worker(Embedded):
             runner.close()  # which ends what the interrupted one has left behind
             raise
 
-    def _make_actor(self, made: Blob) -> Callable[[_Work], list[Blob]]:
-        def make(work: _Work) -> list[Blob]:
-            cls, concurrency = made.load()
+    # ------------------------------------------------------------------------------------- the actor
+
+    def _make_actor(self, actor: bytes, made: Blob, restarts: int) -> Callable[[Work], list[Blob]]:
+        def make(work: Work) -> list[Blob]:
+            cls = made.load()
             assert isinstance(cls, ActorType)
             work.name = f"{cls.name}.__init__"
+            self._actor_id, self._actor_type, self._restarted = actor, cls, restarts > 0
             try:
                 args, kwargs = arguments_of(work.args)
                 gate("actor.making")
@@ -277,22 +333,33 @@ class Worker(Embedded):
                     *[self._value(a) for a in args], **{k: self._value(v) for k, v in kwargs.items()}
                 )
             except BaseException as raised:  # the actor is dead before it lived, and every call says why
-                why = f"its __init__ raised {type(raised).__name__}: {raised}"
-                error = ActorDiedError(cls.name, why)
-                error.__cause__ = raised if isinstance(raised, Exception) else None
-                self._actor_error = Blob(ERROR, pack_error(error))
-                return [self._actor_error]
-            if concurrency > 1:
-                self._be_threaded(concurrency)
+                return [self._leave(_stillborn(cls, raised))]
+            self._begin(cls)
             return [NONE]
 
         return make
 
-    def _be_threaded(self, concurrency: int) -> None:
-        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="alula-actor")
-        self._coroutines = asyncio.Runner()
-        loop = self._coroutines.get_loop()
-        threading.Thread(target=loop.run_forever, name="alula-coroutines", daemon=True).start()
+    def _begin(self, cls: ActorType) -> None:
+        """The actor is there: its calls may run."""
+        with self.lock:
+            self._resident = settle_in(self, cls)
+            early, self._early = self._early, []
+            self._take_calls(early)
+            if cls.options.lifetime == "detached":
+                self.tell_node(("made",))
+
+    def _leave(self, error: ActorDiedError) -> Blob:
+        """End this actor for good; give the error of whoever asks for it from now on."""
+        packed = pack_error(error)
+        with self.lock:
+            self._quitting = True
+            self.tell_node(("ending", packed))
+        self.loop.wake()
+        return Blob(ERROR, packed)
+
+    def keep_tether(self, actor: bytes, tether: Ref[Any]) -> Ref[Any] | None:
+        """An actor that has a handle of its own does not keep itself alive."""
+        return None if actor == self._actor_id else super().keep_tether(actor, tether)
 
     # ---------------------------------------------------------------------------------------- orders
 
@@ -309,7 +376,7 @@ class Worker(Embedded):
                         continue
                     what = peer.taught[key]
                     name = name or what.name
-                    work = _Work(peer, number, what, returns, blob, name, self._run_task, True)
+                    work = Work(peer, number, what, returns, blob, name, self._run_task, True)
                     if returns.__class__ is not int:
                         self._open_stream(work, returns)
                     self._inbox.append(work)
@@ -323,14 +390,13 @@ class Worker(Embedded):
             case "forget":
                 peer.taught.pop(message[1], None)
                 self._calls.pop(message[1], None)
-            case "call":
-                _, number, method, returns, args, made = message
-                run = self._make_actor(self.parcels.decode(peer, made, fds)) if made else self._run_method
+            case "make":
+                _, number, actor, args, made, restarts = message
                 blob = self.parcels.decode(peer, args, fds)
-                work = _Work(peer, number, method, returns, blob, method, run, False)
-                if returns.__class__ is not int:
-                    self._open_stream(work, returns)
-                self._take_call(work, made)
+                run = self._make_actor(actor, self.parcels.decode(peer, made, fds), restarts)
+                self._inbox.append(Work(peer, number, "__init__", 1, blob, "__init__", run, False))
+            case "calls":
+                self._take_calls([self._as_work(peer, call, fds) for call in message[1]])
             case "taken":
                 self._producers.took(peer, message[1], message[2])
             case "stop":
@@ -338,12 +404,12 @@ class Worker(Embedded):
             case "cancel":
                 self._producers.stop(peer, message[1])
                 self._cancel_work(peer, message[1], recursive=message[2], force=message[3])
-            case "exit":
-                self._exiting = True
+            case "unwanted":
+                self._give_up_work(peer, message[1])
             case other:
                 raise ValueError(f"unknown order {other!r}")
 
-    def _open_stream(self, work: _Work, terms: Any) -> None:
+    def _open_stream(self, work: Work, terms: Any) -> None:
         work.stream = self._producers.open(work.peer, work.number, work.name, terms)
         work.returns = STREAM if terms != "dynamic" else 1
 
@@ -358,59 +424,85 @@ class Worker(Embedded):
         peer.making.pop(number, None)
         return False
 
-    def _take_call(self, work: _Work, made: object) -> None:
-        """Put a call of the actor in its place: whoever made the actor comes first."""
-        if made:
-            self._inbox += [work, *(self._early or ())]
-            self._early = None
-        elif self._early is not None:
-            self._early.append(work)
+    def _as_work(self, peer: Peer, call: Message, fds: list[Descriptor]) -> Work:
+        number, method, returns, args, group, name = call
+        blob = self.parcels.decode(peer, args, fds)
+        work = Work(peer, number, method, returns, blob, name or method, self._run_method, False, group)
+        if returns.__class__ is not int:
+            self._open_stream(work, returns)
+        return work
+
+    def _take_calls(self, works: list[Work]) -> None:
+        """Put calls of the actor in their place; whoever made the actor comes first."""
+        if self._actor is None:
+            self._early += works
+        elif self._resident is not None:
+            self._resident.take(works)
         else:
-            self._inbox.append(work)
+            self._inbox += works
 
     def _on_order(self, message: Message) -> None:
-        if message[0] == "retire":
-            self._retire()
-        else:
-            super()._on_order(message)
-
-    def _retire(self) -> None:
-        """The node has more idle workers than it needs: end, unless somebody may need what we own."""
-        if self._free():
-            self._exiting = True
-        elif not self._leaving:
-            self.tell_node(("stay",))
+        match message[0]:
+            case "retire":  # the node has more idle workers than it needs
+                if self._free() and message[1] == self._actors_made:
+                    self._exiting = True
+                elif not self._leaving:
+                    self.tell_node(("stay",))
+            case "exit":  # nobody is left who could call this actor
+                self._exiting = True
+            case _:
+                super()._on_order(message)
 
     def _free(self) -> bool:
         """Tell whether nobody needs this process: it has no work, and all that it has said has gone out."""
-        needed = any(peer.lending or peer.channel.blocked for peer in list(self.peers.values()))
-        busy = self._tasks.pending or self._actors.any or self._inbox or self._current
-        return not (needed or busy or self._control.blocked)
+        needed = any(peer.lending for peer in list(self.peers.values()))
+        works = self._inbox or self._early or self._current or (self._resident and self._resident.busy)
+        return self._is_sent() and not (needed or works or self._tasks.pending or self._actors.busy)
 
-    def _cancel_work(self, peer: Peer, number: int, *, recursive: bool, force: bool) -> None:
-        current = self._current
-        if current is not None and current.peer is peer and current.number == number:
-            if force and current.is_task:
-                self._flush()
-                os.kill(os.getpid(), signal.SIGKILL)
-            if recursive:
-                self._felled = current
-                self._cancel_children(current)
-            if current.is_task:
-                self._interrupted = current
-                signal.pthread_kill(self._main, signal.SIGINT)
+    def _cancel_work(self, peer: Peer, number: int, *, recursive: bool, force: bool = False) -> None:
+        work = self._find(peer, number)
+        if work is None:
             return
-        for work in self._inbox:
-            if work.peer is peer and work.number == number:
-                self._inbox.remove(work)
-                error = Blob(ERROR, pack_error(TaskCancelledError(work.name)))
-                self._finished(work, work.fail(error), 0.0, monotonic())
-                return
+        work.cancelled = True
+        if force and work.is_task and work is self._current:
+            self._flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if recursive:
+            self._felled = work if work is self._current else self._felled
+            self._cancel_children(work)
+        if work is self._current:
+            if work.is_task:
+                self._interrupted = work
+                signal.pthread_kill(self._main, signal.SIGINT)
+        elif self._resident is not None and work not in self._early:
+            if self._resident.cancel(work):
+                self.finish([(work, self.cancelled(work))])
+        else:
+            (self._early if work in self._early else self._inbox).remove(work)
+            self._finished(work, self.cancelled(work), 0.0, monotonic())
 
-    def _cancel_children(self, parent: _Work) -> None:
+    def _find(self, peer: Peer, number: int) -> Work | None:
+        """Give the work that somebody calls by that number, if it has no result yet."""
+
+        def matches(work: Work) -> bool:
+            return work.peer is peer and work.number == number
+
+        if (current := self._current) is not None and matches(current):
+            return current
+        known = None if self._resident is None else self._resident.find(matches)
+        return known or next(filter(matches, (*self._inbox, *self._early)), None)
+
+    def _give_up_work(self, peer: Peer, number: int) -> None:
+        """Whoever awaited that call was cancelled: so is a coroutine, and nothing else."""
+        work = self._find(peer, number)
+        if work is not None and inspect.iscoroutinefunction(getattr(self._actor, work.what, None)):
+            self._cancel_work(peer, number, recursive=True)
+
+    def _cancel_children(self, parent: Work) -> None:
         """Cancel what a task has submitted. What it submits until it is interrupted comes after that."""
         self.take_submitted()
         self._tasks.cancel_children(parent)
+        self._actors.cancel_children(parent)
 
     def _on_interrupt(self, *_: object) -> None:
         if self._in_body and self._current is not None and self._current is self._interrupted:
@@ -435,7 +527,7 @@ class Worker(Embedded):
             self.send(peer, ("givenback", numbers, waits))
 
     def _on_idle(self) -> float | None:
-        self.take_submitted()
+        super()._on_idle()
         late, busy = self._producers.on_idle(), self._on_busy()
         return late if busy is None else busy if late is None else min(late, busy)
 
@@ -451,6 +543,12 @@ class Worker(Embedded):
         return None
 
     def _before_wait(self) -> None:
+        if self._resident is not None and self._resident.blocks():
+            warnings.warn(
+                "get() or wait() in a coroutine stops all others of its actor: use `await ref`",
+                RuntimeWarning,
+                stacklevel=5,  # whoever called it
+            )
         if threading.get_ident() == self._main and self._current is not None:
             with self.lock:
                 self._waiting = True
@@ -464,16 +562,31 @@ class Worker(Embedded):
                 self._waiting = False
                 self.tell_node(("unblocked",))
 
-    def _work(self) -> object:
-        return self._current if threading.get_ident() == self._main else None
+    def _work(self) -> Work | None:
+        return self._current if threading.get_ident() == self._main else working_on.get()
+
+    def context(self) -> Context:
+        """Tell where the calling thread, or asyncio task, runs; see `Engine.context`."""
+        work, actor, cls = self._work(), self._actor_id, self._actor_type
+        task = actor_id = me = None
+        if work is not None:
+            owner = self._maker[:4] + work.peer.id.to_bytes(4, "big")
+            task = (owner + work.number.to_bytes(8, "big")).hex()
+        if actor is not None and cls is not None:
+            actor_id, me = actor.hex(), (ActorName(actor, cls.name, Terms.of(cls), None, self), cls)
+        return replace(super().context(), task=task, actor=actor_id, me=me, restarted=self._restarted)
+
+    def is_canceled(self) -> bool:
+        """Tell whether the calling task was cancelled; see `Engine.is_canceled`."""
+        work = self._work()
+        return work is not None and work.cancelled
 
     def _on_peer_died(self, peer: Peer) -> None:
         """Forget what a dead process asked for; what runs for it is ended by the node."""
         self._results.pop(peer, None)
         self._producers.lost(peer)
         self._inbox = deque(work for work in self._inbox if work.peer is not peer)
-        if self._early:
-            self._early = [work for work in self._early if work.peer is not peer]
+        self._early = [work for work in self._early if work.peer is not peer]
 
     # ---------------------------------------------------------------------------------------- the end
 
@@ -491,12 +604,28 @@ class Worker(Embedded):
         os._exit(1)
 
 
-def _split(value: Any, work: _Work) -> list[Any]:
+def _split(value: Any, work: Work) -> list[Any]:
     values = list(value) if inspect.isgenerator(value) or isinstance(value, (tuple, list)) else None
     if values is None or len(values) != work.returns:
         found = f"{len(values)} values" if values is not None else f"a {type(value).__name__}"
         raise ValueError(f"{work.name} has num_returns={work.returns} and returned {found}")
     return values
+
+
+class _InputError(Exception):
+    """An input of a work could not be computed."""
+
+    def __init__(self, blob: Blob) -> None:
+        super().__init__()
+        self.blob = blob
+
+
+def _stillborn(cls: ActorType, raised: BaseException) -> ActorDiedError:
+    if isinstance(raised, ActorExit):
+        return ActorDiedError(cls.name, "it left by exit_actor() in its __init__")
+    error = ActorDiedError(cls.name, f"its __init__ raised {type(raised).__name__}: {raised}")
+    error.__cause__ = raised if isinstance(raised, Exception) else None
+    return error
 
 
 def _explained(error: BaseException) -> BaseException:

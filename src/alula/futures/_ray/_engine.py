@@ -17,7 +17,7 @@ from ...errors import (
     ObjectLostError,
     suggest,
 )
-from .._engine import Cluster, Engine, Feature, Settle, Waitable
+from .._engine import Cluster, Context, Engine, Feature, Settle, Waitable
 from .._options import ActorOptions, MethodOptions, TaskOptions
 from .._refs import ObjectRef
 from .._remote import ActorType, Definition, Function
@@ -27,7 +27,7 @@ from ._refs import NOT_PICKLED, Origin, RayActor, RayRef, here
 from ._streams import RayGenerator
 from ._watch import Watches
 from ._words import actor_words, method_words, task_words
-from ._worker import How, described, resident, run, stream
+from ._worker import How, current_type, described, resident, run, stream
 
 __all__ = ["RayEngine"]
 
@@ -203,6 +203,42 @@ class RayEngine(Engine):
         ray.kill(self._alive(actor).raw, no_restart=no_restart)
 
     # --------------------------------------------------------------------------------------- session
+
+    def context(self) -> Context:
+        """Tell where the calling thread runs; see `Engine.context`."""
+        self.check_alive()
+        theirs = ray.get_runtime_context()
+        actor = theirs.get_actor_id()
+        return Context(
+            job=theirs.get_job_id(),
+            node=theirs.get_node_id(),
+            worker=theirs.get_worker_id(),
+            namespace=theirs.namespace,
+            task=theirs.get_task_id(),
+            actor=actor,
+            me=self._me(theirs) if actor else None,
+            restarted=bool(actor) and theirs.was_current_actor_reconstructed,
+        )
+
+    def _me(self, theirs: Any) -> tuple[RayActor, ActorType] | None:
+        cls = current_type()
+        if cls is None:
+            return None
+        return self._actor(theirs.current_actor, cls), cls
+
+    def assigned(self) -> Mapping[str, float]:
+        """Give what the calling task holds; see `Engine.assigned`."""
+        self.check_alive()
+        held: Mapping[str, float] = ray.get_runtime_context().get_assigned_resources()
+        return held
+
+    def is_canceled(self) -> bool:
+        """Tell whether the calling task was cancelled; see `Engine.is_canceled`."""
+        self.check_alive()
+        try:
+            return bool(ray.get_runtime_context().is_canceled())
+        except RuntimeError:  # Ray does not tell coroutines, which it interrupts instead
+            return False
 
     def cluster(self) -> Cluster:
         """Tell what there is; see `Engine.cluster`."""

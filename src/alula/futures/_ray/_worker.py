@@ -13,16 +13,19 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import ray
+
 from ..._core._gates import gate
 from ..._core._settings import Settings
 from .. import _session
+from .._engine import ActorExit
 from .._errors import pack_task_error
 from .._options import MethodOptions, Streaming, TaskOptions
 from .._remote import ActorType, Function
 from ._errors import Raised, raised
 from ._streams import filled, listed, stepped, stepped_async, yields
 
-__all__ = ["How", "Resident", "described", "resident", "run", "stream"]
+__all__ = ["How", "Resident", "current_type", "described", "resident", "run", "stream"]
 
 
 class How(NamedTuple):
@@ -87,9 +90,19 @@ def _carried(how: How) -> Iterator[None]:
         yield
     except (KeyboardInterrupt, asyncio.CancelledError, GeneratorExit):
         raise
+    except ActorExit:
+        ray.actor.exit_actor()
     except BaseException as error:  # also SystemExit: a task does not end its worker
         raise _packed(error, how.task, retry=isinstance(error, how.retry)) from error
     gate("task.finished")
+
+
+_types: list[ActorType] = []  # that of the actor which this process is, if it is one
+
+
+def current_type() -> ActorType | None:
+    """Give what the actor of this process is an instance of; None if it is none."""
+    return _types[0] if _types else None
 
 
 class Resident:
@@ -104,6 +117,7 @@ class Resident:
     def __init__(self, cls: ActorType, /, *args: Any, **kwargs: Any) -> None:
         attach()
         self.alula_type = cls
+        _types[:] = [cls]
         try:
             self.alula_instance = cls.target(*args, **kwargs)
         except BaseException as error:  # any reason not to live

@@ -15,8 +15,8 @@ A test module gives it an engine and has all the tests::
         pass
 
 The engine must have two cores at least, and its processes must see the file system of the test. What an
-engine need not have is asked of `Engine.supports`: without ``"threads"`` and ``"restarts"``, asking for
-them must be refused with `UnsupportedError`. No test sleeps, and none depends on how fast the machine is.
+engine need not have is asked of `Engine.supports`. No test sleeps, and none depends on how fast the
+machine is.
 """
 
 import pytest
@@ -29,12 +29,15 @@ pytest.register_assert_rewrite(
             "arguments",
             "arrays",
             "cancels",
+            "concurrency",
+            "contexts",
             "errors",
             "nodes",
             "part",
             "placements",
             "promises",
             "refs",
+            "restarts",
             "retries",
             "streams",
             "tasks",
@@ -47,11 +50,14 @@ from ._actors import Actors, Deaths, Handles, Names  # noqa: E402  # they are re
 from ._arguments import Arguments, Copies, Dependencies  # noqa: E402  # see above
 from ._arrays import Arrays, LargeArrays  # noqa: E402  # see above
 from ._cancels import Cancels, Clusters  # noqa: E402  # see above
+from ._concurrency import Coroutines, Groups, Threads  # noqa: E402  # see above
+from ._contexts import Contexts, Leaving  # noqa: E402  # see above
 from ._errors import Errors, OddErrors  # noqa: E402  # see above
 from ._nodes import Graphs, RandomGraphs  # noqa: E402  # see above
 from ._placements import Placements  # noqa: E402  # see above
 from ._promises import Promises, Watches  # noqa: E402  # see above
 from ._refs import Awaiting, Futures, Identity  # noqa: E402  # see above
+from ._restarts import Restarts  # noqa: E402  # see above
 from ._retries import Crashes, Retries  # noqa: E402  # see above
 from ._streams import (  # noqa: E402  # see above
     ActorStreams,
@@ -96,6 +102,12 @@ class EngineConformance(
     Handles,
     Deaths,
     Names,
+    Restarts,
+    Threads,
+    Coroutines,
+    Groups,
+    Contexts,
+    Leaving,
     Graphs,
     RandomGraphs,
     Promises,

@@ -7,19 +7,13 @@ from typing import Any
 
 import pytest
 
-from ...errors import (
-    ActorAlreadyExistsError,
-    ActorDiedError,
-    ActorUnavailableError,
-    TaskError,
-    UnsupportedError,
-)
-from ...futures import ActorHandle, Engine, get, get_actor, kill, method, put, remote
+from ...errors import ActorAlreadyExistsError, ActorDiedError, TaskError
+from ...futures import ActorHandle, get, get_actor, kill, method, put, remote
 from .._turnstile import Turnstile
-from ._part import LIMIT, Notes, Part, ended, value
+from ._part import LIMIT, Part, ended, value
 from ._values import echo, fail, hold
 
-__all__ = ["Actors", "Deaths", "Handles", "Names"]
+__all__ = ["Actors", "Counter", "Deaths", "Handles", "Names"]
 
 
 class Tally:
@@ -149,21 +143,6 @@ class Actors(Part):
 
         assert value(remote(Heir).remote().greet.remote()) == "hello from Heir"
 
-    def test_two_calls_run_at_once_if_there_may_be_two(self, engine: Engine) -> None:
-        class Meeting:
-            def __init__(self) -> None:
-                self.both = threading.Barrier(2)
-
-            def come(self) -> int:
-                return self.both.wait(LIMIT)
-
-        if "threads" not in engine.supports:
-            with pytest.raises(UnsupportedError):
-                remote(Meeting).options(max_concurrency=2).remote()
-            return
-        meeting = remote(Meeting).options(max_concurrency=2).remote()
-        assert sorted(get([meeting.come.remote(), meeting.come.remote()], timeout=LIMIT)) == [0, 1]
-
 
 class Handles(Part):
     """What a handle is, and where it may go."""
@@ -227,6 +206,44 @@ class Handles(Part):
         counter = Counter.remote()
         pid = value(counter.pid.remote())
         del counter
+        assert ended(pid)
+
+    def test_the_last_handle_may_be_in_another_process(self) -> None:
+        class Holder:
+            def take(self, held: list[ActorHandle]) -> None:
+                self.held = held
+
+            def use(self) -> Any:
+                return value(self.held[0].add.remote())
+
+            def drop(self) -> None:
+                self.held = []
+
+        holder, counter = remote(Holder).remote(), Counter.remote()
+        value(holder.take.remote([counter]))
+        pid = value(counter.pid.remote())
+        del counter
+        assert [value(holder.use.remote()) for _ in range(2)] == [1, 2]
+        value(holder.drop.remote())
+        assert ended(pid)
+
+    def test_a_handle_inside_a_value_counts(self) -> None:
+        counter = Counter.remote()
+        pid, kept = value(counter.pid.remote()), put([counter])
+        del counter
+        [counter] = value(kept)
+        assert value(counter.pid.remote()) == pid
+        del counter, kept
+        assert ended(pid)
+
+    def test_a_call_that_runs_counts(self, turnstile: Turnstile) -> None:
+        counter = Counter.remote(5)
+        pid = value(counter.pid.remote())
+        ref = counter.hold.remote(turnstile)
+        turnstile.arrived()
+        del counter
+        turnstile.let()
+        assert value(ref) == 5
         assert ended(pid)
 
 
@@ -295,23 +312,6 @@ class Deaths(Part):
         with pytest.raises(ValueError, match="handle"):
             kill(put(1))  # type: ignore[arg-type]  # the mistake is the point
 
-    def test_a_restarted_actor_begins_anew(self, engine: Engine, notes: Notes) -> None:
-        if "restarts" not in engine.supports:
-            with pytest.raises(UnsupportedError):
-                Counter.options(max_restarts=1).remote()
-            return
-        counter = Counter.options(max_restarts=1).remote(10)
-        assert value(counter.add.remote()) == 11
-        crashed = counter.crash.remote()
-        with pytest.raises((ActorDiedError, ActorUnavailableError)):
-            value(crashed)
-        while True:  # until it is back, calls may fail
-            try:
-                assert value(counter.add.remote()) == 11
-                return
-            except (ActorDiedError, ActorUnavailableError):
-                continue
-
 
 class Names(Part):
     """Named actors."""
@@ -370,6 +370,30 @@ class Names(Part):
         assert value(get_actor("twice", "here").add.remote()) == 2
         assert value(get_actor("twice", "there").add.remote()) == 3
         del here, there
+
+    def test_of_many_who_take_what_exists_all_get_the_same(self) -> None:
+        @remote(num_cpus=0)
+        def take() -> tuple[Any, list[ActorHandle]]:
+            one = Counter.options(name="raced", get_if_exists=True).remote()
+            return value(one.pid.remote()), [one]
+
+        found = get([take.remote() for _ in range(6)], timeout=LIMIT)
+        assert len({pid for pid, _ in found}) == 1
+
+    def test_a_name_is_free_when_its_actor_has_ended(self) -> None:
+        counter = Counter.options(name="once more").remote()
+        pid = value(counter.pid.remote())
+        kill(counter)
+        assert ended(pid)
+        assert value(Counter.options(name="once more", get_if_exists=True).remote(4).add.remote()) == 5
+
+    def test_a_detached_actor_needs_no_handle(self) -> None:
+        detached = Counter.options(name="detached", lifetime="detached")
+        pid = value(remote(lambda: value(detached.remote().pid.remote())).remote())
+        found = get_actor("detached")
+        assert value(found.pid.remote()) == pid
+        kill(found)
+        assert ended(pid)
 
     def test_a_dead_actor_is_not_found(self) -> None:
         counter = Counter.options(name="late").remote()
