@@ -407,12 +407,6 @@ def test_modules_beside_the_script_are_found_by_workers(tmp_path: Path) -> None:
     assert ran.stdout == "42\n\n"
 
 
-def test_what_a_worker_prints_is_seen() -> None:
-    code = "import alula; alula.get(alula.remote(lambda: print('hello from a worker')).remote())"
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout == "hello from a worker\n"
-
-
 # --------------------------------------------------------------------------------------- cancelling
 
 

@@ -59,6 +59,7 @@ def init(
     runtime_env: Mapping[str, Any] | None = None,
     object_store_memory: int | None = None,
     namespace: str | None = None,
+    log_to_driver: bool = True,
     ignore_reinit_error: bool = False,
 ) -> None:
     """Start or join an engine; any other call does it with the defaults.
@@ -89,6 +90,9 @@ def init(
         Bytes of shared memory for large values.
     namespace
         In which the names of actors are unique.
+    log_to_driver
+        Whether this process shows what tasks and actors write to their standard output and error, each line
+        after the name of its task or class, as in ``(train pid=71) epoch 3``. With False it is lost.
     ignore_reinit_error
         Whether a second call is fine, as long as it asks for the same.
 
@@ -99,12 +103,13 @@ def init(
     SettingError
         If a value cannot be used.
     """
-    options = {
+    options: dict[str, Any] = {
         "resources": resources,
         "memory": memory,
         "labels": labels,
         "runtime_env": runtime_env,
         "namespace": namespace,
+        "log_to_driver": None if log_to_driver else False,
     }
     given = {
         "address": address,

@@ -16,9 +16,11 @@ from typing import Any
 
 from ..._core._settings import Settings
 from .._options import TaskOptions
+from ._console import Console
 from ._engine import Embedded
 from ._environments import VISIBLE, checked
 from ._machine import Machine, survey
+from ._wire import Descriptor, Message
 
 __all__ = ["open_engine"]
 
@@ -46,6 +48,13 @@ class _Driver(Embedded):
     ) -> None:
         super().__init__(control, machine, namespace=namespace, maker=session + bytes(4))
         self._node = node
+        self._console = Console(self.loop, session)
+
+    def _on_order(self, message: Message, fds: list[Descriptor]) -> None:
+        if message[0] == "output":
+            self._console.listen(message[1], fds)
+        else:
+            super()._on_order(message, fds)
 
     def close(self) -> None:
         """End the session: the node ends all workers when it loses us."""
@@ -55,6 +64,7 @@ class _Driver(Embedded):
         except subprocess.TimeoutExpired:
             self._node.kill()
             self._node.wait()
+        self._console.close()
 
 
 def open_engine(
@@ -65,6 +75,7 @@ def open_engine(
     labels: Mapping[str, str] | None = None,
     runtime_env: Mapping[str, Any] | None = None,
     namespace: str = "",
+    log_to_driver: bool = True,
 ) -> Embedded:
     """Start a session of this process's own.
 
@@ -82,6 +93,8 @@ def open_engine(
         Of every worker, as of `TaskOptions`.
     namespace
         Of the names of actors.
+    log_to_driver
+        Whether this process shows what workers write; otherwise nobody does.
 
     Raises
     ------
@@ -114,7 +127,13 @@ def open_engine(
         )
     session = secrets.token_bytes(4)
     engine = _Driver(ours, machine, namespace, session, node)
-    config = {"machine": machine.facts(), "namespace": namespace, "pid": os.getpid(), "session": session}
+    config = {
+        "machine": machine.facts(),
+        "namespace": namespace,
+        "pid": os.getpid(),
+        "session": session,
+        "log_to_driver": log_to_driver,
+    }
     with engine.lock:
         engine.tell_node(("config", config))
     engine.loop.start()

@@ -167,9 +167,9 @@ class Hub(Engine):
             case "failing":
                 self._end(f"its node process failed: {message[1]}")
             case _:
-                self._on_order(message)
+                self._on_order(message, fds)
 
-    def _on_order(self, message: Message) -> None:
+    def _on_order(self, message: Message, fds: list[Descriptor]) -> None:
         raise ValueError(f"unknown message from the node: {message[0]!r}")
 
     def _on_node_lost(self) -> None:

@@ -19,13 +19,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import monotonic
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from ...errors import NodeDiedError
 from ._shield import Guard, Shield
 from ._wire import Channel, Descriptor, Message
 
-__all__ = ["Handle", "Loop", "Lost"]
+__all__ = ["Handle", "Loop", "Lost", "Source"]
 
 _GRACE = 0.005  # s without a leader before the background thread takes over
 _PATIENCE = 0.001  # s that a thread waits for the background thread to step back
@@ -34,6 +34,29 @@ _BURST = 32  # tasks that it must have made without such a pause
 
 Handle: TypeAlias = Callable[[Message, list[Descriptor]], None]
 Lost: TypeAlias = Callable[[], None]
+
+
+class Source(Protocol):
+    """What a loop reads: a `Channel`, or one end of a pipe."""
+
+    closed: bool
+
+    @property
+    def sock(self) -> Any:
+        """What has a descriptor."""
+
+    @property
+    def blocked(self) -> bool:
+        """Whether something waits to be sent."""
+
+    def receive(self) -> list[tuple[Message, list[Descriptor]]]:
+        """Read what is there; `EOFError` at the end."""
+
+    def flush(self) -> None:
+        """Send what waits."""
+
+    def close(self) -> None:
+        """Be read no more."""
 
 
 class _News(threading.local):
@@ -85,11 +108,11 @@ class Loop:
 
     # ------------------------------------------------------------------------------------ channels
 
-    def add(self, channel: Channel, handle: Handle, lost: Lost) -> None:
+    def add(self, channel: Source, handle: Handle, lost: Lost) -> None:
         """Read a channel: `handle` gets each message; `lost` is called when it has ended."""
         self._selector.register(channel.sock, selectors.EVENT_READ, (channel, handle, lost))
 
-    def remove(self, channel: Channel) -> None:
+    def remove(self, channel: Source) -> None:
         """Read a channel no more, and close it."""
         if not channel.closed:
             self._selector.unregister(channel.sock)
@@ -101,20 +124,20 @@ class Loop:
         if channel.blocked:
             self._interest(channel, selectors.EVENT_READ | selectors.EVENT_WRITE)
 
-    def _interest(self, channel: Channel, events: int) -> None:
+    def _interest(self, channel: Source, events: int) -> None:
         if not channel.closed:
             key = self._selector.get_key(channel.sock)
             if key.events != events:
                 self._selector.modify(channel.sock, events, key.data)
 
-    def read_now(self, channel: Channel) -> bool:
+    def read_now(self, channel: Source) -> bool:
         """Handle what has arrived on a channel, without waiting; False if it was nothing."""
         if channel.closed:
             return False
         _, handle, lost = self._selector.get_key(channel.sock).data
         return self._read(channel, handle, lost)
 
-    def _read(self, channel: Channel, handle: Handle, lost: Lost) -> bool:
+    def _read(self, channel: Source, handle: Handle, lost: Lost) -> bool:
         try:
             messages = channel.receive()
         except EOFError:
@@ -309,7 +332,7 @@ class Loop:
         self.drain()
         self._tell_followers()
 
-    def _serve(self, entry: tuple[Channel, Handle, Lost], events: int) -> None:
+    def _serve(self, entry: tuple[Source, Handle, Lost], events: int) -> None:
         channel, handle, lost = entry
         if events & selectors.EVENT_WRITE:
             channel.flush()

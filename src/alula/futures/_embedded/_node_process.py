@@ -19,12 +19,13 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from time import monotonic
 from typing import Any, NoReturn
 
 from ..._core._gates import gate
 from .._options import Frozen
-from . import _worker
+from . import _output, _worker
 from ._environments import enter, merged
 from ._ledger import Ledger, fits
 from ._machine import Machine
@@ -176,20 +177,27 @@ class Node:
     def fork(self, env: Frozen = (), devices: tuple[str, ...] = ()) -> Worker:
         """Start a worker process with these surroundings."""
         ours, theirs = socket.socketpair()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        pipes: list[tuple[int, int]] = []
         try:
+            if self.config["log_to_driver"]:
+                pipes += (os.pipe(), os.pipe())
             gate("node.forking")
             pid = os.fork()
         except OSError:
             ours.close()
             theirs.close()
+            for end in chain(*pipes):
+                os.close(end)
             raise
         if not pid:
             ours.close()
-            self.become_worker(theirs, self.next_id, env, devices)
+            self.become_worker(theirs, self.next_id, [write for _, write in pipes], env, devices)
         gate("node.forked")
         theirs.close()
+        if pipes:
+            for _, write in pipes:
+                os.close(write)
+            self.send(self.driver, ("output", pid), tuple([Descriptor(read) for read, _ in pipes]))
         worker = Worker(self.next_id, pid, Channel(ours), env=env, devices=devices)
         self.next_id += 1
         self.workers[worker.id] = self.by_pid[pid] = worker
@@ -197,7 +205,12 @@ class Node:
         return worker
 
     def become_worker(
-        self, control: socket.socket, number: int, env: Frozen, devices: tuple[str, ...]
+        self,
+        control: socket.socket,
+        number: int,
+        pipes: list[int],
+        env: Frozen,
+        devices: tuple[str, ...],
     ) -> NoReturn:
         """In the child: let go of all that is the node's, and never come back."""
         status = 1
@@ -211,6 +224,7 @@ class Node:
             self.registry.abandon()
             for worker in self.workers.values():
                 worker.channel.close()
+            control = _output.redirect(control, pipes)
             enter(env, devices)
             _worker.main(control, self.machine, self.config["namespace"], self.maker(number))
             status = 0

@@ -32,6 +32,7 @@ from .._remote import ActorType, Definition, learn
 from ._engine import Embedded
 from ._handles import ActorName, Terms
 from ._machine import Machine
+from ._output import Voice
 from ._peers import Peer
 from ._producers import GENERATORS, Producers, Yields
 from ._resident import Resident, settle_in, working_on
@@ -87,6 +88,7 @@ class Worker(Embedded):
         self._results: dict[Peer, _Results] = {}
         self._current: Work | None = None
         self._started = 0.0
+        self._named = ""  # of the task whose name stands before what is written
         self._in_body = False
         self._interrupted: Work | None = None  # the work that is to be interrupted
         self._felled: Work | None = None  # the work whose children are cancelled with it
@@ -103,6 +105,7 @@ class Worker(Embedded):
         self._resident: Resident | None = None  # what runs its calls, unless that is the main loop
         self._coroutines: asyncio.Runner | None = None
         self._producers = Producers(self)
+        self._voice = Voice(maker[:4])
         self._main = threading.get_ident()
         self.loop.shield.stay(self._on_interrupt)
 
@@ -117,6 +120,8 @@ class Worker(Embedded):
                     self._flush()
                     break
                 self._current, self._started = self._inbox.popleft(), monotonic()
+            if self._current.name is not self._named:
+                self._be_named(self._current)
             # Nothing here may hold the work while we wait for the next: its arguments may be large.
             self._run(self._current)
         self.loop.run_until(self._is_sent)
@@ -127,6 +132,13 @@ class Worker(Embedded):
     def _is_sent(self) -> bool:
         return not (self._control.blocked or any(peer.channel.blocked for peer in self.peers.values()))
 
+    def _be_named(self, work: Work) -> None:
+        """Write under the name of a task from now on; an actor keeps that of its class."""
+        if work.is_task:
+            self._named = work.name
+            given = work.name != work.what.name
+            self._voice.become(work.name if given else work.name.rpartition(".")[2], self._started)
+
     def _run(self, work: Work) -> None:
         blobs = self.outcome(work)
         gate("task.finished")
@@ -136,8 +148,11 @@ class Worker(Embedded):
             self._finished(work, blobs, now - self._started, now)
             if self._calls and work.is_task:
                 self._count_call(work.what.id)
-            if not self._inbox:
+            idle = not self._inbox
+            if idle:
                 self._tasks.give_back_idle()
+        if idle:
+            self._voice.flush()
 
     def _count_call(self, function: bytes) -> None:
         """End soon, if that was the last call of a function that this process may run."""
@@ -326,6 +341,7 @@ class Worker(Embedded):
             assert isinstance(cls, ActorType)
             work.name = f"{cls.name}.__init__"
             self._actor_id, self._actor_type, self._restarted = actor, cls, restarts > 0
+            self._voice.become(cls.name.rpartition(".")[2], monotonic())
             try:
                 args, kwargs = arguments_of(work.args)
                 gate("actor.making")
@@ -441,7 +457,7 @@ class Worker(Embedded):
         else:
             self._inbox += works
 
-    def _on_order(self, message: Message) -> None:
+    def _on_order(self, message: Message, fds: list[Descriptor]) -> None:
         match message[0]:
             case "retire":  # the node has more idle workers than it needs
                 if self._free() and message[1] == self._actors_made:
@@ -451,7 +467,7 @@ class Worker(Embedded):
             case "exit":  # nobody is left who could call this actor
                 self._exiting = True
             case _:
-                super()._on_order(message)
+                super()._on_order(message, fds)
 
     def _free(self) -> bool:
         """Tell whether nobody needs this process: it has no work, and all that it has said has gone out."""
@@ -642,6 +658,7 @@ def main(control: socket.socket, machine: Machine, namespace: str, maker: bytes)
         if stream is not None:  # as in a process that was started without
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what a process starts with
     worker = Worker(control, machine, namespace, maker)
+    worker = Worker(control, total, namespace, maker)
     _session.set_default(worker)
     worker.loop.start()
     worker.serve()

@@ -42,6 +42,7 @@ def open_engine(
     labels: Mapping[str, str] | None = None,
     runtime_env: Mapping[str, Any] | None = None,
     namespace: str | None = None,
+    log_to_driver: bool = True,
 ) -> RayEngine:
     """Start Ray on this machine, or join it where it runs.
 
@@ -57,6 +58,8 @@ def open_engine(
         Of all tasks and actors of this program, anything of Ray's.
     namespace
         Of the names of actors; None is one that nobody else has.
+    log_to_driver
+        Whether this process shows what workers write.
 
     Returns
     -------
@@ -70,6 +73,8 @@ def open_engine(
     ConnectionError
         If there is no cluster at the address.
     """
+    env = dict(runtime_env) if runtime_env else None
+    options = {"namespace": namespace, "log_to_driver": log_to_driver, "runtime_env": env}
     given = {
         "num_cpus": settings.num_cpus,
         "num_gpus": settings.num_gpus,
@@ -78,16 +83,15 @@ def open_engine(
         "labels": dict(labels) if labels else None,
         "object_store_memory": settings.object_store_memory,
     }
-    env = dict(runtime_env) if runtime_env else None
     if ray.is_initialized():
         wanted = {**given, "address": settings.address, "runtime_env": env}
         _refuse(wanted, "Ray runs in this process already")
         return RayEngine()
     if settings.address is None:
-        _start(address="local", include_dashboard=False, namespace=namespace, runtime_env=env, **given)
+        _start(address="local", include_dashboard=False, **options, **given)
     else:
         _refuse(given, "the cluster that is joined has its own")
-        _join(settings.address, namespace, env)
+        _join(settings.address, options)
     return RayEngine(started=True)
 
 
@@ -97,11 +101,11 @@ def _refuse(given: Mapping[str, Any], why: str) -> None:
             raise SettingError(name.lstrip("_"), value, why)
 
 
-def _join(address: str, namespace: str | None, env: Mapping[str, Any] | None) -> None:
+def _join(address: str, options: Mapping[str, Any]) -> None:
     if address != "auto":
         _knock(address)
     try:
-        _start(address=address, namespace=namespace, runtime_env=env)
+        _start(address=address, **options)
     except (ConnectionError, RuntimeError) as error:  # Ray raises either, depending on what is missing
         why = f"{error}\n{error.__cause__ or ''}".strip().splitlines()
         raise ConnectionError(f"no Ray cluster can be joined at {address!r}: {why[-1].strip()}") from error
