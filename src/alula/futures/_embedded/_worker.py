@@ -658,7 +658,6 @@ def main(control: socket.socket, machine: Machine, namespace: str, maker: bytes)
         if stream is not None:  # as in a process that was started without
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what a process starts with
     worker = Worker(control, machine, namespace, maker)
-    worker = Worker(control, total, namespace, maker)
     _session.set_default(worker)
     worker.loop.start()
     worker.serve()
