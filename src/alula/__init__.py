@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         put,
         remote,
         shutdown,
+        timeline,
         wait,
     )
     from .runtime import bucket, datasets, models, setup
@@ -63,6 +64,7 @@ __all__ = [
     "setup",
     "shutdown",
     "testing",
+    "timeline",
     "wait",
     "workflow",
 ]

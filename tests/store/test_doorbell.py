@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from alula._core._runtime import runtime_folder
 from alula.errors import StoreUnavailableError
 from alula.store import Store, _doorbell
-from alula.store._doorbell import Doorbell, runtime_folder
+from alula.store._doorbell import Doorbell
 
 WAIT = 10.0
 

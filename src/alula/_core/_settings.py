@@ -53,6 +53,8 @@ class Settings:
         GPUs to share out; None is all that are found, or that ``CUDA_VISIBLE_DEVICES`` names.
     object_store_memory
         Bytes of shared memory for large values; None is 30 % of the machine's memory.
+    timeline
+        Whether the way of each task is recorded, beside when it ran: submitted, ready, sent, answered.
     """
 
     home: Path = field(default_factory=lambda: _default_home())
@@ -67,6 +69,7 @@ class Settings:
     num_cpus: int | None = None
     num_gpus: int | None = None
     object_store_memory: int | None = None
+    timeline: bool = False
 
     @classmethod
     def load(cls, **given: Any) -> Self:
@@ -227,6 +230,15 @@ def _labels(value: object) -> tuple[str, ...]:
     return labels
 
 
+def _yes_or_no(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    known = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    if not isinstance(value, str) or value.lower() not in known:
+        raise ValueError("must be true or false")
+    return known[value.lower()]
+
+
 _CONVERT: dict[str, Any] = {
     "home": lambda value: Path(_text(value)),
     "engine": _one_of("embedded", "ray"),
@@ -236,4 +248,5 @@ _CONVERT: dict[str, Any] = {
     "num_cpus": _number(1),
     "num_gpus": _number(0),
     "object_store_memory": _number(1 << 20),
+    "timeline": _yes_or_no,
 }

@@ -23,6 +23,7 @@ from ._api import (
     put,
     remote,
     shutdown,
+    timeline,
     wait,
 )
 from ._context import RuntimeContext, exit_actor, get_runtime_context
@@ -93,6 +94,7 @@ __all__ = [
     "remote",
     "set_default",
     "shutdown",
+    "timeline",
     "unpack_error",
     "using",
     "wait",

@@ -196,6 +196,10 @@ class Engine(ABC):
         """Tell what there is to run on."""
 
     @abstractmethod
+    def timeline(self) -> list[dict[str, Any]]:
+        """Tell what ran where and when: events in the trace format of Chrome, times in microseconds."""
+
+    @abstractmethod
     def close(self) -> None:
         """End what this engine started; references and handles are of no use afterwards."""
 

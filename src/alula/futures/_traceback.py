@@ -5,7 +5,6 @@ go in front of it, each part under the name of its task and the number of its pr
 engine are left out. What the error says at its end, its notes, travels beside the text.
 """
 
-import asyncio
 import os
 import traceback
 from collections.abc import Iterator
@@ -23,7 +22,10 @@ _CONTEXT: Final = "\nDuring handling of the above exception, another exception o
 
 _ROOT: Final = Path(__file__).parents[1]
 _OURS: Final = tuple(str(_ROOT / layer) + os.sep for layer in ("futures", "workflow", "runtime"))
-_BELOW: Final = (*_OURS, str(Path(asyncio.__file__).parent) + os.sep)  # what may lie between us and the body
+_BELOW: Final = (
+    *_OURS,
+    str(Path(os.__file__).parent / "asyncio") + os.sep,
+)  # what may lie between us and the body
 
 
 def story(error: BaseException, task: str) -> str:

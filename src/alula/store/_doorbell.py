@@ -10,28 +10,18 @@ import logging
 import os
 import secrets
 import socket
-import stat
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from threading import Lock, Thread, current_thread
 
+from .._core._runtime import private, runtime_folder
 from ..errors import StoreUnavailableError
 
-__all__ = ["Doorbell", "runtime_folder"]
+__all__ = ["Doorbell"]
 
 _log = logging.getLogger("alula.store")
-
-
-def runtime_folder() -> Path:
-    """Give the folder for the sockets of this user's processes: ``/run/user/<uid>/alula``.
-
-    Where the system has none, ``/tmp/alula-<uid>``. It does not follow XDG_RUNTIME_DIR or TMPDIR: a
-    daemon and a shell that differ in their environment must meet in the same place.
-    """
-    system = Path(f"/run/user/{os.getuid()}")
-    return system / "alula" if os.access(system, os.W_OK) else Path(f"/tmp/alula-{os.getuid()}")
 
 
 class Doorbell:
@@ -137,7 +127,7 @@ class _Listener:
 def _bind(path: Path) -> socket.socket:
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
-        _private(path.parent.parent)
+        private(path.parent.parent)
         while True:
             with suppress(FileExistsError):
                 os.mkdir(path.parent, 0o700)
@@ -156,14 +146,6 @@ def _remove(path: Path) -> None:
     path.unlink(missing_ok=True)
     with suppress(OSError):  # others listen there; or it is gone
         path.parent.rmdir()
-
-
-def _private(folder: Path) -> None:
-    """Make a folder of this user's own; refuse one that somebody else laid there for us."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
-        raise PermissionError(1, f"{folder} can be written by others")
 
 
 def _datagrams() -> socket.socket:

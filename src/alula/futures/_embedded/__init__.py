@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from ..._core._runtime import runtime_folder
 from ..._core._settings import Settings
 from .._options import TaskOptions
 from ._console import Console
@@ -45,10 +46,14 @@ class _Driver(Embedded):
         namespace: str,
         session: bytes,
         node: subprocess.Popen[bytes],
+        *,
+        timeline: bool,
     ) -> None:
         super().__init__(control, machine, namespace=namespace, maker=session + bytes(4))
         self._node = node
         self._console = Console(self.loop, session)
+        if timeline:
+            self.record()
 
     def _on_order(self, message: Message, fds: list[Descriptor]) -> None:
         if message[0] == "output":
@@ -82,7 +87,7 @@ def open_engine(
     Parameters
     ----------
     settings
-        Of which `num_cpus`, `num_gpus` and `object_store_memory` count here.
+        Of which `num_cpus`, `num_gpus`, `object_store_memory` and `timeline` count here.
     resources
         Further amounts by name.
     memory
@@ -126,13 +131,15 @@ def open_engine(
             env=_ONE_THREAD | os.environ | {VISIBLE: ""} | dict(env.get("env_vars", ())),
         )
     session = secrets.token_bytes(4)
-    engine = _Driver(ours, machine, namespace, session, node)
+    engine = _Driver(ours, machine, namespace, session, node, timeline=settings.timeline)
     config = {
         "machine": machine.facts(),
         "namespace": namespace,
         "pid": os.getpid(),
         "session": session,
         "log_to_driver": log_to_driver,
+        "timeline": settings.timeline,
+        "window": str(runtime_folder() / "sessions" / f"{os.getpid()}-{session.hex()}"),
     }
     with engine.lock:
         engine.tell_node(("config", config))

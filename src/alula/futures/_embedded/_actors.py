@@ -152,6 +152,11 @@ class Actors:
         """Whether anything depends on this process: calls without a result, an actor that may restart."""
         return any(s.busy or (s.creation is not None and s.dead is None) for s in self._actors.values())
 
+    @property
+    def pending(self) -> int:
+        """How many calls have no result yet."""
+        return sum(len(state.queue) + len(state.inflight) for state in self._actors.values())
+
     # -------------------------------------------------------------------------------- making actors
 
     def making(self, call: Call) -> None:

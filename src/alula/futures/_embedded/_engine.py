@@ -32,6 +32,7 @@ from ._hub import Hub, packed
 from ._placing import amounts, limit, refusal, warn_of
 from ._streams import STREAM, Generator
 from ._tasks import Task
+from ._timeline import events
 from ._values import BODY, ERROR, NONE, Blob, Ref, to_arguments, to_blob
 from ._wire import Message
 
@@ -229,6 +230,8 @@ class Embedded(Hub):
             refs: list[Ref[Any]] = given
         else:
             refs, given = self._returned(options, function.name)
+        if self._tasks.times is not None:
+            self._tasks.note(refs[0].number, 0)
         # Nothing above or here takes the lock: most tasks are submitted in a burst, and queued together.
         self._submitted.append(Task(function, blob, options, refs, inputs, self._work()))
         if not self.loop.help():
@@ -374,6 +377,10 @@ class Embedded(Hub):
     def is_canceled(self) -> bool:
         """Tell whether the calling task was cancelled; see `Engine.is_canceled`."""
         return False
+
+    def timeline(self) -> list[dict[str, Any]]:
+        """Tell what ran where and when; see `Engine.timeline`."""
+        return events(self._ask(("trace",))[2])
 
     # ------------------------------------------------------------------------------------- the end
 

@@ -31,6 +31,7 @@ from ._parcels import Parcels
 from ._peers import Peer
 from ._streams import Streams
 from ._tasks import Task, Tasks
+from ._timeline import RECORDED
 from ._values import ERROR, NONE, Blob, Ref, to_blob
 from ._wire import Channel, Descriptor, Message
 
@@ -164,6 +165,10 @@ class Hub(Engine):
                 self._on_died(message[1], message[2], restarts=message[3])
             case "reclaim":
                 self._tasks.reclaim()
+            case "tell":
+                self.tell_node(("told", message[1], self.facts()))
+            case "trace":
+                self.tell_node(("told", message[1], self.trace()))
             case "failing":
                 self._end(f"its node process failed: {message[1]}")
             case _:
@@ -171,6 +176,18 @@ class Hub(Engine):
 
     def _on_order(self, message: Message, fds: list[Descriptor]) -> None:
         raise ValueError(f"unknown message from the node: {message[0]!r}")
+
+    def facts(self) -> dict[str, Any]:
+        """Say what this process does, in plain values, for those who look at the session."""
+        return {**self._tasks.counts(), "calls": self._actors.pending}
+
+    def record(self) -> None:
+        """Keep from now on when tasks of ours were submitted, ready, sent and answered."""
+        self._tasks.ways, self._tasks.times = deque(maxlen=RECORDED), {}
+
+    def trace(self) -> tuple[list[Any], list[Any]]:
+        """Give what is known of tasks that ran here, and of those that we own; see `_timeline`."""
+        return [], list(self._tasks.ways)
 
     def _on_node_lost(self) -> None:
         self._end("its node process ended")

@@ -30,11 +30,13 @@ from ._environments import enter, merged
 from ._ledger import Ledger, fits
 from ._machine import Machine
 from ._registry import Registry
+from ._survey import Surveys, Window, reply
 from ._turns import PATIENCE, Request, in_turn
 from ._wire import Channel, Descriptor, Message
 
 __all__ = ["Node", "Worker", "main"]
 
+_TRACES = 64  # dead workers of which it is kept what they ran
 _SPARE = 2  # idle workers that are kept beyond one for each core
 _MANY = 4, 16  # workers for each core, and further ones, beyond which nested tasks are served in depth
 _FOR_NOTHING = 16  # tasks without a core that may run at once when there are so many
@@ -77,6 +79,9 @@ class Node:
         self.registry = Registry(self)
         self.next_id = 1
         self.over = False
+        self.surveys = Surveys()
+        self.window = Window(config["window"])
+        self.traces: deque[tuple[int, Any]] = deque(maxlen=_TRACES)  # of workers that have ended
         self.driver_end: Descriptor | None = None
         self.driver = Worker(0, config["pid"], driver)
         self.workers[0] = self.driver
@@ -94,12 +99,18 @@ class Node:
             "leaving": self.on_leaving,
             "held": self.on_held,
             **self.registry.handlers,
+            "told": self.on_told,
+            "trace": self.on_trace,
+            "traced": self.on_traced,
         }
 
     def run(self, messages: list[tuple[Message, list[Descriptor]]]) -> None:
         """Serve until the driver is gone; `messages` is what it has said already."""
         self.watch_driver()
         self.watch_workers()
+        self.window.open()
+        if self.window.sock is not None:
+            self.selector.register(self.window.sock, selectors.EVENT_READ, self.on_visitor)
         with contextlib.suppress(OSError):  # whoever needs one will hear of it
             for _ in range(self.cores):
                 self.idle.append(self.fork())
@@ -107,9 +118,10 @@ class Node:
             self.handlers[message[0]](self.driver, *message[1:], *fds)
         self.grant()
         while not self.over:
-            for key, events in self.selector.select():
+            for key, events in self.selector.select(self.surveys.patience()):
                 if not self.over:
                     key.data(events)
+            self.surveys.expire()
             self.grant()
 
     @property
@@ -222,11 +234,18 @@ class Node:
             self.on_death.close()
             self.driver_end = None
             self.registry.abandon()
+            self.window.close(unlink=False)
             for worker in self.workers.values():
                 worker.channel.close()
             control = _output.redirect(control, pipes)
             enter(env, devices)
-            _worker.main(control, self.machine, self.config["namespace"], self.maker(number))
+            _worker.main(
+                control,
+                self.machine,
+                self.config["namespace"],
+                self.maker(number),
+                timeline=self.config["timeline"],
+            )
             status = 0
         finally:
             with contextlib.suppress(Exception):
@@ -266,6 +285,7 @@ class Node:
         for other in worker.connected & self.workers.keys():
             self.workers[other].connected.discard(worker.id)
             self.send(self.workers[other], ("died", worker.id, epitaph, restarts))
+        self.surveys.gone(worker.id)
 
     def on_failing(self, worker: Worker, why: str) -> None:
         """A worker says why it is about to end."""
@@ -469,8 +489,63 @@ class Node:
         free = {name: max(0.0, amount) for name, amount in self.ledger.free.items()}
         self.send(client, ("cluster", number, self.ledger.total, free))
 
+    # ------------------------------------------------------------------------------------- surveys
+
+    def on_visitor(self, events: int) -> None:
+        """Another program of this user wants to see the session."""
+        client = self.window.accept()
+        if client is not None:
+            question = partial(self.question, "tell")
+            self.surveys.start(self.workers, question, lambda facts: reply(client, self.describe(facts)))
+
+    def question(self, what: str, process: int, ticket: int) -> None:
+        """Ask a process for what it knows."""
+        self.send(self.workers[process], (what, ticket))
+
+    def on_told(self, worker: Worker, ticket: int, facts: Any) -> None:
+        """A process has answered."""
+        self.surveys.answer(worker.id, ticket, facts)
+
+    def describe(self, facts: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+        """Say what is known of the session; `facts` are the answers by process."""
+        return {
+            "now": monotonic(),
+            "total": self.ledger.total,
+            "free": {name: max(0.0, amount) for name, amount in self.ledger.free.items()},
+            "waiting_for_workers": len(self.queue),
+            "processes": [self.describe_process(w, facts.get(w.id)) for w in self.workers.values()],
+        }
+
+    def describe_process(self, worker: Worker, facts: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Say what is known of one process; None are the facts of one that did not answer."""
+        kind = "driver" if worker is self.driver else "actor" if worker.actor is not None else "worker"
+        return {
+            "pid": worker.pid,
+            "kind": kind,
+            "held": dict(worker.held),
+            "idle": worker in self.idle,
+            "waits": bool(worker.blocked),
+            "answers": facts is not None,
+            **(facts or {}),
+        }
+
+    def on_trace(self, client: Worker, number: int) -> None:
+        """A process wants to know what ran where and when."""
+
+        def then(answers: Mapping[int, Any]) -> None:
+            living = [(self.workers[i].pid, i, answer) for i, answer in answers.items() if i in self.workers]
+            dead = [(pid, -1, answer) for pid, answer in self.traces]
+            self.send(client, ("cluster", number, [*dead, *living]))
+
+        self.surveys.start(self.workers, partial(self.question, "trace"), then)
+
+    def on_traced(self, worker: Worker, trace: Any) -> None:
+        """A worker that ends tells what it ran."""
+        self.traces.append((worker.pid, trace))
+
     def end(self) -> None:
         """Kill every worker: whatever they do, nobody waits for it any more."""
+        self.window.close()
         signal.set_wakeup_fd(-1)
         for worker in self.by_pid.values():
             self.kill(worker)

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
+from time import monotonic
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ..._core._gates import gate
@@ -80,7 +81,9 @@ class Threads:
 
     def _run(self, work: "Work") -> None:
         working_on.set(work)
+        started = monotonic()
         blobs = self._worker.outcome(work)
+        self._worker.ran(work, started)
         with self._worker.lock.bare:
             del self._works[work]
             self._worker.finish([(work, blobs)])
@@ -152,7 +155,9 @@ class Coroutines:
 
     async def _run(self, work: "Work", group: _Group) -> None:
         working_on.set(work)
+        started = monotonic()
         blobs = await self._outcome(work)
+        self._worker.ran(work, started)
         group.running -= 1
         if not self._results:
             self._loop.call_soon(self._finish)

@@ -37,6 +37,7 @@ from ._wire import Descriptor
 if TYPE_CHECKING:
     from ._hub import Hub
     from ._peers import Peer
+    from ._timeline import Way
 
 __all__ = ["Lease", "Task", "Tasks"]
 
@@ -196,6 +197,9 @@ class Tasks:
         self._tasks: dict[int, Task] = {}  # by number, those without a result
         self._cost: dict[bytes, float] = {}  # s that a function took lately
         self._reclaim = False
+        self.times: dict[int, list[float]] | None = None  # of pending tasks, if that is recorded
+        self.ways: deque[Way] = deque(maxlen=0)  # of tasks that have ended, likewise
+        self._finished = 0
         self._collecting = False  # a message is being handled: tasks that get ready are pushed together
         self._late: list[tuple[Task, Task]] = []  # tasks that may follow another to its worker
 
@@ -203,6 +207,20 @@ class Tasks:
     def pending(self) -> bool:
         """Whether any task has no result yet."""
         return bool(self._tasks)
+
+    def note(self, number: int, step: int) -> None:
+        """Record when a task was submitted (0), had its inputs (1) or was sent (2): the last time counts."""
+        assert self.times is not None
+        times = self.times.setdefault(number, [])
+        del times[step:]
+        times += [monotonic()] * (step + 1 - len(times))  # what it skipped took no time
+
+    def counts(self) -> dict[str, int]:
+        """Say how many tasks of ours wait for inputs, are queued, sent to workers, and finished."""
+        queued = sum(len(shape.queue) for shape in self.shapes.values())
+        sent = sum(len(lease.inflight) for shape in self.shapes.values() for lease in shape.leases)
+        waiting = len(self._tasks) - queued - sent
+        return {"waiting": waiting, "queued": queued, "sent": sent, "finished": self._finished}
 
     def forget(self, function: bytes) -> None:
         """Nobody can submit that function again."""
@@ -275,6 +293,8 @@ class Tasks:
     def _enqueue(self, task: Task) -> None:
         shape = self.shapes[task.options.shape]
         shape.queue.append(task)
+        if self.times is not None:
+            self.note(task.number, 1)
         if self._collecting:
             return
         # Behind others it changes nothing, unless there are now enough for a message, or for a worker.
@@ -314,6 +334,8 @@ class Tasks:
                 task = queue.popleft()
             key, number, options = task.function.definition.id, task.refs[0].number, task.options
             task.lease = lease
+            if self.times is not None:
+                self.note(number, 2)
             lease.inflight[number] = task
             lease.load += self._cost.get(key, _AHEAD)
             if key not in peer.shipped:
@@ -398,6 +420,7 @@ class Tasks:
         """A worker has finished tasks; they took `seconds` together."""
         gate("results.received")
         lease.busy = lease.waiting = False
+        self._finished += len(results)
         decode, peer = self._hub.parcels.decode, lease.peer
         functions: set[bytes] = set()
         self._collecting = True
@@ -516,6 +539,8 @@ class Tasks:
 
     def _finish(self, task: Task, blobs: list[Blob]) -> None:
         self._tasks.pop(task.number, None)
+        if self.times is not None and (times := self.times.pop(task.number, None)):
+            self.ways.append((task.name, task.number, times, monotonic()))
         for ref, blob in zip(task.refs, blobs, strict=True):
             self._hub.settle(ref, blob)
 

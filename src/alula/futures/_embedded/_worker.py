@@ -37,6 +37,7 @@ from ._peers import Peer
 from ._producers import GENERATORS, Producers, Yields
 from ._resident import Resident, settle_in, working_on
 from ._streams import STREAM
+from ._timeline import RECORDED, Span
 from ._values import ERROR, NONE, SEGMENT, Blob, Ref, arguments_of, to_blob
 from ._wire import Descriptor, Message
 
@@ -106,6 +107,7 @@ class Worker(Embedded):
         self._coroutines: asyncio.Runner | None = None
         self._producers = Producers(self)
         self._voice = Voice(maker[:4])
+        self._ran: deque[Span] = deque(maxlen=RECORDED)
         self._main = threading.get_ident()
         self.loop.shield.stay(self._on_interrupt)
 
@@ -145,6 +147,7 @@ class Worker(Embedded):
         with self.lock.bare:
             self._current = self._interrupted = self._felled = None
             now = monotonic()
+            self._ran.append((work.name, work.peer.id, work.number, self._started, now, 0))
             self._finished(work, blobs, now - self._started, now)
             if self._calls and work.is_task:
                 self._count_call(work.what.id)
@@ -201,6 +204,11 @@ class Worker(Embedded):
             return work.fail(self._leave(ActorDiedError(self._actor_type.name, "it left by exit_actor()")))
         blob = Blob(ERROR, pack_task_error(_explained(raised), work.name))
         return work.stream.spoilt(blob) if work.stream is not None else work.fail(blob)
+
+    def ran(self, work: Work, started: float) -> None:
+        """Take note of a call that ran beside others, for the timeline."""
+        span = (work.name, work.peer.id, work.number, started, monotonic(), threading.get_native_id())
+        self._ran.append(span)
 
     def finish(self, results: list[tuple[Work, list[Blob]]]) -> None:
         """Send results of calls that ran at once; the lock is held."""
@@ -469,6 +477,21 @@ class Worker(Embedded):
             case _:
                 super()._on_order(message, fds)
 
+    def facts(self) -> dict[str, Any]:
+        """Say what this process does; see `Hub.facts`."""
+        current = self._current
+        found = super().facts()
+        found["calls"] += sum(not work.is_task for work in self._inbox)
+        if self._actor is not None:
+            found["actor"] = type(self._actor).__name__
+        if current is not None:
+            found |= {"running": current.name, "since": self._started}
+        return found
+
+    def trace(self) -> tuple[list[Any], list[Any]]:
+        """Give what ran here, and what is known of our own tasks; see `Hub.trace`."""
+        return list(self._ran), super().trace()[1]
+
     def _free(self) -> bool:
         """Tell whether nobody needs this process: it has no work, and all that it has said has gone out."""
         needed = any(peer.lending for peer in list(self.peers.values()))
@@ -650,14 +673,14 @@ def _explained(error: BaseException) -> BaseException:
     return error
 
 
-def main(control: socket.socket, machine: Machine, namespace: str, maker: bytes) -> None:
+def main(control: socket.socket, machine: Machine, namespace: str, maker: bytes, *, timeline: bool) -> None:
     """Be a worker of the node at the other end of `control`."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SIGNAL_OF_PARENT_DEATH, signal.SIGKILL)
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:  # as in a process that was started without
-            stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what a process starts with
     worker = Worker(control, machine, namespace, maker)
+    if timeline:
+        worker.record()
     _session.set_default(worker)
     worker.loop.start()
     worker.serve()
+    worker.tell_node(("traced", worker.trace()))

@@ -247,6 +247,11 @@ class RayEngine(Engine):
         available = {name: free.get(name, 0.0) for name in total}
         return Cluster(total=total, available=available, nodes=ray.nodes())
 
+    def timeline(self) -> list[dict[str, Any]]:
+        """Tell what ran where and when, as far as Ray has heard of it; see `Engine.timeline`."""
+        self.check_alive()
+        return list(ray.timeline() or ())
+
     def close(self) -> None:
         """Leave Ray, and end it if it was started here; see `Engine.close`."""
         self._closed = True
