@@ -99,8 +99,8 @@ def init(
         Whether this process shows what tasks and actors write to their standard output and error, each line
         after the name of its task or class, as in ``(train pid=71) epoch 3``. With False it is lost.
     timeline
-        Whether `timeline` is to know the way of each task, and not only when it ran; False by default. It
-        costs some per cent of the rate of the smallest tasks.
+        Whether `timeline` is to know every task and its way, and not only which longer ones ran where; False
+        by default. It halves the rate of the smallest tasks.
     ignore_reinit_error
         Whether a second call is fine, as long as it asks for the same.
 
@@ -162,10 +162,10 @@ def available_resources() -> dict[str, float]:
 def timeline(filename: str | PathLike[str] | None = None) -> list[dict[str, Any]] | None:
     """Tell what ran where and when, for https://ui.perfetto.dev or ``chrome://tracing``.
 
-    Each process has a row with the tasks and calls that it ran lately, at most 10,000. If `init` was given
-    ``timeline=True``, also the way of each task is shown: waiting for inputs, queued, being sent,
-    with an arrow from where it was submitted to where it ran. A process that was killed takes what it
-    knew with it.
+    Each process has a row with the tasks and calls that it ran lately, at most 10,000, if they took a
+    millisecond or more. If `init` was given ``timeline=True``, the shorter ones are there as well, and
+    the way of each task: waiting for inputs, queued, being sent, with an arrow from where it was
+    submitted to where it ran. A process that was killed takes what it knew with it.
 
     Parameters
     ----------

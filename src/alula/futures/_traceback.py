@@ -22,10 +22,8 @@ _CONTEXT: Final = "\nDuring handling of the above exception, another exception o
 
 _ROOT: Final = Path(__file__).parents[1]
 _OURS: Final = tuple(str(_ROOT / layer) + os.sep for layer in ("futures", "workflow", "runtime"))
-_BELOW: Final = (
-    *_OURS,
-    str(Path(os.__file__).parent / "asyncio") + os.sep,
-)  # what may lie between us and the body
+_ASYNCIO: Final = str(Path(os.__file__).parent / "asyncio") + os.sep  # not imported for its path alone
+_BELOW: Final = (*_OURS, _ASYNCIO)  # what may lie between us and the body
 
 
 def story(error: BaseException, task: str) -> str:

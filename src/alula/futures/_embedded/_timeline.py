@@ -1,17 +1,21 @@
 """What ran where and when, as events of Chrome's trace format.
 
-Each process keeps what it ran lately; that costs a tuple a task. What owners know of a task (when it was
-submitted, had its inputs, was sent, was answered) is kept only if that was asked for. The two are joined
-here by the owner's number in the session and the task's in the owner.
+Each process keeps what it ran lately, if it took a millisecond: to keep every small task would cost some
+per cent of their rate. If that was asked for, everything is kept, and owners keep what they know of a
+task: when it was submitted, had its inputs, was sent, was answered. The two are joined here by the
+owner's number in the session and the task's in the owner.
 """
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
-__all__ = ["RECORDED", "Span", "Trace", "Way", "events"]
+__all__ = ["LEAST", "RECORDED", "Span", "Trace", "Way", "events"]
 
 RECORDED: Final = 10_000
 """How much each process keeps."""
+
+LEAST: Final = 0.001
+"""Seconds from which a body is kept in any case."""
 
 Span: TypeAlias = tuple[str, int, int, float, float, int]
 """What ran: name, owner, number, start and end in s on the monotonic clock, thread or 0."""

@@ -37,7 +37,7 @@ from ._peers import Peer
 from ._producers import GENERATORS, Producers, Yields
 from ._resident import Resident, settle_in, working_on
 from ._streams import STREAM
-from ._timeline import RECORDED, Span
+from ._timeline import LEAST, RECORDED, Span
 from ._values import ERROR, NONE, SEGMENT, Blob, Ref, arguments_of, to_blob
 from ._wire import Descriptor, Message
 
@@ -108,6 +108,7 @@ class Worker(Embedded):
         self._producers = Producers(self)
         self._voice = Voice(maker[:4])
         self._ran: deque[Span] = deque(maxlen=RECORDED)
+        self._least = LEAST
         self._main = threading.get_ident()
         self.loop.shield.stay(self._on_interrupt)
 
@@ -147,8 +148,10 @@ class Worker(Embedded):
         with self.lock.bare:
             self._current = self._interrupted = self._felled = None
             now = monotonic()
-            self._ran.append((work.name, work.peer.id, work.number, self._started, now, 0))
-            self._finished(work, blobs, now - self._started, now)
+            seconds = now - self._started
+            if seconds >= self._least:
+                self._ran.append((work.name, work.peer.id, work.number, self._started, now, 0))
+            self._finished(work, blobs, seconds, now)
             if self._calls and work.is_task:
                 self._count_call(work.what.id)
             idle = not self._inbox
@@ -207,8 +210,10 @@ class Worker(Embedded):
 
     def ran(self, work: Work, started: float) -> None:
         """Take note of a call that ran beside others, for the timeline."""
-        span = (work.name, work.peer.id, work.number, started, monotonic(), threading.get_native_id())
-        self._ran.append(span)
+        now = monotonic()
+        if now - started >= self._least:
+            span = (work.name, work.peer.id, work.number, started, now, threading.get_native_id())
+            self._ran.append(span)
 
     def finish(self, results: list[tuple[Work, list[Blob]]]) -> None:
         """Send results of calls that ran at once; the lock is held."""
@@ -487,6 +492,11 @@ class Worker(Embedded):
         if current is not None:
             found |= {"running": current.name, "since": self._started}
         return found
+
+    def record(self) -> None:
+        """Keep everything from now on; see `Hub.record`."""
+        super().record()
+        self._least = 0.0
 
     def trace(self) -> tuple[list[Any], list[Any]]:
         """Give what ran here, and what is known of our own tasks; see `Hub.trace`."""
