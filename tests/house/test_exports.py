@@ -25,9 +25,11 @@ RAY = {
     "kill",
     "method",
     "nodes",
+    "progress",
     "put",
     "remote",
     "shutdown",
+    "timeline",
     "wait",
 }
 OMEGA = {"bucket", "datasets", "jobs", "logger", "models", "scripts", "setup"}  # `runtime.status` is another

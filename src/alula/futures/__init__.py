@@ -30,6 +30,7 @@ from ._context import RuntimeContext, exit_actor, get_runtime_context
 from ._engine import ActorExit, ActorRef, Cluster, Context, Engine, Feature, Settle, Waitable
 from ._errors import pack_error, unpack_error
 from ._options import ActorOptions, MethodOptions, TaskOptions
+from ._progress import progress
 from ._refs import ObjectRef
 from ._remote import ActorType, Definition, Function
 from ._session import current, open_engine, set_default, using, waiting
@@ -90,6 +91,7 @@ __all__ = [
     "nodes",
     "open_engine",
     "pack_error",
+    "progress",
     "put",
     "remote",
     "set_default",
