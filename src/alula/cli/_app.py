@@ -80,6 +80,18 @@ def demo(
     raise typer.Exit(_load("_demo").run(crash=crash, page=page, home=home))
 
 
+@app.command()
+def top(
+    session: Annotated[
+        int | None, typer.Option(help="Only the session of this driver, by its process id.")
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Print one picture and end.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON list and end.")] = False,
+) -> None:
+    """Show what your sessions on this machine do now."""
+    raise typer.Exit(_load("_top").run(session=session, once=once, as_json=json))
+
+
 def main() -> NoReturn:
     """Run the program with the arguments of this process."""
     try:

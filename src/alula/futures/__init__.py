@@ -34,6 +34,7 @@ from ._progress import progress
 from ._refs import ObjectRef
 from ._remote import ActorType, Definition, Function
 from ._session import current, open_engine, set_default, using, waiting
+from ._sessions import SessionFacts, sessions
 from ._strategies import (
     DoesNotExist,
     Exists,
@@ -72,6 +73,7 @@ __all__ = [
     "PlacementGroupSchedulingStrategy",
     "RemoteFunction",
     "RuntimeContext",
+    "SessionFacts",
     "Settle",
     "TaskOptions",
     "Waitable",
@@ -94,6 +96,7 @@ __all__ = [
     "progress",
     "put",
     "remote",
+    "sessions",
     "set_default",
     "shutdown",
     "timeline",

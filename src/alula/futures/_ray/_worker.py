@@ -191,7 +191,11 @@ async def _streaming_async(
 def _packed(error: BaseException, task: str, *, retry: bool = False) -> Raised:
     if isinstance(error, SystemExit):
         error.add_note("the task called sys.exit(); a task ends by returning")
-    return raised(pack_task_error(error, task), f"{type(error).__name__}: {error}", retry=retry)
+    try:
+        text = f"{type(error).__name__}: {error}"
+    except Exception:  # a user's __str__
+        text = type(error).__name__
+    return raised(pack_task_error(error, task), text, retry=retry)
 
 
 def _counted(value: Any, how: How) -> Any:

@@ -1,0 +1,159 @@
+"""``alula top``: what the sessions of this user do now."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import typer
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from ..futures import SessionFacts, sessions
+from ._terminal import err, out
+
+__all__ = ["frame", "run"]
+
+_EACH: Final = 1.0  # s between looks
+_UNITS: Final = ("B", "kB", "MB", "GB", "TB")
+_NOTHING: Final = "no session of yours runs on this machine; a program starts one with alula.init()"
+
+_Usage = dict[int, tuple[float, float]]
+"""By pid: processor time used and the moment of the look, in s."""
+
+
+def run(*, session: int | None, once: bool, as_json: bool) -> int:
+    """Show sessions until they end or Ctrl-C; give the status for the shell: 1 if there is none."""
+    found = _chosen(session)
+    if as_json:
+        print(json.dumps([{"session": s.pid, "program": s.program, **s.facts} for s in found], indent=2))
+    elif not found:
+        err().print(_NOTHING if session is None else _unknown(session))
+    elif once:
+        out().print(frame(found, {}))
+    else:
+        _watch(found, session)
+    return 0 if found else 1
+
+
+def _chosen(session: int | None) -> list[SessionFacts]:
+    return [each for each in sessions() if session in (None, each.pid)]
+
+
+def _unknown(session: int) -> str:
+    known = ", ".join(str(each.pid) for each in sessions())
+    return f"no session has the driver {session}; " + (f"there are: {known}" if known else "there is none")
+
+
+def _watch(found: list[SessionFacts], session: int | None) -> None:
+    with Live(console=out(), screen=True, auto_refresh=False) as live:
+        before: _Usage = {}
+        while found:
+            live.update(frame(found, before), refresh=True)
+            before = {pid: usage for each in found for pid, usage in _usages(each)}
+            time.sleep(_EACH)
+            found = _chosen(session)
+    typer.echo("the session has ended")
+
+
+def _usages(session: SessionFacts) -> Iterator[tuple[int, tuple[float, float]]]:
+    for process in session.facts["processes"]:
+        if "cpu_time" in process:
+            yield process["pid"], (process["cpu_time"], session.facts["now"])
+
+
+def frame(found: list[SessionFacts], before: Mapping[int, tuple[float, float]]) -> RenderableType:
+    """Draw sessions.
+
+    Parameters
+    ----------
+    found
+        What was seen.
+    before
+        By pid, the processor time at an earlier look and when that was; without it the use of the processor
+        is that since the process began.
+    """
+    parts: list[RenderableType] = []
+    for session in found:
+        parts += [_head(session), _table(session, before), ""]
+    return Group(*parts[:-1])
+
+
+def _head(session: SessionFacts) -> Text:
+    facts = session.facts
+    processes = facts["processes"]
+    counts = {
+        name: sum(p.get(name, 0) for p in processes) for name in ("waiting", "queued", "sent", "finished")
+    }
+    running = sum("running" in p for p in processes)
+    queued = counts["queued"] + max(0, counts["sent"] - running)
+    held = [
+        f"{name} {facts['total'][name] - free:g}/{facts['total'][name]:g}"
+        for name, free in facts["free"].items()
+    ]
+    return Text.assemble(
+        (f"session {session.pid}", "bold"),
+        (f"  {session.program}\n", "dim"),
+        f"tasks: {running} running, {queued} queued, {counts['waiting']} waiting for inputs, ",
+        f"{counts['finished']} finished\n",
+        f"held: {', '.join(held)}   shared memory: {_bytes(facts['shared_memory'])}",
+        overflow="ellipsis",
+        no_wrap=True,
+    )
+
+
+def _table(session: SessionFacts, before: Mapping[int, tuple[float, float]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column, justify in (("pid", "right"), ("what", "left"), ("cpu", "right"), ("memory", "right")):
+        table.add_column(column, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # two of its words
+    table.add_column("runs", overflow="ellipsis", no_wrap=True)
+    table.add_column("for", justify="right", no_wrap=True)
+    table.add_column("holds", overflow="ellipsis", no_wrap=True)
+    now = session.facts["now"]
+    for process in session.facts["processes"]:
+        held = ", ".join(f"{name} {amount:g}" for name, amount in process["held"].items())
+        what = f"actor {process['actor']}" if "actor" in process else process["kind"]
+        table.add_row(
+            str(process["pid"]),
+            escape(what),
+            _share(process, before, now),
+            _bytes(process["memory"]) if "memory" in process else "?",
+            _doing(process),
+            _seconds(now - process["since"]) if "since" in process else "",
+            escape(held),
+        )
+    return table
+
+
+def _share(process: Mapping[str, Any], before: Mapping[int, tuple[float, float]], now: float) -> str:
+    if "cpu_time" not in process:
+        return "?"
+    used, since = before.get(process["pid"], (0.0, now - process["age"]))
+    return f"{100 * (process['cpu_time'] - used) / max(now - since, 0.01):.0f} %"
+
+
+def _doing(process: Mapping[str, Any]) -> str:
+    if not process["answers"]:
+        return "[yellow]busy: does not answer[/]"
+    if "running" not in process:
+        return "" if process["kind"] == "driver" else "[dim]idle[/]"
+    waits = " [dim](waits for others)[/]" if process["waits"] else ""
+    return f"[green]{escape(process['running'])}[/]{waits}"
+
+
+def _seconds(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
+def _bytes(count: float) -> str:
+    for unit in _UNITS:
+        if count < 1000 or unit == _UNITS[-1]:
+            break
+        count /= 1000
+    return f"{count:.0f} {unit}"
