@@ -46,6 +46,16 @@ class Speaker:
         return os.getpid()
 
 
+class Closer:
+    count = 0
+
+    def close(self) -> int:
+        sys.stdout.close()
+        sys.stderr.close()
+        self.count += 1
+        return self.count
+
+
 def test_what_a_task_has_written_is_shown_before_get_returns(capsys: pytest.CaptureFixture[str]) -> None:
     for i in range(50):
         pid = get(say.remote("line", i), timeout=LIMIT)
@@ -89,6 +99,11 @@ def test_lines_of_quick_tasks_of_different_names_have_the_right_ones(
     pids = get([say.options(name=name).remote(name) for name in names], timeout=LIMIT)
     shown = capsys.readouterr().out.splitlines()
     assert shown == [f"({name} pid={pid}) {name}" for name, pid in zip(names, pids, strict=True)]
+
+
+def test_a_task_that_closes_the_streams_harms_nobody() -> None:
+    actor = remote(num_cpus=0)(Closer).remote()  # in a process of its own
+    assert get([actor.close.remote(), actor.close.remote()], timeout=LIMIT) == [1, 2]
 
 
 def test_a_crash_tells_what_was_written_and_where_it_was(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ import io
 import os
 import socket
 import sys
+from contextlib import suppress
 from typing import Any, Final
 
 __all__ = ["Voice", "mark", "redirect"]
@@ -67,8 +68,8 @@ class Voice:
         self.name = ""
         self._since = 0.0
         self._mouths = [_Mouth(1, self), _Mouth(2, self)]
-        for name, index, errors in (("stdout", 0, "strict"), ("stderr", 1, "backslashreplace")):
-            stream = self._stream(index, errors)
+        self._streams = [self._stream(0, "strict"), self._stream(1, "backslashreplace")]
+        for name, stream in zip(("stdout", "stderr"), self._streams, strict=True):
             setattr(sys, name, stream)
             setattr(sys, f"__{name}__", stream)
         faulthandler.enable(file=2, all_threads=False)
@@ -90,5 +91,6 @@ class Voice:
 
     def flush(self) -> None:
         """Write what waits for the end of its line."""
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+        for stream in self._streams:
+            with suppress(ValueError, OSError):  # a task has closed it
+                stream.flush()

@@ -145,6 +145,8 @@ class Worker(Embedded):
     def _run(self, work: Work) -> None:
         blobs = self.outcome(work)
         gate("task.finished")
+        if not self._inbox:  # before the result is sent, for then the session may end
+            self._voice.flush()
         with self.lock.bare:
             self._current = self._interrupted = self._felled = None
             now = monotonic()
@@ -154,11 +156,8 @@ class Worker(Embedded):
             self._finished(work, blobs, seconds, now)
             if self._calls and work.is_task:
                 self._count_call(work.what.id)
-            idle = not self._inbox
-            if idle:
+            if not self._inbox:
                 self._tasks.give_back_idle()
-        if idle:
-            self._voice.flush()
 
     def _count_call(self, function: bytes) -> None:
         """End soon, if that was the last call of a function that this process may run."""
@@ -209,7 +208,8 @@ class Worker(Embedded):
         return work.stream.spoilt(blob) if work.stream is not None else work.fail(blob)
 
     def ran(self, work: Work, started: float) -> None:
-        """Take note of a call that ran beside others, for the timeline."""
+        """Take note of a call that ran beside others, for the timeline, and write its last words."""
+        self._voice.flush()
         now = monotonic()
         if now - started >= self._least:
             span = (work.name, work.peer.id, work.number, started, now, threading.get_native_id())
