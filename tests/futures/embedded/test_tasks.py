@@ -38,7 +38,8 @@ class World:
     """Stands in for the engine: what it is told is noted, and nothing happens by itself."""
 
     def __init__(self, cores: int = 2) -> None:
-        self.parcels = self
+        self.parcels = self.loop = self
+        self.closed = True  # so that nobody is told of errors that nobody reads
         self.peers: dict[int, Worker] = {}
         self.asked: list[Callable[[Any], None]] = []
         self.killed: list[int] = []

@@ -20,6 +20,7 @@ from ...errors import (
 from .._errors import pack_error, unpack_error
 from .._options import MethodOptions
 from ._handles import ActorName, Terms
+from ._unread import unread
 from ._values import ERROR, Blob, Ref
 from ._wire import Descriptor
 
@@ -298,11 +299,13 @@ class Actors:
             call = inflight.pop(number, None)
             if call is None:
                 continue
-            failed = blobs[0].kind == ERROR
+            failed = bool(blobs) and blobs[-1].kind == ERROR
             if call is state.creation:
                 self._made(state, failed)
-            elif failed and call.options.retry_exceptions and self._retried(state, call, blobs[0]):
+            elif failed and call.options.retry_exceptions and self._retried(state, call, blobs[-1]):
                 continue
+            if failed:
+                blobs = unread(blobs, self._hub.loop)
             for ref, blob in zip(call.refs, blobs, strict=True):
                 settle(ref, blob)
         if state.queue and state.peer is not None and not state.due:

@@ -66,6 +66,7 @@ class Parcels:
     ) -> Message:
         blob = ref.blob
         if blob is not None:
+            blob.seen()
             return ref.owner, ref.number, blob.kind, _sent(blob, fds), list(map(place, blob.refs))
         identity = (ref.owner, ref.number)
         if identity not in peer.lending:
@@ -83,6 +84,7 @@ class Parcels:
         """Send the value of a reference that was lent."""
         assert ref.blob is not None
         gate("loan.settling")
+        ref.blob.seen()
         fds: list[Descriptor] = []
         peer.lending.discard((ref.owner, ref.number))
         encoded = self.encode(peer, ref.blob, fds)

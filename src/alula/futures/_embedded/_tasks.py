@@ -31,6 +31,7 @@ from .._remote import Function
 from ._environments import checked
 from ._machine import Machine
 from ._placing import amounts, limit, refusal, warn_of
+from ._unread import unread
 from ._values import ERROR, Blob, Ref
 from ._wire import Descriptor
 
@@ -538,9 +539,11 @@ class Tasks:
         self._pump(shape)
 
     def _finish(self, task: Task, blobs: list[Blob]) -> None:
-        self._tasks.pop(task.number, None)
+        pending = self._tasks.pop(task.number, None)  # not if it ran ahead of an input that failed
         if self.times is not None and (times := self.times.pop(task.number, None)):
             self.ways.append((task.name, task.number, times, monotonic()))
+        if pending is not None and blobs and blobs[-1].kind == ERROR:
+            blobs = unread(blobs, self._hub.loop)
         for ref, blob in zip(task.refs, blobs, strict=True):
             self._hub.settle(ref, blob)
 
@@ -598,5 +601,6 @@ def _not_computed(blob: Blob, task: Task) -> Blob:
     error = _unpacked(blob)
     if error is None:
         return blob
+    blob.seen()
     error.add_note(f"{task.name} was not run: this input of it could not be computed")
     return Blob(ERROR, pack_error(error))

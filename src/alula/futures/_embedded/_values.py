@@ -92,6 +92,9 @@ class Blob:
         with _refs_at_hand(list(self.refs)):
             return load(parts.body, parts.buffers)
 
+    def seen(self) -> None:
+        """Somebody else has it now: it is not lost if this one goes."""
+
     def error(self) -> BaseException | None:
         """Give the error, if it is one."""
         return unpack_error(self.data) if self.kind == ERROR else None
