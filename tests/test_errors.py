@@ -5,7 +5,7 @@ import pytest
 
 from alula import exceptions
 from alula.errors import (
-    ActorDiedError,
+    ActorError,
     AlulaError,
     CommandError,
     GetTimeoutError,
@@ -110,6 +110,6 @@ def test_a_message_says_what_happened_to_what(error: AlulaError, text: str) -> N
 
 def test_rays_names_are_names_of_ours() -> None:
     assert exceptions.RayTaskError is TaskError
-    assert exceptions.RayActorError is ActorDiedError
+    assert exceptions.RayActorError is ActorError
     with pytest.raises(AttributeError, match=r"has no 'RayOutOfMemoryError'; it has ActorAlready"):
         _ = exceptions.RayOutOfMemoryError
