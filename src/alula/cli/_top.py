@@ -90,9 +90,11 @@ def _head(session: SessionFacts) -> Text:
     }
     running = sum("running" in p for p in processes)
     queued = counts["queued"] + max(0, counts["sent"] - running)
+    total = facts["total"]
     held = [
-        f"{name} {facts['total'][name] - free:g}/{facts['total'][name]:g}"
+        f"{name} {_amount(name, total[name] - free)}/{_amount(name, total[name])}"
         for name, free in facts["free"].items()
+        if total[name]
     ]
     return Text.assemble(
         (f"session {session.pid}", "bold"),
@@ -114,7 +116,7 @@ def _table(session: SessionFacts, before: Mapping[int, tuple[float, float]]) -> 
     table.add_column("holds", overflow="ellipsis", no_wrap=True)
     now = session.facts["now"]
     for process in session.facts["processes"]:
-        held = ", ".join(f"{name} {amount:g}" for name, amount in process["held"].items())
+        held = ", ".join(f"{name} {_amount(name, amount)}" for name, amount in process["held"].items())
         what = f"actor {process['actor']}" if "actor" in process else process["kind"]
         table.add_row(
             str(process["pid"]),
@@ -142,6 +144,10 @@ def _doing(process: Mapping[str, Any]) -> str:
         return "" if process["kind"] == "driver" else "[dim]idle[/]"
     waits = " [dim](waits for others)[/]" if process["waits"] else ""
     return f"[green]{escape(process['running'])}[/]{waits}"
+
+
+def _amount(resource: str, amount: float) -> str:
+    return _bytes(amount) if resource.endswith("memory") else f"{amount:g}"
 
 
 def _seconds(seconds: float) -> str:
