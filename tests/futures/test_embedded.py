@@ -114,6 +114,19 @@ def test_a_task_that_waits_for_one_behind_it_does_not_block_it(turnstile: Turnst
 
 
 @pytest.mark.usefixtures("single")
+def test_a_worker_that_is_lent_to_itself_makes_each_value_before_it_is_read() -> None:
+    """It has ended the task that submitted these, so it is idle, and there is no other."""
+
+    @remote
+    def start() -> list[ObjectRef[int]]:
+        first = echo.remote(7)
+        return [first, echo.remote(first)]
+
+    for _ in range(20):
+        assert get(get(start.remote(), timeout=LIMIT), timeout=LIMIT) == [7, 7]
+
+
+@pytest.mark.usefixtures("single")
 def test_idle_workers_beyond_the_cores_retire() -> None:
     @remote
     def deep(n: int) -> list[int]:

@@ -108,12 +108,12 @@ class Parcels:
         return Blob(kind, data, tuple([refs[i] for i in nested]))
 
     def _named(self, peer: Peer, form: int, owner: bytes, number: int) -> Ref[Any]:
+        if form == _MADE_THERE:  # also if it is ours: a process may be lent to itself
+            return peer.making.setdefault(number, Ref(self._hub, owner, number))
         if owner == self._hub.id and (ours := self._lent.get(number)) is not None:
             return ours
         if form > _MADE_THERE:
             return Ref(self._hub, owner, number)
-        if form == _MADE_THERE:
-            return peer.making.setdefault(number, Ref(self._hub, owner, number))
         borrowed = peer.borrowed.get((owner, number))
         if borrowed is None:
             borrowed = peer.borrowed[owner, number] = Ref(self._hub, owner, number)
