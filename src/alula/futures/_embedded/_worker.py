@@ -119,6 +119,8 @@ class Worker(Embedded):
         while True:
             self.loop.run_until(self._has_next)
             with self.lock.bare:  # outside of bodies no signal raises anything here
+                if not self._has_next():
+                    continue  # the background thread has just given it back
                 if self._quitting or not self._inbox:
                     self._flush()
                     break
@@ -230,7 +232,9 @@ class Worker(Embedded):
             results = self._results[work.peer] = _Results(now, [], [])
         peer = work.peer
         encoded = [self.parcels.encode(peer, blob, results.fds) for blob in blobs]
-        peer.latest = (work.number, blobs[0]) if blobs[0].kind != SEGMENT else None
+        # A large value, or one that holds references, would be kept alive by this.
+        small = blobs[0].kind != SEGMENT and not blobs[0].refs
+        peer.latest = (work.number, blobs[0]) if small else None
         if peer.making and (ref := peer.making.pop(work.number, None)) is not None:
             self.settle(ref, blobs[0])
         results.items.append((work.number, encoded))
