@@ -194,6 +194,12 @@ class Hub(Engine):
 
     # --------------------------------------------------------------------------------------- peers
 
+    @property
+    def passed(self) -> int:
+        """Bytes that have passed the sockets of this process, those to the dead left out."""
+        channels = [self._control, *[peer.channel for peer in self.peers.values()]]
+        return sum(channel.passed for channel in channels)
+
     def _attach(self, number: int, descriptor: Descriptor) -> None:
         """Begin to talk to a process. That a connection is silent means nothing: the node tells deaths."""
         peer = self.peers[number] = Peer(number, Channel(socket.socket(fileno=descriptor.detach())))

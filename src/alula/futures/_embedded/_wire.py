@@ -62,14 +62,17 @@ class Channel:
         Whether nothing more can be sent: the other side is gone, or we have closed it.
     closed
         Whether we have closed it.
+    passed
+        Bytes that went through it, both ways.
     """
 
-    __slots__ = ("_chunk", "_fds", "_in", "_out", "_wanted", "broken", "closed", "sock")
+    __slots__ = ("_chunk", "_fds", "_in", "_out", "_wanted", "broken", "closed", "passed", "sock")
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self.sock = sock
         self.broken = self.closed = False
+        self.passed = 0
         # Read into memory that stays: to get and return so much each time costs more than the reading.
         self._chunk = memoryview(bytearray(_CHUNK))
         self._in = bytearray()  # the beginning of a frame
@@ -129,6 +132,7 @@ class Channel:
                 return data, fds
             self.broken = True  # reading will say so too, after whatever it sent before
             return data[len(data) :], ()
+        self.passed += sent
         return data[sent:], ()
 
     def receive(self) -> list[tuple[Message, list[Descriptor]]]:
@@ -155,6 +159,7 @@ class Channel:
             raise OSError(errno.EMFILE, "no file descriptor left for a large value: raise `ulimit -n`")
         if not size:
             raise EOFError("connection closed")
+        self.passed += size
         return self._parse(self._chunk[:size])
 
     def _parse(self, data: memoryview) -> list[tuple[Message, list[Descriptor]]]:
