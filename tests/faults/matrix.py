@@ -309,7 +309,7 @@ def _cells() -> Iterator[Cell]:
         yield Cell("worker, no retries", gate, "small", crashed)
     for gate in _OWNING:
         yield Cell("owner, no retries", gate, "small", "WorkerCrashedError")
-    for gate in ("node.forked", "node.lending", "node.burying"):
+    for gate in ("node.forking", "node.forked", "node.lending", "node.burying"):
         yield Cell("node process", gate, "small", "NodeDiedError")
 
 
