@@ -5,6 +5,9 @@ from importlib.util import find_spec
 
 import pytest
 
+# Ray looks once in so many milliseconds for tasks to try again; a second would be most of the suite's time.
+os.environ.setdefault("RAY_core_worker_internal_heartbeat_ms", "100")
+
 
 @pytest.fixture(scope="session")
 def ray_is_installed() -> None:

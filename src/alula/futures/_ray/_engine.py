@@ -149,7 +149,10 @@ class RayEngine(Engine):
         return self._actor(raw, cls)
 
     def _actor(self, raw: Any, cls: ActorType) -> RayActor:
-        return RayActor(raw, self._session, cls.name, tuple(cls.options.concurrency_groups))
+        options = cls.options
+        return RayActor(
+            raw, self._session, cls.name, tuple(options.concurrency_groups), options.max_task_retries
+        )
 
     def tell(
         self,
@@ -173,7 +176,7 @@ class RayEngine(Engine):
             rays, head = raw.alula_stream, [method, how]
         else:
             rays, head = getattr(raw, method), [how]
-        call = rays.options(**method_words(options, task))
+        call = rays.options(**method_words(options, task, actor.retries))
         raws = self._sent(partial(call.remote, *head), args, kwargs, origin)
         return _wrapped(raws, origin)
 
@@ -308,7 +311,7 @@ def _resident(cls: ActorType) -> Any:
     target = cls.target
     awaited = tuple(_is_async(getattr(target, name, None)) for name in cls.methods)
     groups = tuple(cls.options.concurrency_groups.items())
-    return _rays_class(cls.name.rpartition(".")[2], tuple(cls.methods), any(awaited), groups)
+    return _rays_class(cls.name, tuple(cls.methods), any(awaited), groups)
 
 
 def _is_async(member: Any) -> bool:
@@ -319,7 +322,8 @@ def _is_async(member: Any) -> bool:
 def _rays_class(
     name: str, methods: tuple[str, ...], awaits: bool, groups: tuple[tuple[str, int], ...]
 ) -> Any:
-    made = resident(name, methods, awaits)
+    module, _, own = name.rpartition(".")
+    made = resident(module, own, methods, awaits)
     return ray.remote(concurrency_groups=dict(groups))(made) if groups else ray.remote(made)
 
 

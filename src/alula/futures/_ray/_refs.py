@@ -94,23 +94,26 @@ class RayActor:
         The name of its class.
     groups
         The names of its concurrency groups.
+    retries
+        How often a call is tried again after a crash, if it does not say so itself.
     """
 
-    __slots__ = ("cls", "groups", "raw", "session")
+    __slots__ = ("cls", "groups", "raw", "retries", "session")
 
-    def __init__(self, raw: Any, session: str, cls: str, groups: tuple[str, ...]) -> None:
-        self.raw, self.session, self.cls, self.groups = raw, session, cls, groups
+    def __init__(self, raw: Any, session: str, cls: str, groups: tuple[str, ...], retries: int) -> None:
+        self.raw, self.session, self.cls, self.groups, self.retries = raw, session, cls, groups, retries
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _revive_actor, (ray.cloudpickle.dumps(self.raw), self.session, self.cls, self.groups)
+        raw = ray.cloudpickle.dumps(self.raw)
+        return _revive_actor, (raw, self.session, self.cls, self.groups, self.retries)
 
 
 def _revive_ref(raw: bytes, session: str, *origin: Any) -> RayRef[Any]:
     return RayRef(ray.cloudpickle.loads(raw), Origin(_arrived(session), *origin))
 
 
-def _revive_actor(raw: bytes, session: str, cls: str, groups: tuple[str, ...]) -> RayActor:
-    return RayActor(ray.cloudpickle.loads(raw), _arrived(session), cls, groups)
+def _revive_actor(raw: bytes, session: str, *rest: Any) -> RayActor:
+    return RayActor(ray.cloudpickle.loads(raw), _arrived(session), *rest)
 
 
 def _arrived(session: str) -> str:

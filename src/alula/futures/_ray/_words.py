@@ -41,7 +41,8 @@ def actor_words(options: ActorOptions) -> dict[str, Any]:
     return {
         **_placement(options),
         "max_restarts": options.max_restarts,
-        "max_task_retries": options.max_task_retries,
+        # Each call says its own. Said here, it means that calls wait for an actor that restarts.
+        "max_task_retries": -1 if options.max_restarts else 0,
         "max_concurrency": options.max_concurrency,
         "max_pending_calls": options.max_pending_calls,
         "name": options.name,
@@ -52,12 +53,13 @@ def actor_words(options: ActorOptions) -> dict[str, Any]:
     }
 
 
-def method_words(options: MethodOptions, task: str) -> dict[str, Any]:
-    """Give what Ray's ``.options()`` of an actor's method takes."""
+def method_words(options: MethodOptions, task: str, retries: int) -> dict[str, Any]:
+    """Give what Ray's ``.options()`` of a method takes; `retries` are those of its actor."""
+    own = options.max_task_retries
     return {
         "name": task,
         "num_returns": _returns(options),
-        "max_task_retries": options.max_task_retries,
+        "max_task_retries": retries if own is None else own,
         "retry_exceptions": _retries(options),
         "concurrency_group": options.concurrency_group,
         **_backpressure(options),

@@ -129,13 +129,13 @@ def described(resident: Resident) -> ActorType:
     return resident.alula_type
 
 
-def resident(name: str, methods: Iterable[str], awaits: bool) -> type[Resident]:
+def resident(module: str, name: str, methods: Iterable[str], awaits: bool) -> type[Resident]:
     """Make the class of an actor.
 
     Parameters
     ----------
-    name
-        As Ray shows it.
+    module, name
+        As Ray shows them.
     methods
         The names of its methods, which take a `How` before the user's arguments.
     awaits
@@ -145,8 +145,8 @@ def resident(name: str, methods: Iterable[str], awaits: bool) -> type[Resident]:
     calls = {method: make(method) for method in methods}
     made = type(name, (Resident,), {**calls, "alula_stream": _streaming_async if awaits else _streaming})
     # Ray tells classes apart by their names alone, and two of the user's may have one name.
-    known_by = hashlib.sha256(repr((name, methods, awaits)).encode()).hexdigest()[:16]
-    made.__module__ = f"{__name__}.{known_by}"
+    known_by = hashlib.sha256(repr((module, name, methods, awaits)).encode()).hexdigest()[:8]
+    made.__module__ = f"{module}#{known_by}"
     return made
 
 
