@@ -1,4 +1,4 @@
-"""One Ray on this machine, for all that does not start one of its own."""
+"""A Ray on this machine, for the tests of a module that start none of their own."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ import alula
 from alula.futures import Engine, current
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def engine(ray_is_installed: None) -> Iterator[Engine]:
     alula.init(engine="ray", num_cpus=2)
     yield current()

@@ -2,14 +2,17 @@
 
 import gc
 import os
+from contextlib import suppress
 from typing import Any
 
 import cloudpickle
 import pytest
 
 import alula
-from alula.errors import TaskError, WorkerCrashedError
+from alula.errors import ActorDiedError, TaskError, WorkerCrashedError
 from alula.futures import ActorHandle, Engine, current
+from alula.futures._ray._engine import RayEngine
+from alula.graph import Done
 
 pytestmark = pytest.mark.usefixtures("ray_is_installed")
 
@@ -100,3 +103,20 @@ def test_the_trace_of_an_error_has_no_frames_of_ray(engine: Engine) -> None:
         alula.get(alula.remote(lambda: 1 / 0).remote())
     assert "site-packages/ray/" not in caught.value.remote_traceback
     assert "_raylet" not in caught.value.remote_traceback
+
+
+def test_promises_whose_keeper_dies_fail_and_the_next_one_is_kept(engine: Engine) -> None:
+    import ray
+
+    assert isinstance(engine, RayEngine)
+    lost, settle = engine.promise()
+    ray.kill(engine._promises._keeper)
+    with pytest.raises(ActorDiedError, match=r"alula\.promises"):
+        alula.get(lost, timeout=30)
+    settle(Done(1))
+    while True:  # until it is known that there must be a new one
+        kept, settle = engine.promise()
+        settle(Done(2))
+        with suppress(ActorDiedError):
+            assert alula.get(kept, timeout=30) == 2
+            break

@@ -109,7 +109,7 @@ class RayEngine(Engine):
         """Give a reference and what settles it; see `Engine.promise`."""
         self.check_alive()
         raw, settle = self._promises.make()
-        return RayRef(raw, Origin(self._session, "promise")), settle
+        return RayRef(raw, Origin(self._session, "promise", actor="alula.promises")), settle
 
     # ----------------------------------------------------------------------------------------- tasks
 

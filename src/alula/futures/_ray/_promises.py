@@ -1,7 +1,9 @@
 """Promises: references whose values somebody gives later.
 
 Ray has none, so an asynchronous actor, one per process that needs it, holds them: the reference is that of
-a call which waits in the actor, and to settle it is another call.
+a call which waits in the actor, and to settle it is another call. The actor lives on the machine of the
+process that promised, so no other machine's death breaks a promise; should the actor itself die, what it
+held fails with `ActorDiedError`, and the next promise has a new one.
 """
 
 import asyncio
@@ -10,6 +12,7 @@ from threading import Lock
 from typing import Any
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ..._core._ids import new_id
 from ...graph import Done, Failed
@@ -34,13 +37,19 @@ class Promises:
         """Give a reference of Ray's and what settles it."""
         with self._lock:
             if self._keeper is None:
-                self._keeper = ray.remote(num_cpus=0, max_concurrency=_MANY)(_Keeper).remote()
+                self._keeper = _hired()
+                self._keeper.died.remote().future().add_done_callback(partial(self._bury, self._keeper))
             keeper = self._keeper
         ticket = new_id()
         return keeper.value.remote(ticket), partial(self._settle, keeper, ticket)
 
+    def _bury(self, keeper: Any, _: Any) -> None:
+        with self._lock:
+            if self._keeper is keeper:
+                self._keeper = None
+
     def _settle(self, keeper: Any, ticket: str, outcome: Done[Any] | Failed) -> None:
-        if keeper is not self._keeper:  # the session is over, and nobody can ask any more
+        if keeper is not self._keeper:  # it is dead, or the session over: whoever asks has the error already
             return
         if isinstance(outcome, Done):
             try:
@@ -55,6 +64,12 @@ class Promises:
         self._keeper = None
 
 
+def _hired() -> Any:
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    keeper = ray.remote(num_cpus=0, max_concurrency=_MANY, scheduling_strategy=here)(_Keeper)
+    return keeper.remote()
+
+
 class _Keeper:
     """The actor."""
 
@@ -64,6 +79,10 @@ class _Keeper:
     def _future(self, ticket: str) -> "asyncio.Future[tuple[bool, Any]]":
         # Giving and asking may come in any order.
         return self._futures.setdefault(ticket, asyncio.get_running_loop().create_future())
+
+    async def died(self) -> None:
+        """Give nothing, ever: this call fails when the actor dies."""
+        await asyncio.get_running_loop().create_future()
 
     async def value(self, ticket: str) -> Any:
         """Give the value when it is there; one that is a reference is followed."""
