@@ -183,13 +183,7 @@ class RayEngine(Engine):
     def find(self, name: str, namespace: str | None) -> tuple[RayActor, ActorType]:
         """Give the living actor of that name; see `Engine.find`."""
         self.check_alive()
-        try:
-            raw = ray.get_actor(name, namespace)
-        except ValueError as error:
-            space = namespace or ray.get_runtime_context().namespace
-            named = ray.util.list_named_actors(all_namespaces=True)
-            names = [actor["name"] for actor in named if actor["namespace"] == space]
-            raise ValueError(f"no living actor is named {name!r}; {suggest(name, names)}") from error
+        raw = _living(name, namespace)
         cls = self._type_of(raw, name)
         return self._actor(raw, cls), cls
 
@@ -325,6 +319,20 @@ def _rays_class(
     module, _, own = name.rpartition(".")
     made = resident(module, own, methods, awaits)
     return ray.remote(concurrency_groups=dict(groups))(made) if groups else ray.remote(made)
+
+
+def _living(name: str, namespace: str | None) -> Any:
+    """Give Ray's handle of a named actor; `ValueError` if there is none, or none any more."""
+    space = namespace or ray.get_runtime_context().namespace
+    named = ray.util.list_named_actors(all_namespaces=True)
+    names = [actor["name"] for actor in named if actor["namespace"] == space]
+    missing = f"no living actor is named {name!r}; {suggest(name, names)}"
+    if name not in names:  # Ray itself may give a handle of one that died with its machine
+        raise ValueError(missing)
+    try:
+        return ray.get_actor(name, namespace)
+    except ValueError as error:
+        raise ValueError(missing) from error
 
 
 def _wrapped(raws: Any, origin: Origin) -> list[Any]:

@@ -184,7 +184,7 @@ def _actor_died(error: Any, about: _About) -> BaseException:
     if getattr(error, "actor_init_failed", False):
         # The text is all that is left: Ray drops the error itself.
         return ActorDiedError(actor, "its __init__ raised " + text.rpartition(_MARK)[2])
-    found = re.search(r"The actor is dead because (.+?)\.(\s|$)", text)
+    found = re.search(r"The actor (?:is dead|died) because (.+?)\.(\s|$)", text)
     return ActorDiedError(actor, found[1] if found else text)
 
 

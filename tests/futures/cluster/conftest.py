@@ -1,0 +1,33 @@
+"""A Ray cluster of several machines, all of them on this one, and this process joined to it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import alula
+from alula.futures import Engine, current
+
+# So that a dead machine is known to be dead after a second: five questions that nobody answers. One that
+# is merely slow to answer has ten seconds for it.
+QUICK = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 200}
+
+
+@pytest.fixture(scope="package")
+def cluster(ray_is_installed: None) -> Iterator[Any]:
+    """The cluster, of which one machine is there, with two cores."""
+    from ray.cluster_utils import Cluster
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        head = {"num_cpus": 2, "include_dashboard": False, "_system_config": QUICK}
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        yield cluster
+        cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def engine(cluster: Any) -> Iterator[Engine]:
+    alula.init(engine="ray", address=cluster.address)
+    yield current()
+    alula.shutdown()
