@@ -11,6 +11,7 @@ from ._strategies import (
     NodeAffinitySchedulingStrategy,
     NodeLabelSchedulingStrategy,
     Strategy,
+    adopted,
     condition,
 )
 
@@ -89,7 +90,7 @@ class Placement:
         Labels that the machine must have: ``{"zone": "a"}``, or ``"!a"``, ``"in(a, b)"``, ``"!in(a, b)"``.
     scheduling_strategy
         ``"DEFAULT"``, ``"SPREAD"`` (on one machine they mean the same) or an object of
-        `alula.util.scheduling_strategies`.
+        `alula.util.scheduling_strategies`; Ray's own become those.
     runtime_env
         Of the process: ``{"env_vars": {...}, "working_dir": folder}`` on every engine, anything of Ray's
         on Ray. What a task starts inherits it.
@@ -403,6 +404,7 @@ def _lifetime(name: str, value: Any) -> str | None:
 def _strategy(name: str, value: Any) -> Strategy:
     if value is None:
         return "DEFAULT"
+    value = adopted(value)
     objects = (NodeAffinitySchedulingStrategy, NodeLabelSchedulingStrategy)
     if not isinstance(value, objects) and value not in ("DEFAULT", "SPREAD"):
         where = "an object of alula.util.scheduling_strategies"

@@ -21,6 +21,7 @@ __all__ = [
     "NotIn",
     "PlacementGroupSchedulingStrategy",
     "Strategy",
+    "adopted",
     "condition",
 ]
 
@@ -182,6 +183,33 @@ class PlacementGroupSchedulingStrategy:
 
 Strategy: TypeAlias = str | NodeAffinitySchedulingStrategy | NodeLabelSchedulingStrategy
 """``"DEFAULT"``, ``"SPREAD"``, or one of the objects."""
+
+
+def adopted(strategy: Any) -> Any:
+    """Give our object for one of Ray's, told by its module; anything else as it is.
+
+    Raises
+    ------
+    UnsupportedError
+        For a placement group.
+    """
+    if type(strategy).__module__ != "ray.util.scheduling_strategies":
+        return strategy
+    match type(strategy).__name__:
+        case "NodeAffinitySchedulingStrategy":
+            return NodeAffinitySchedulingStrategy(strategy.node_id, strategy.soft)
+        case "NodeLabelSchedulingStrategy":
+            given = (strategy.hard or (), strategy.soft or ())
+            hard, soft = ({each.key: _adopted(each.operator) for each in which} for which in given)
+            return NodeLabelSchedulingStrategy(hard, soft=soft)
+        case _:
+            return PlacementGroupSchedulingStrategy()
+
+
+def _adopted(operator: Any) -> Condition:
+    kinds: dict[str, Any] = {each.__name__: each for each in (In, NotIn, Exists, DoesNotExist)}
+    made: Condition = kinds[type(operator).__name__](*getattr(operator, "values", ()))
+    return made
 
 
 def _texts(kind: str, values: tuple[str, ...]) -> tuple[str, ...]:

@@ -13,10 +13,12 @@ from alula.errors import (
     GetTimeoutError,
     RuntimeEnvSetupError,
     TaskUnschedulableError,
+    UnsupportedError,
 )
 from alula.futures import Engine
 from alula.futures._options import ActorOptions, MethodOptions, TaskOptions
 from alula.futures._ray._words import actor_words, method_words, task_words
+from alula.util import scheduling_strategies as ours
 
 NOWHERE = "ab" * 28  # a node that there is not
 
@@ -68,24 +70,9 @@ def test_what_no_node_has_is_waited_for(engine: Engine, given: dict[str, Any]) -
     alula.cancel(ref)
 
 
-class NodeAffinitySchedulingStrategy:
-    """One that is not Ray's and looks like it."""
-
-    def __init__(self, node_id: str, soft: bool) -> None:
-        self.node_id, self.soft = node_id, soft
-
-
-class In:
-    def __init__(self, *values: str) -> None:
-        self.values = values
-
-
-class NodeLabelSchedulingStrategy:
-    def __init__(self, hard: dict[str, In], soft: dict[str, In] | None = None) -> None:
-        self.hard, self.soft = hard, soft
-
-
-@pytest.mark.parametrize("made_by", [NodeAffinitySchedulingStrategy, rays.NodeAffinitySchedulingStrategy])
+@pytest.mark.parametrize(
+    "made_by", [ours.NodeAffinitySchedulingStrategy, rays.NodeAffinitySchedulingStrategy]
+)
 def test_a_task_and_an_actor_go_where_they_are_bound_to(engine: Engine, made_by: Any) -> None:
     [node] = alula.nodes()
     here, nowhere = made_by(node["NodeID"], soft=False), made_by(NOWHERE, soft=False)
@@ -96,11 +83,14 @@ def test_a_task_and_an_actor_go_where_they_are_bound_to(engine: Engine, made_by:
         alula.get(alula.remote(Quiet).options(scheduling_strategy=nowhere).remote().resources.remote())
 
 
-def test_labels_of_ours_become_rays() -> None:
-    asked = NodeLabelSchedulingStrategy({"zone": In("a", "b")})
-    words = task_words(TaskOptions(scheduling_strategy=asked), "t")["scheduling_strategy"]
-    [expression] = words.hard
-    assert (expression.key, expression.operator.values, words.soft) == ("zone", ["a", "b"], [])
+@pytest.mark.parametrize("made_by", [ours, rays])
+def test_conditions_on_labels_reach_ray(made_by: Any) -> None:
+    hard = {"a": made_by.In("x", "y"), "b": made_by.NotIn("z"), "c": made_by.Exists()}
+    asked = made_by.NodeLabelSchedulingStrategy(hard, soft={"d": made_by.DoesNotExist()})
+    made = task_words(TaskOptions().merged({"scheduling_strategy": asked}), "t")["scheduling_strategy"]
+    found = {each.key: (type(each.operator), getattr(each.operator, "values", None)) for each in made.hard}
+    assert found == {"a": (rays.In, ["x", "y"]), "b": (rays.NotIn, ["z"]), "c": (rays.Exists, None)}
+    assert [(each.key, type(each.operator)) for each in made.soft] == [("d", rays.DoesNotExist)]
 
 
 @pytest.mark.parametrize("strategy", ["DEFAULT", "SPREAD"])
@@ -108,13 +98,15 @@ def test_a_strategy_may_be_a_word(engine: Engine, strategy: str) -> None:
     assert alula.get(process.options(scheduling_strategy=strategy).remote()) > 0
 
 
-def test_an_object_that_is_no_strategy_is_refused(engine: Engine) -> None:
-    with pytest.raises(TypeError, match="Ray knows no object"):
-        process.options(scheduling_strategy=object()).remote()
+def test_a_placement_group_is_refused() -> None:
+    asked = rays.PlacementGroupSchedulingStrategy(None)
+    with pytest.raises(UnsupportedError, match="PlacementGroup"):
+        process.options(scheduling_strategy=asked)
 
 
 def test_a_worker_ends_after_as_many_calls_as_it_may_run(engine: Engine) -> None:
-    first, second = (alula.get(process.options(max_calls=1).remote()) for _ in range(2))
+    once = alula.remote(max_calls=1)(os.getpid)
+    first, second = (alula.get(once.remote()) for _ in range(2))
     assert first != second
 
 

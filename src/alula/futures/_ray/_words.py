@@ -1,24 +1,15 @@
-"""Our options in Ray's words: whatever `_options` has, passed on.
-
-Objects that say where to run may be ours or Ray's: they are told by the names of their classes, which are
-the same, and read by their attributes.
-"""
+"""Our options in Ray's words: whatever `_options` has, passed on."""
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
 from ray.util import scheduling_strategies as rays
 
 from .._options import ActorOptions, MethodOptions, Placement, TaskOptions
+from .._strategies import NodeAffinitySchedulingStrategy, NodeLabelSchedulingStrategy, Strategy
 from ._errors import Retry
 
 __all__ = ["actor_words", "method_words", "task_words"]
-
-_RAYS: Final = (
-    rays.NodeAffinitySchedulingStrategy,
-    rays.NodeLabelSchedulingStrategy,
-    rays.PlacementGroupSchedulingStrategy,
-)
 
 
 def task_words(options: TaskOptions, task: str) -> dict[str, Any]:
@@ -96,23 +87,13 @@ def _placement(options: Placement) -> dict[str, Any]:
     return words
 
 
-def _strategy(asked: Any) -> Any:
-    """Give Ray's object for one that says where to run.
-
-    Raises
-    ------
-    TypeError
-        If it is of no kind that Ray knows.
-    """
-    if asked is None or isinstance(asked, (str, *_RAYS)):
-        return asked
-    match type(asked).__name__:
-        case "NodeAffinitySchedulingStrategy":
-            return rays.NodeAffinitySchedulingStrategy(asked.node_id, soft=asked.soft)
-        case "NodeLabelSchedulingStrategy":
-            return rays.NodeLabelSchedulingStrategy(_labels(asked.hard), soft=_labels(asked.soft))
-        case other:
-            raise TypeError(f"scheduling_strategy: Ray knows no {other}, such as {asked!r}")
+def _strategy(asked: Strategy) -> Any:
+    """Give Ray's object for one of ours."""
+    if isinstance(asked, NodeAffinitySchedulingStrategy):
+        return rays.NodeAffinitySchedulingStrategy(asked.node_id, soft=asked.soft)
+    if isinstance(asked, NodeLabelSchedulingStrategy):
+        return rays.NodeLabelSchedulingStrategy(_labels(asked.hard), soft=_labels(asked.soft))
+    return asked
 
 
 def _labels(asked: Iterable[tuple[str, Any]]) -> Any:
