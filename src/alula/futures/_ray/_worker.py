@@ -193,7 +193,7 @@ def _packed(error: BaseException, task: str, *, retry: bool = False) -> Raised:
         error.add_note("the task called sys.exit(); a task ends by returning")
     try:
         text = f"{type(error).__name__}: {error}"
-    except Exception:  # a user's __str__
+    except Exception:  # whatever a user's class does when it is shown
         text = type(error).__name__
     return raised(pack_task_error(error, task), text, retry=retry)
 
