@@ -4,6 +4,9 @@
 stands in one place: calls in `_engine`, references in `_refs`, errors in `_errors`, what runs inside
 Ray's workers in `_worker`. Ray is the extra ``ray`` and is imported nowhere else.
 
+The workers of a cluster must be able to import Alula: it is installed on each machine, or travels with the
+program, by ``init(runtime_env={"py_modules": [alula]})``.
+
 Both engines pass one suite. Where Ray gives less, and people may notice:
 
 - `cancel` interrupts a task between two lines of Python; a call that stays in the system, such as
@@ -11,6 +14,8 @@ Both engines pass one suite. Where Ray gives less, and people may notice:
 - `kill` is on its way when it returns: a call of an idle actor may still be answered.
 - An actor whose ``__init__`` raised tells so in the text of its errors, which have no ``__cause__`` of the
   user's.
+- A program joins a cluster from one of its machines: ``ray://`` is refused, as a client cannot send
+  references inside of values in the way that is used here.
 - The name of a dead actor's type stays in Ray's own table until the cluster ends: some kilobytes each.
 """
 
@@ -49,9 +54,9 @@ def open_engine(
     Parameters
     ----------
     settings
-        `address` None starts a Ray of this process's own, ended by `Engine.close`; ``"auto"`` and
-        ``"host:port"`` join a cluster, which stays up. `num_cpus`, `num_gpus` and `object_store_memory`
-        are for a Ray that is started.
+        `address` None or ``"local"`` starts a Ray of this process's own, ended by `Engine.close`;
+        ``"auto"`` and ``"host:port"`` join a cluster, which stays up. `num_cpus`, `num_gpus` and
+        `object_store_memory` are for a Ray that is started.
     resources, memory, labels
         Further amounts by name, bytes that tasks may reserve, and labels of this machine: likewise.
     runtime_env
@@ -87,11 +92,11 @@ def open_engine(
         wanted = {**given, "address": settings.address, "runtime_env": env}
         _refuse(wanted, "Ray runs in this process already")
         return RayEngine()
-    if settings.address is None:
+    if settings.address in (None, "local"):
         _start(address="local", include_dashboard=False, **options, **given)
     else:
         _refuse(given, "the cluster that is joined has its own")
-        _join(settings.address, options)
+        _join(str(settings.address), options)
     return RayEngine(started=True)
 
 
@@ -116,8 +121,10 @@ def _knock(address: str) -> None:
     host, _, port = address.rpartition(":")
     if "//" in host or not host or not port.isdigit():
         why = (
-            "it must be 'auto' on a machine of the cluster, or host:port of its head; Ray Client is not used"
+            "it must be 'auto' or 'host:port' of the head, in a program that runs on a machine of the cluster"
         )
+        if address.startswith("ray://"):  # of the engine, too much would be missing in a client
+            why = f"Ray Client is not supported: {why}, such as one started by 'ray job submit'"
         raise SettingError("address", address, why)
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()

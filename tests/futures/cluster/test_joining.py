@@ -1,0 +1,44 @@
+"""Joining a cluster that runs already, and leaving it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import alula
+from alula.errors import SettingError
+
+
+@pytest.fixture
+def left() -> Any:
+    yield
+    alula.shutdown()
+
+
+def test_it_stays_up_when_one_leaves(cluster: Any, left: None) -> None:
+    for _ in range(2):
+        alula.init(engine="ray", address=cluster.address, log_to_driver=False)
+        assert alula.get(alula.remote(lambda: 7).remote()) == 7
+        alula.shutdown()
+
+
+def test_auto_is_the_cluster_that_this_machine_belongs_to(
+    cluster: Any, left: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", cluster.address)  # others may run here too
+    alula.init(engine="ray", address="auto", namespace="found")
+    assert alula.futures.current().context().namespace == "found"
+    assert cluster.head_node.node_id in [node["NodeID"] for node in alula.nodes()]
+
+
+def test_the_code_of_alula_may_travel_with_the_program(cluster: Any, left: None) -> None:
+    alula.init(engine="ray", address=cluster.address, runtime_env={"py_modules": [alula]})
+    there = alula.get(alula.remote(lambda: alula.__file__).remote())
+    assert Path(there).parts[-2:] == ("alula", "__init__.py")
+    assert there != alula.__file__
+
+
+def test_a_client_is_refused_in_one_line() -> None:
+    with pytest.raises(SettingError, match=r"ray://.*ray job submit") as caught:
+        alula.init(engine="ray", address="ray://127.0.0.1:10001")
+    assert "\n" not in str(caught.value)
