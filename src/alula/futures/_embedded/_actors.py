@@ -263,6 +263,8 @@ class Actors:
             state.due = False
             if state.peer is not None:
                 self._send(state)
+            elif state.queue and state.dead is None:  # its process has died meanwhile
+                self._connect(state)
 
     def _send(self, state: _Actor) -> None:
         queue, inflight, peer = state.queue, state.inflight, state.peer

@@ -3,7 +3,6 @@
 The general way, a `concurrent.futures.Future` for each, costs several locks and a wake-up for every value.
 """
 
-import asyncio
 from collections import deque
 from collections.abc import Generator
 from contextlib import suppress
@@ -14,6 +13,8 @@ from weakref import WeakKeyDictionary, ref
 from ._values import Ref
 
 if TYPE_CHECKING:
+    import asyncio
+
     from ._engine import Embedded
 
 __all__ = ["awaited"]
@@ -22,7 +23,7 @@ __all__ = ["awaited"]
 class _Arrivals:
     """What has settled, and is awaited in one event loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: "asyncio.AbstractEventLoop") -> None:
         self._loop = ref(loop)  # weak, as this is kept for as long as the loop is
         self._settled: deque[asyncio.Future[None]] = deque()
         self._due = False
@@ -50,6 +51,8 @@ _arrivals: "WeakKeyDictionary[asyncio.AbstractEventLoop, _Arrivals]" = WeakKeyDi
 def awaited(engine: "Embedded", wanted: Ref[Any]) -> Generator[Any, None, Any]:
     """Wait for a value as ``await`` does; whoever is cancelled meanwhile wants the call no more."""
     if wanted.blob is None:
+        import asyncio  # here, for it takes as long to import as all of the engine
+
         engine.take_submitted()
         try:
             yield from _settled(engine, wanted)
@@ -61,6 +64,8 @@ def awaited(engine: "Embedded", wanted: Ref[Any]) -> Generator[Any, None, Any]:
 
 
 def _settled(engine: "Embedded", wanted: Ref[Any]) -> "asyncio.Future[None]":
+    import asyncio  # as above
+
     loop = asyncio.get_running_loop()
     arrivals = _arrivals.get(loop)
     if arrivals is None:
