@@ -4,6 +4,7 @@ import asyncio
 import threading
 import warnings
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -183,11 +184,10 @@ class Coroutines(Part):
 
 def _noted(notes: Notes, line: str) -> None:
     """Wait until a task has left a line."""
-    for _ in range(4000):
-        if line in notes.lines:
-            return
+    deadline = monotonic() + LIMIT
+    while line not in notes.lines:
+        assert monotonic() < deadline, f"nobody noted {line!r}"
         get(echo.remote(None), timeout=LIMIT)
-    raise AssertionError(f"nobody noted {line!r}")
 
 
 class _Grouped:
