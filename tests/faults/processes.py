@@ -5,8 +5,8 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any, TypeAlias
@@ -100,6 +100,32 @@ def segments(pid: int | str = "self") -> int:
     return found + Path(f"/proc/{pid}/maps").read_text().count("memfd:alula")
 
 
+def family(pid: int) -> set[int]:
+    """Find a process and all that descend from it."""
+    parents = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with suppress(OSError):  # it has just ended
+                parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    found = {pid}
+    while grown := {child for child, parent in parents.items() if parent in found} - found:
+        found |= grown
+    return found
+
+
+def memory(pids: Iterable[int]) -> dict[int, int]:
+    """Give the bytes of pages of each memory file with values that any of the processes has open."""
+    found = {}
+    for pid in pids:
+        with suppress(OSError):  # it has just ended
+            for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+                with suppress(OSError):  # closed while we looked
+                    if "memfd:alula" in os.readlink(descriptor):
+                        facts = os.stat(descriptor)
+                        found[facts.st_ino] = facts.st_blocks * 512
+    return found
+
+
 def note(path: Path, line: object = "ran") -> int:
     """In a task: leave a line in a file; gives how many there are now."""
     pipe = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -121,7 +147,10 @@ def program(
 ) -> Iterator[Program]:
     """Run `code` as a program of its own; it is gone when the block ends."""
     command = [sys.executable, "-c", code, *map(str, args)]
-    variables = {**(os.environ if environment is None else environment), "PYTHONPATH": str(ROOT)}
+    variables = {
+        **(os.environ if environment is None else environment),
+        "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}",
+    }
     pipe = subprocess.PIPE
     child = subprocess.Popen(
         command,

@@ -480,7 +480,7 @@ def test_large_values_are_freed_with_their_last_reference() -> None:
     del refs
     assert float(arrays[-1].sum()) == 0  # alive without its reference
     del arrays
-    assert segments() == before
+    assert eventually(lambda: segments() == before)  # some are kept warm for a moment
 
 
 def test_results_whose_references_were_dropped_before_are_freed(tmp_path: Path, turnstile: Turnstile) -> None:
@@ -491,7 +491,7 @@ def test_results_whose_references_were_dropped_before_are_freed(tmp_path: Path, 
     turnstile.let()
     fence = [hold.remote(turnstile, tmp_path / "pid") for _ in range(2)]
     get([*fence, echo.remote(1)], timeout=LIMIT)
-    assert segments() == before
+    assert eventually(lambda: segments() == before)
 
 
 def test_an_idle_worker_holds_no_large_value() -> None:
@@ -552,15 +552,12 @@ def test_a_worker_that_cannot_handle_a_message_says_why() -> None:
 
 
 DESCRIPTORS = """
-import resource, sys
+import os, resource, sys
 import numpy as np
 import alula
 resource.setrlimit(resource.RLIMIT_NOFILE, (80, 80))
 alula.init(num_cpus=1)
-try:
-    {body}
-except (OSError, alula.errors.NodeDiedError) as error:
-    print(error)
+{body}
 alula.shutdown()
 """
 
@@ -568,13 +565,39 @@ alula.shutdown()
 @pytest.mark.parametrize(
     "body",
     [
-        "kept = [alula.put(np.zeros(100_000)) for _ in range(200)]",
-        "alula.get([alula.remote(lambda: np.zeros(100_000)).remote() for _ in range(200)])",
-        "alula.get(alula.remote(lambda: [alula.put(np.zeros(100_000)) for _ in range(200)]).remote())",
+        "kept = [alula.put(np.full(50_000, i)) for i in range(200)]\nvalues = alula.get(kept)",
+        "values = alula.get([alula.remote(lambda i: np.full(50_000, i)).remote(i) for i in range(200)])",
+        "values = alula.get(alula.get(alula.remote("
+        "lambda: [alula.put(np.full(50_000, i)) for i in range(200)]).remote()))",
+        "values = alula.get(alula.remote(lambda refs: [v[:20_000] for v in alula.get(refs)]).remote("
+        "[alula.put(np.full(50_000, i)) for i in range(200)]))",
     ],
-    ids=["put", "results", "inside a task"],
+    ids=["put", "results", "inside a task", "to a task"],
 )
-def test_a_process_that_runs_out_of_descriptors_says_so(body: str) -> None:
+def test_there_may_be_more_large_values_than_descriptors(body: str) -> None:
+    body += "\nprint(all((value == i).all() for i, value in enumerate(values)))"
     with program(DESCRIPTORS.format(body=body)) as driver:
-        output, _ = driver.communicate(timeout=LIMIT)
-        assert "descriptor" in output or "Too many open files" in output
+        assert driver.communicate(timeout=LIMIT) == ("True\n", "")
+
+
+NONE_LEFT = """
+kept = [alula.put(np.ones(50_000)) for _ in range(5)]
+opened = []
+try:
+    while True:
+        opened.append(os.open("/dev/null", os.O_RDONLY))
+except OSError:
+    pass
+try:
+    alula.put(np.ones(50_000))
+except alula.errors.ObjectStoreFullError as error:
+    print("ulimit -n" in str(error))
+for descriptor in opened:
+    os.close(descriptor)
+print(sum(alula.get(kept))[0], alula.get(alula.remote(lambda x: x * 2).remote(alula.put(np.ones(50_000))))[0])
+"""
+
+
+def test_where_no_descriptor_is_left_the_error_says_so_and_the_session_lives_on() -> None:
+    with program(DESCRIPTORS.format(body=NONE_LEFT)) as driver:
+        assert driver.communicate(timeout=LIMIT) == ("True\n5.0 2.0\n", "")

@@ -167,3 +167,15 @@ def test_a_keyword_that_must_be_given_is_missed() -> None:
 
 def test_a_function_without_a_signature_is_left_to_the_call() -> None:
     function(max).check((1, 2, 3, 4), {"no": "such"})
+
+
+def test_a_large_function_is_warned_of_by_name() -> None:
+    data = b"x" * 11_000_000
+    with pytest.warns(RuntimeWarning, match=r"a_large_function_is_warned_of.* is 11 MB .* put\(\)"):
+        function(lambda: data).definition.pickled()
+
+
+def test_a_huge_function_is_refused_by_name() -> None:
+    data = b"x" * 101_000_000
+    with pytest.raises(ValueError, match=r"a_huge_function_is_refused.* is 101 MB .* 100 MB"):
+        function(lambda: data).definition.pickled()

@@ -12,6 +12,7 @@ beside it: they are of one session, the pickle is not.
 import inspect
 import secrets
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -59,6 +60,7 @@ class _Inside(threading.local):
 
 _inside = _Inside()
 _UNKNOWN = object()
+_LARGE, _TOO_LARGE = 10**7, 10**8  # bytes of a definition's pickle: from here on a warning, an error
 
 
 class Definition:
@@ -102,7 +104,15 @@ class Definition:
             self._target = target
 
     def pickled(self) -> bytes:
-        """Give the pickle, making it at the first call; `TypeError` if there can be none."""
+        """Give the pickle, making it at the first call.
+
+        Raises
+        ------
+        TypeError
+            If there can be none.
+        ValueError
+            If it would be larger than 100 MB; from 10 MB on there is a warning.
+        """
         if self._pickle is None:
             captured: list[Any] = []
             with _entered(captured) as found:
@@ -113,6 +123,7 @@ class Definition:
                     plain: bytes = cloudpickle.dumps(self._target, protocol=5)
             else:
                 plain = parts.body
+            _check_size(self.name, len(plain))
             self.captured, self._inner = tuple(captured), list(found.values())
             self._pickle = plain
         return self._pickle
@@ -141,6 +152,16 @@ class Definition:
         if self._check is None:
             self._check = _bind_check(self.target, self.name)
         return self._check
+
+
+def _check_size(name: str, size: int) -> None:
+    if size <= _LARGE:
+        return
+    what = f"{name} is {size / 1e6:,.0f} MB large, with all that it captures from around it"
+    advice = "give data as an argument, or put() it once and pass the reference"
+    if size > _TOO_LARGE:
+        raise ValueError(f"{what}, more than the {_TOO_LARGE / 1e6:,.0f} MB that are allowed: {advice}")
+    warnings.warn(f"{what}: {advice}", RuntimeWarning, stacklevel=8)  # whoever called `.remote()`
 
 
 def learn(bundle: Bundle) -> Definition:

@@ -21,6 +21,7 @@ from ._console import Console
 from ._engine import Embedded
 from ._environments import VISIBLE, checked
 from ._machine import Machine, survey
+from ._tally import Tally
 from ._wire import Descriptor, Message
 
 __all__ = ["open_engine"]
@@ -87,7 +88,7 @@ def open_engine(
     Parameters
     ----------
     settings
-        Of which `num_cpus`, `num_gpus`, `object_store_memory` and `timeline` count here.
+        Of which `num_cpus`, `num_gpus`, `object_store_memory`, `timeline` and `home` count here.
     resources
         Further amounts by name.
     memory
@@ -132,6 +133,8 @@ def open_engine(
         )
     session = secrets.token_bytes(4)
     engine = _Driver(ours, machine, namespace, session, node, timeline=settings.timeline)
+    tally, folder = Tally(), settings.home / "spill" / secrets.token_hex(8)
+    engine.use_memory(tally, tally.open(), folder)
     config = {
         "machine": machine.facts(),
         "namespace": namespace,
@@ -140,9 +143,10 @@ def open_engine(
         "log_to_driver": log_to_driver,
         "timeline": settings.timeline,
         "window": str(runtime_folder() / "sessions" / f"{os.getpid()}-{session.hex()}"),
+        "spill": str(folder),
     }
     with engine.lock:
-        engine.tell_node(("config", config))
+        engine.tell_node(("config", config), (tally.descriptor,))
     engine.loop.start()
     return engine
 

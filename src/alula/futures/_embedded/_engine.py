@@ -17,6 +17,8 @@ from ...errors import (
     ActorUnschedulableError,
     GetTimeoutError,
     ObjectLostError,
+    ObjectStoreFullError,
+    OutOfDiskError,
     suggest,
 )
 from ...graph import Done, Failed
@@ -26,14 +28,16 @@ from .._refs import ObjectRef
 from .._remote import ActorType, Function
 from ._actors import Call
 from ._awaits import awaited
+from ._budget import Usage
 from ._environments import checked
 from ._handles import ActorName, Terms, new_tether
 from ._hub import Hub, packed
+from ._memory import here
 from ._placing import amounts, limit, refusal, warn_of
 from ._streams import STREAM, Generator
 from ._tasks import Task
 from ._timeline import events
-from ._values import BODY, ERROR, NONE, Blob, Ref, to_arguments, to_blob
+from ._values import BODY, ERROR, NONE, Blob, Ref, size_of, to_arguments, to_blob
 from ._wire import Message
 
 __all__ = ["Embedded"]
@@ -71,7 +75,7 @@ class Embedded(Hub):
             return
         try:
             blob = to_blob(outcome.value) if isinstance(outcome, Done) else packed(outcome.error)
-        except TypeError as error:
+        except (TypeError, ObjectStoreFullError, OutOfDiskError) as error:
             blob = packed(error)
         self._settle_now(ref, blob)
 
@@ -382,6 +386,10 @@ class Embedded(Hub):
         """Tell what ran where and when; see `Engine.timeline`."""
         return events(self._ask(("trace",))[2])
 
+    def memory(self) -> Usage:
+        """Tell what this process holds of its session's memory."""
+        return here.usage()
+
     # ------------------------------------------------------------------------------------- the end
 
     def close(self) -> None:
@@ -390,6 +398,9 @@ class Embedded(Hub):
             self._end("the session was shut down")
         self.loop.close()
         self.loop.drain()
+        share, self._share = self._share, None
+        if share is not None:
+            here.leave(share)
 
 
 def _arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Blob:
@@ -399,6 +410,11 @@ def _arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Blob:
         for name, value in (*enumerate(args, 1), *kwargs.items()):
             to_blob(value, f"argument {name}")  # raises the same with a better name
         raise
+    except (ObjectStoreFullError, OutOfDiskError) as error:
+        size, name = max(
+            (size_of(value), str(name)) for name, value in (*enumerate(args, 1), *kwargs.items())
+        )
+        raise type(error)(f"argument {name} of {size:,} bytes", error.why) from error
 
 
 def _entry(namespace: str, name: str | None, made: Blob) -> tuple[tuple[str, str] | None, bytes]:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from ..._core._gates import gate
@@ -24,12 +25,15 @@ from .._engine import Engine
 from .._errors import pack_error
 from .._remote import Definition
 from ._actors import Actors
+from ._budget import Share
 from ._handles import tether_of
 from ._loop import Loop
 from ._machine import Machine
+from ._memory import here
 from ._parcels import Parcels
 from ._peers import Peer
 from ._streams import Streams
+from ._tally import Tally
 from ._tasks import Task, Tasks
 from ._timeline import RECORDED
 from ._values import ERROR, NONE, Blob, Ref, to_blob
@@ -59,6 +63,7 @@ class Hub(Engine):
         self.lock = self.loop.lock
         self.peers: dict[int, Peer] = {}
         self.parcels = Parcels(self)
+        self._share: Share | None = None
         self._control = Channel(control)
         self._numbers = count(1)  # of the references that are made here
         self._submitted: deque[Task] = deque()  # tasks that nobody has looked at yet
@@ -72,7 +77,7 @@ class Hub(Engine):
         self.streams = Streams(self)
         self.tethers: weakref.WeakValueDictionary[bytes, Ref[Any]] = weakref.WeakValueDictionary()
         self.pinned: list[Ref[Any]] = []  # tethers that nobody can count
-        self._functions: set[bytes] = set()  # ids of those that were submitted here
+        self._functions: dict[bytes, Blob] = {}  # those that were submitted here, in the form to be sent
         self._requests: dict[int, Callable[[Message], None]] = {}
         self._next_request = 0
         self._over: str | None = None  # why, once the session is
@@ -169,6 +174,8 @@ class Hub(Engine):
                 self.tell_node(("told", message[1], self.facts()))
             case "trace":
                 self.tell_node(("told", message[1], self.trace()))
+            case "shrink":
+                self.loop.later(here.shrink)
             case "failing":
                 self._end(f"its node process failed: {message[1]}")
             case _:
@@ -213,21 +220,20 @@ class Hub(Engine):
         """Send a function to a process that does not have it yet, and after how many calls that is to end."""
         peer.shipped.add(definition.id)
         fds: list[Descriptor] = []
-        bundle = self.parcels.encode(peer, to_blob(definition.bundle()), fds)
+        bundle = self.parcels.encode(peer, self._functions[definition.id], fds)
         gate("function.shipping")
         self.send(peer, ("ship", bundle, calls), fds)
 
     def meet(self, definition: Definition) -> None:
         """See a function for the first time; `TypeError` here, at the call, if it cannot be sent."""
-        definition.bundle()
-        self._functions.add(definition.id)
+        self._functions[definition.id] = to_blob(definition.bundle(), definition.name)
         end = weakref.finalize(definition, _forget, weakref.ref(self), definition.id)
         end.atexit = False
 
     def forget(self, function: bytes) -> None:
         """Nobody can submit that function again: those who have it need not keep it."""
         with self.lock:
-            self._functions.discard(function)
+            self._functions.pop(function, None)
             self._tasks.forget(function)
             for peer in self.peers.values():
                 if function in peer.shipped:
@@ -246,6 +252,7 @@ class Hub(Engine):
         self._actors.lost(peer, how, restarts=restarts)
         for ref in list(peer.borrowed.values()):
             self.settle(ref, packed(OwnerDiedError(repr(ref))))
+        self.parcels.lost(peer)
         self._on_peer_died(peer)
 
     def _on_peer_died(self, peer: Peer) -> None:
@@ -274,6 +281,8 @@ class Hub(Engine):
                 blob = self.parcels.decode(peer, encoded, fds)
                 if (ref := peer.borrowed.pop((owner, number), None)) is not None:
                     self.settle(ref, blob)
+            case "unseen":
+                self.parcels.unshare(peer, message[1])
             case "withdraw":
                 _, owner, number, force, recursive = message
                 with suppress(ValueError):  # who wants to force an actor's call cannot know what it is
@@ -298,7 +307,23 @@ class Hub(Engine):
         if self._actors.due:
             with self.lock.bare:
                 self._actors.flush()
-        return None
+        return self._tidy() if here.busy else None
+
+    def _tidy(self) -> float | None:
+        with self.lock:
+            left = here.tidy()
+            if self._over is None:
+                self.parcels.send_unseen()
+                if here.short:
+                    here.short = False
+                    self.tell_node(("shortage",))
+        return left
+
+    def use_memory(self, tally: Tally, slot: int, folder: Path) -> None:
+        """Begin to count what this process holds of its session's memory."""
+        budget = int(self.machine.resources["object_store_memory"])
+        self._share = Share(tally, slot, budget, folder, self.loop.wake)
+        here.enter(self._share)
 
     # ------------------------------------------------------------------------------------- tethers
 
@@ -354,6 +379,8 @@ class Hub(Engine):
         requests, self._requests = self._requests, {}
         for reply in requests.values():
             reply(("over",))
+        for peer in self.peers.values():
+            self.parcels.lost(peer)
         self.loop.remove(self._control)
         self._drop_tethers()
 

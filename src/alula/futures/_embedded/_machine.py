@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from ..._core._settings import Settings
 from ...errors import SettingError
+from ._budget import budget, installed
 from ._environments import VISIBLE
 
 __all__ = ["Machine", "gpu_kind", "survey", "visible_gpus"]
 
-_OBJECTS: Final = 0.3  # of the memory is for large values, unless a setting says otherwise
 _NAME: Final = re.compile(r"\w+\s+((?:[A-Z]+\s+)*[A-Z0-9]*\d[A-Z0-9]*)")
 
 
@@ -66,8 +66,8 @@ def survey(
     """
     _check_labels(labels)
     gpus = visible_gpus(settings.num_gpus)
-    whole = _memory()
-    objects = settings.object_store_memory or int(whole * _OBJECTS)
+    whole = installed()
+    objects = budget(settings.object_store_memory)
     total = {
         "CPU": float(settings.num_cpus or _cores()),
         "memory": float(memory if memory is not None else max(0, whole - objects)),
@@ -142,13 +142,3 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _memory() -> int:
-    """Give the bytes that this process may use: of the machine, or of its control group if that is less."""
-    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        path = Path("/sys/fs/cgroup") / name
-        if path.is_file() and (text := path.read_text().strip()).isdigit():
-            limits.append(int(text))
-    return min(limits)

@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
+from pathlib import Path
 from time import monotonic
 from typing import Any, NoReturn
 
@@ -31,12 +32,14 @@ from ._ledger import Ledger, fits
 from ._machine import Machine
 from ._registry import Registry
 from ._survey import Surveys, Window, reply
+from ._tally import Tally
 from ._turns import PATIENCE, Request, in_turn
 from ._wire import Channel, Descriptor, Message
 
 __all__ = ["Node", "Worker", "main"]
 
 _TRACES = 64  # dead workers of which it is kept what they ran
+_BREATH = 0.05  # s between two requests for memory
 _SPARE = 2  # idle workers that are kept beyond one for each core
 _MANY = 4, 16  # workers for each core, and further ones, beyond which nested tasks are served in depth
 _FOR_NOTHING = 16  # tasks without a core that may run at once when there are so many
@@ -61,15 +64,18 @@ class Worker:
     children: set[int] = field(default_factory=set)  # ids of workers that are its actors
     actors_made: int = 0
     asked_back: bool = False
+    slot: int = 0  # in the tally of memory
     last_words: str | None = None  # why it ends, if it could say so
 
 
 class Node:
     """The state of one session on one machine."""
 
-    def __init__(self, driver: Channel, config: Mapping[str, Any]) -> None:
+    def __init__(self, driver: Channel, config: Mapping[str, Any], tally: Tally) -> None:
         self.machine = Machine(**config["machine"])
         self.ledger = Ledger(self.machine)
+        self.tally = tally
+        self.asked_to_shrink = 0.0
         self.config = config
         self.selector = selectors.DefaultSelector()
         self.workers: dict[int, Worker] = {}
@@ -102,6 +108,7 @@ class Node:
             "told": self.on_told,
             "trace": self.on_trace,
             "traced": self.on_traced,
+            "shortage": self.on_shortage,
         }
 
     def run(self, messages: list[tuple[Message, list[Descriptor]]]) -> None:
@@ -190,12 +197,14 @@ class Node:
         """Start a worker process with these surroundings."""
         ours, theirs = socket.socketpair()
         pipes: list[tuple[int, int]] = []
+        slot = self.tally.open()
         try:
             if self.config["log_to_driver"]:
                 pipes += (os.pipe(), os.pipe())
             gate("node.forking")
             pid = os.fork()
         except OSError:
+            self.tally.close(slot)
             ours.close()
             theirs.close()
             for end in chain(*pipes):
@@ -203,14 +212,14 @@ class Node:
             raise
         if not pid:
             ours.close()
-            self.become_worker(theirs, self.next_id, [write for _, write in pipes], env, devices)
+            self.become_worker(theirs, self.next_id, [write for _, write in pipes], env, devices, slot)
         gate("node.forked")
         theirs.close()
         if pipes:
             for _, write in pipes:
                 os.close(write)
             self.send(self.driver, ("output", pid), tuple([Descriptor(read) for read, _ in pipes]))
-        worker = Worker(self.next_id, pid, Channel(ours), env=env, devices=devices)
+        worker = Worker(self.next_id, pid, Channel(ours), env=env, devices=devices, slot=slot)
         self.next_id += 1
         self.workers[worker.id] = self.by_pid[pid] = worker
         self.register(worker)
@@ -223,6 +232,7 @@ class Node:
         pipes: list[int],
         env: Frozen,
         devices: tuple[str, ...],
+        slot: int,
     ) -> NoReturn:
         """In the child: let go of all that is the node's, and never come back."""
         status = 1
@@ -244,6 +254,7 @@ class Node:
                 self.machine,
                 self.config["namespace"],
                 self.maker(number),
+                (self.tally, slot, Path(self.config["spill"])),
                 timeline=self.config["timeline"],
             )
             status = 0
@@ -276,6 +287,7 @@ class Node:
             worker.channel.close()
         if worker in self.idle:
             self.idle.remove(worker)
+        self.tally.close(worker.slot)
         self.release(worker)
         for dependent in worker.leases | worker.children:  # they work for nobody now
             self.kill(self.workers.get(dependent))
@@ -296,6 +308,14 @@ class Node:
         if worker is not None and worker is not self.driver:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker.pid, signal.SIGKILL)
+
+    def on_shortage(self, client: Worker) -> None:
+        """A process finds no memory: all others look for some that they can do without."""
+        if monotonic() - self.asked_to_shrink > _BREATH:
+            self.asked_to_shrink = monotonic()
+            for worker in self.workers.values():
+                if worker is not client:
+                    self.send(worker, ("shrink",))
 
     # -------------------------------------------------------------------------------------- leases
 
@@ -552,6 +572,8 @@ class Node:
         for pid in self.by_pid:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
+        with contextlib.suppress(OSError):  # it was never made, most likely
+            os.rmdir(self.config["spill"])
 
 
 def _how(status: int) -> str:
@@ -577,10 +599,10 @@ def main(descriptor: int) -> None:
             messages = driver.receive()
     except EOFError:
         return
-    (_, config), _ = messages.pop(0)
+    (_, config), [tally] = messages.pop(0)
     gc.collect()
     gc.freeze()  # so that collections in the workers do not copy the pages they share with us
-    node = Node(driver, config)
+    node = Node(driver, config, Tally(tally))
     try:
         node.run(messages)
     except Exception as error:  # no descriptor, process or memory left, most likely

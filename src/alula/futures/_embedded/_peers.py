@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING, Any
 from ._wire import Channel
 
 if TYPE_CHECKING:
+    from weakref import ref as weak
+
     from .._remote import Definition
+    from ._segments import Backing
     from ._tasks import Lease
     from ._values import Blob, Ref
 
@@ -31,9 +34,25 @@ class Peer:
         Pending references we sent it; each value is sent once.
     lease
         What we use it for, if it was lent to us.
+    shared
+        Large values that it can see because we sent them, by number, and how often we did.
+    seen
+        Large values that we can see because it sent them, by its number.
     """
 
-    __slots__ = ("borrowed", "channel", "id", "latest", "lease", "lending", "making", "shipped", "taught")
+    __slots__ = (
+        "borrowed",
+        "channel",
+        "id",
+        "latest",
+        "lease",
+        "lending",
+        "making",
+        "seen",
+        "shared",
+        "shipped",
+        "taught",
+    )
 
     def __init__(self, number: int, channel: Channel) -> None:
         self.id = number
@@ -45,3 +64,5 @@ class Peer:
         self.latest: tuple[int, Blob] | None = None
         self.lending: set[tuple[bytes, int]] = set()
         self.lease: Lease | None = None
+        self.shared: dict[int, tuple[Backing, int]] = {}
+        self.seen: dict[int, weak[Backing]] = {}

@@ -217,7 +217,7 @@ class Producer(Yields):
             while ready:  # the generator may add to it meanwhile
                 blob = ready.popleft()
                 plain = blob.kind == BODY and not blob.refs
-                batch.append(blob.data if plain else encode(self.peer, blob, fds))
+                batch.append(blob.data if plain else encode(self.peer, blob, fds, hand_over=True))
             self._size = self._large = 0
             if batch:
                 message = ("items", self.number, self._sent, batch, self._sent + len(batch))

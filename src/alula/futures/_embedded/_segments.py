@@ -1,105 +1,191 @@
-"""Shared memory without names: one segment per large value.
+"""Where the bytes of large values lie, and how they are read in place.
 
-A segment is a memory file that no path leads to. Whoever wants to read it is sent its descriptor, and
-the kernel frees the memory when the last process has closed the last descriptor and unmapped the last
-view: distributed reference counting that survives SIGKILL of anybody and can leak nothing.
+A segment is one large value. Its bytes are a run in a file that no path leads to: a memory file of its own,
+or a place in a file that several share, in memory or on disk. Whoever wants to read it is sent the
+descriptor, and the kernel frees the bytes with the last process that has it open or mapped; that survives
+SIGKILL of anybody and can leak nothing.
 
-It is written once, by its maker, with `write`: the kernel fills fresh pages faster than a mapping that
-faults on each of them. Readers map it, read-only, so numpy arrays made from it are read-only too; pages
-that nobody looks at cost nothing.
+Readers map the run, read-only, so numpy arrays made from it are read-only too; pages that nobody looks at
+cost nothing.
 """
 
+import errno
 import mmap
 import os
-import secrets
 import sys
 import weakref
-from collections.abc import Iterable
+from itertools import count
+from typing import TYPE_CHECKING, Protocol
 
-from ..._core._gates import gate
-from ..._core._pickle import Parts, pack_chunks, packed_size, unpack
+from ..._core._pickle import Parts, unpack
+from ._descriptors import most_viewed
 from ._wire import Descriptor
 
-__all__ = ["Segment", "write_segment"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Backing", "Segment", "Source"]
+
+_NO_MAPPING = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
+_tick = count(1)
 
 
-class Segment(Descriptor):
-    """A memory file that holds one value."""
+class Source(Protocol):
+    """What a run of bytes is for this process: its own file, a place in one, or a loan from another.
 
-    __slots__ = ("_mapped", "size")
+    Attributes
+    ----------
+    in_memory
+        Whether it is memory; else it is on disk.
+    prompt
+        Whether somebody waits to hear that nobody sees it any more.
+    """
 
-    def __init__(self, fd: int, size: int) -> None:
-        super().__init__(fd)
-        self.size = size
-        self._mapped: weakref.ref[mmap.mmap] | None = None
+    @property
+    def in_memory(self) -> bool: ...
+
+    @property
+    def prompt(self) -> bool: ...
+
+    def free(self) -> None:
+        """Nobody sees the bytes any more, here or behind us."""
+
+
+class _View(mmap.mmap):
+    """A mapping that keeps its run alive; numpy arrays and slices keep the mapping alive."""
+
+    backing: "Backing"
+
+
+_alive: weakref.WeakSet[_View] = weakref.WeakSet()
+
+
+class Backing:
+    """A run of bytes in a file without a name, as one process sees it.
+
+    While this object lives, somebody here or behind us can see the bytes: values hold it, and so do the
+    views into it and the shares that were sent to others.
+
+    Attributes
+    ----------
+    descriptor, start, size
+        The run.
+    source
+        What is told when nobody sees it any more.
+    number
+        By which those to whom it was sent speak of it; 0 as long as it was not.
+    shares
+        How often it was sent and has not been returned. The hub's lock guards this.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_gone",
+        "_mapping",
+        "descriptor",
+        "number",
+        "shares",
+        "size",
+        "source",
+        "start",
+    )
+
+    def __init__(
+        self,
+        descriptor: Descriptor,
+        start: int,
+        size: int,
+        source: Source | None = None,
+        gone: "Callable[[Source], None] | None" = None,
+    ) -> None:
+        """Make one; `gone` is given the source in the end, from any thread at any moment."""
+        self.descriptor, self.start, self.size, self.source = descriptor, start, size, source
+        self.number = self.shares = 0
+        self._gone = gone
+        self._mapping: weakref.ref[_View] | None = None
+
+    @property
+    def viewed(self) -> bool:
+        """Whether anything in this process looks into it."""
+        return self._mapping is not None and self._mapping() is not None
+
+    def view(self) -> memoryview:
+        """Map the bytes, read-only, or give the mapping that there is.
+
+        It lives as long as any view of it, also after this object has gone. Where no more mappings can be
+        had the bytes are copied.
+        """
+        mapping = self._mapping() if self._mapping is not None else None
+        if mapping is None:
+            if len(_alive) >= most_viewed():
+                return self._copy()
+            try:
+                mapping = _map(self.descriptor.fileno(), self.start, self.size)
+            except OSError as error:
+                if error.errno not in _NO_MAPPING:
+                    raise
+                return self._copy()
+            mapping.backing = self
+            _alive.add(mapping)
+            self._mapping = weakref.ref(mapping)
+        return memoryview(mapping)
+
+    def _copy(self) -> memoryview:
+        copied = mmap.mmap(-1, self.size)
+        at, rest = self.start, memoryview(copied)
+        while rest:
+            read = os.preadv(self.descriptor.fileno(), [rest], at)
+            at, rest = at + read, rest[read:]
+        return memoryview(copied).toreadonly()
+
+    def __del__(self) -> None:
+        if self._gone is not None and self.source is not None:
+            self._gone(self.source)
+
+
+class Segment:
+    """One large value, wherever its bytes lie; that may change as long as nobody looks.
+
+    Attributes
+    ----------
+    backing
+        The run of bytes that holds it now.
+    mine
+        Whether no other process sees it but those to whom this one has sent it.
+    used
+        Larger, the later it was used.
+    """
+
+    __slots__ = ("__weakref__", "backing", "mine", "used")
+
+    def __init__(self, backing: Backing, *, mine: bool) -> None:
+        self.backing, self.mine = backing, mine
+        self.used = next(_tick)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the value."""
+        return self.backing.size
 
     def parts(self) -> Parts:
-        """Map the value's pickle and buffers where they lie.
-
-        The mapping lives as long as any view of it, also after this object has gone; while it lives,
-        further calls give views of the same memory.
-        """
-        mapped = self._mapped() if self._mapped is not None else None
-        if mapped is None:
-            mapped = _map(self.fileno(), self.size)
-            self._mapped = weakref.ref(mapped)
-        return unpack(memoryview(mapped))
+        """Find the value's pickle and buffers where they lie."""
+        self.used = next(_tick)
+        return unpack(self.backing.view())
 
     def __repr__(self) -> str:
         return f"<segment of {self.size} bytes>"
 
 
-def write_segment(parts: Parts) -> Segment:
-    """Write a value into fresh shared memory.
-
-    Raises
-    ------
-    OSError
-        If there is no memory, or no descriptor, left.
-    """
-    size = packed_size(parts)
-    segment = Segment(_memory_file(), size)
-    gate("segment.writing")
-    _write(segment.fileno(), size, pack_chunks(parts))
-    gate("segment.written")
-    return segment
-
-
 if sys.version_info >= (3, 13):
 
-    def _map(fd: int, size: int) -> mmap.mmap:
-        return mmap.mmap(fd, size, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ, trackfd=False)
+    def _map(descriptor: int, start: int, size: int) -> _View:
+        return _View(
+            descriptor, size, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ, offset=start, trackfd=False
+        )
 
 else:
 
-    def _map(fd: int, size: int) -> mmap.mmap:
-        return mmap.mmap(
-            fd, size, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ
-        )  # keeps a descriptor of its own
-
-
-if sys.platform == "linux":
-
-    def _memory_file() -> int:
-        return os.memfd_create("alula", os.MFD_CLOEXEC)
-
-    def _write(fd: int, size: int, chunks: Iterable[bytes | memoryview]) -> None:
-        for chunk in chunks:
-            rest = memoryview(chunk).cast("B")
-            while rest:  # one call stops short of 2 GiB, and where memory runs out
-                rest = rest[os.write(fd, rest) :]
-
-else:
-    import _posixshmem  # what multiprocessing.shared_memory stands on
-
-    def _memory_file() -> int:
-        name = f"/alula-{secrets.token_hex(8)}"
-        fd: int = _posixshmem.shm_open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode=0o600)
-        _posixshmem.shm_unlink(name)
-        return fd
-
-    def _write(fd: int, size: int, chunks: Iterable[bytes | memoryview]) -> None:
-        os.ftruncate(fd, size)  # such memory can be mapped only
-        with mmap.mmap(fd, size) as mapped:
-            for chunk in chunks:
-                mapped.write(chunk)
+    def _map(descriptor: int, start: int, size: int) -> _View:
+        # It keeps a descriptor of its own.
+        return _View(descriptor, size, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ, offset=start)

@@ -19,7 +19,7 @@ from ..._core._pickle import Parts, dump, is_plain, load, pack, unpack
 from .._errors import unpack_error
 from .._refs import ObjectRef
 from .._remote import capture, captures
-from ._segments import write_segment
+from ._memory import here
 
 if TYPE_CHECKING:
     from .._engine import Engine
@@ -36,6 +36,7 @@ __all__ = [
     "Blob",
     "Ref",
     "arguments_of",
+    "size_of",
     "to_arguments",
     "to_blob",
     "travels",
@@ -110,6 +111,8 @@ def to_blob(value: Any, name: str | None = None) -> Blob:
     ------
     TypeError
         If it cannot be pickled.
+    OutOfDiskError, ObjectStoreFullError
+        If it is large and there is no room for it.
     """
     if value is None:
         return NONE
@@ -122,10 +125,16 @@ def to_blob(value: Any, name: str | None = None) -> Blob:
 
 def _sized(parts: Parts, refs: "list[Ref[Any]]") -> Blob:
     if parts.size > INLINE:
-        return Blob(SEGMENT, write_segment(parts), tuple(refs))
+        return Blob(SEGMENT, here.keep(parts), tuple(refs))
     if parts.buffers:
         return Blob(PACKED, pack(parts), tuple(refs))
     return Blob(BODY, parts.body, tuple(refs))
+
+
+def size_of(value: Any) -> int:
+    """Give the bytes that a value takes once it is pickled, without those of references in it."""
+    with _refs_at_hand([]):
+        return dump(value).size
 
 
 def to_arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Blob:
@@ -135,6 +144,8 @@ def to_arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Blob:
     ------
     TypeError
         If they cannot be pickled.
+    OutOfDiskError, ObjectStoreFullError
+        If they are large and there is no room for them.
     """
     if not args and not kwargs:
         return NONE

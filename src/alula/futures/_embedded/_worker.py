@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from pathlib import Path
 from time import monotonic
 from types import CoroutineType
 from typing import Any, NoReturn
@@ -32,11 +33,13 @@ from .._remote import ActorType, Definition, learn
 from ._engine import Embedded
 from ._handles import ActorName, Terms
 from ._machine import Machine
+from ._memory import here
 from ._output import Voice
 from ._peers import Peer
 from ._producers import GENERATORS, Producers, Yields
 from ._resident import Resident, settle_in, working_on
 from ._streams import STREAM
+from ._tally import Tally
 from ._timeline import LEAST, RECORDED, Span
 from ._values import ERROR, NONE, SEGMENT, Blob, Ref, arguments_of, to_blob
 from ._wire import Descriptor, Message
@@ -231,7 +234,7 @@ class Worker(Embedded):
         if results is None:
             results = self._results[work.peer] = _Results(now, [], [])
         peer = work.peer
-        encoded = [self.parcels.encode(peer, blob, results.fds) for blob in blobs]
+        encoded = [self.parcels.encode(peer, blob, results.fds, hand_over=True) for blob in blobs]
         # A large value, or one that holds references, would be kept alive by this.
         small = blobs[0].kind != SEGMENT and not blobs[0].refs
         peer.latest = (work.number, blobs[0]) if small else None
@@ -585,15 +588,16 @@ class Worker(Embedded):
         return late if busy is None else busy if late is None else min(late, busy)
 
     def _on_busy(self) -> float | None:
+        left = self._tidy() if here.busy else None
         if not (self._inbox or self._results):
-            return None
+            return left
         with self.lock.bare:
             # With an inbox and nothing current, the main thread is just about to take what is first.
             if self._current is None or monotonic() - self._started < _LONG:
                 return _LONG
             self._flush()
             self._give_back()
-        return None
+        return left
 
     def _before_wait(self) -> None:
         if self._resident is not None and self._resident.blocks():
@@ -687,11 +691,20 @@ def _explained(error: BaseException) -> BaseException:
     return error
 
 
-def main(control: socket.socket, machine: Machine, namespace: str, maker: bytes, *, timeline: bool) -> None:
+def main(
+    control: socket.socket,
+    machine: Machine,
+    namespace: str,
+    maker: bytes,
+    share: tuple[Tally, int, Path],
+    *,
+    timeline: bool,
+) -> None:
     """Be a worker of the node at the other end of `control`."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SIGNAL_OF_PARENT_DEATH, signal.SIGKILL)
     worker = Worker(control, machine, namespace, maker)
+    worker.use_memory(*share)
     if timeline:
         worker.record()
     _session.set_default(worker)
