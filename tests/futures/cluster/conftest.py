@@ -13,6 +13,11 @@ from alula.futures import Engine, current
 QUICK = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 200}
 
 
+def processes_of(*nodes: Any) -> list[Any]:
+    """Give what runs for some machines; whoever ends them waits for each, which Ray leaves undone."""
+    return [info.process for node in nodes for infos in node.all_processes.values() for info in infos]
+
+
 @pytest.fixture(scope="package")
 def cluster(ray_is_installed: None) -> Iterator[Any]:
     """The cluster, of which one machine is there, with two cores."""
@@ -23,7 +28,10 @@ def cluster(ray_is_installed: None) -> Iterator[Any]:
         head = {"num_cpus": 2, "include_dashboard": False, "_system_config": QUICK}
         cluster = Cluster(initialize_head=True, head_node_args=head)
         yield cluster
+        processes = processes_of(*cluster.list_all_nodes())
         cluster.shutdown()
+        for process in processes:
+            process.wait(30)
 
 
 @pytest.fixture(scope="module")

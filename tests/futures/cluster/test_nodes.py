@@ -16,6 +16,7 @@ from alula.errors import ActorDiedError, ObjectReconstructionFailedError, OwnerD
 from alula.futures import Engine
 from alula.graph import Done
 from alula.testing import Turnstile
+from tests.futures.cluster.conftest import processes_of
 
 SIZE = 200_000  # numbers of an array that is too large to travel inside messages
 AWAY: Any = {"resources": {"away": 1}, "num_cpus": 0}  # what only the machines that come and go have
@@ -81,7 +82,10 @@ def world(
     doomed = cluster.add_node(num_cpus=1, num_gpus=2, resources={"away": 100}, labels={"zone": "moon"})
     with Turnstile(tmp_path_factory.mktemp("world")) as turnstile:
         made = begun(engine, turnstile, doomed)
+        processes = processes_of(doomed)
         cluster.remove_node(doomed, allow_graceful=False)  # by SIGKILL, every process of it
+        for process in processes:
+            process.wait(30)
         while any(node["NodeID"] == doomed.node_id and node["Alive"] for node in alula.nodes()):
             pass  # until it is known
         made.survivor = cluster.add_node(num_cpus=1, resources={"away": 100}).node_id
@@ -93,7 +97,7 @@ def world(
 
 def begun(engine: Engine, turnstile: Turnstile, doomed: Any) -> SimpleNamespace:
     made = SimpleNamespace(doomed=doomed.node_id)
-    made.restless = alula.remote(Tally).options(max_restarts=1, max_task_retries=1, **AWAY).remote()
+    made.restless = alula.remote(Tally).options(max_restarts=1, max_task_retries=-1, **AWAY).remote()
     made.mortal = alula.remote(Tally).options(name="mortal", **AWAY).remote()
     # Things that lie there,
     made.arrays = [array.options(**AWAY).remote(number) for number in range(5)]
