@@ -6,6 +6,7 @@ actor makes it anew, and every caller connects to the new process and sends what
 before anything later.
 """
 
+import weakref
 from collections import deque
 from functools import partial
 from itertools import chain
@@ -103,6 +104,7 @@ class _Actor:
         "creation",
         "dead",
         "due",
+        "held",
         "id",
         "inflight",
         "late",
@@ -124,6 +126,7 @@ class _Actor:
         self.connecting = False
         self.due = False  # it has calls queued that will be sent before the next wait
         self.dead: str | bytes | None = None  # how it ended: a text, or a carried error
+        self.held: object = None  # then: what tells that no name of it is left here
 
     @property
     def busy(self) -> bool:
@@ -388,10 +391,6 @@ class Actors:
                 self._settle(call, ActorUnavailableError(state.name, str(how)))
         state.queue.extendleft(reversed(again))
 
-    def is_dead(self, actor: bytes) -> bool:
-        """Whether we know that an actor is dead; for this one the lock need not be held."""
-        return (state := self._actors.get(actor)) is not None and state.dead is not None
-
     def let_go(self, actor: bytes) -> None:
         """No name of it is left here: if it is dead, nobody can ask for it."""
         state = self._actors.get(actor)
@@ -408,8 +407,11 @@ class Actors:
         state.creation = None
         for call in calls:
             self._fail(state, call)
-        if state.id not in self._hub.tethers:  # nobody is left here who could call it
+        tether = self._hub.tethers.get(state.id)
+        if tether is None:  # nobody is left here who could call it
             self.let_go(state.id)
+        else:
+            state.held = weakref.ref(tether, lambda _: self._hub.let_go(state.id))
 
     def _fail(self, state: _Actor, call: Call) -> None:
         how = state.dead

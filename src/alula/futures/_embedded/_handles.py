@@ -95,10 +95,6 @@ class ActorName:
             tether = None
         return _arrived, (self.id, self.cls_name, self.terms, tether)
 
-    def __del__(self) -> None:
-        if (engine := self._engine) is not None:
-            engine.name_dropped(self.id)
-
     def __repr__(self) -> str:
         return f"{self.cls_name}({self.id.hex()[-8:]})"
 

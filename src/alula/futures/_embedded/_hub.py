@@ -347,11 +347,10 @@ class Hub(Engine):
             tether.blob = NONE
         self.pinned.clear()
 
-    def name_dropped(self, actor: bytes) -> None:
-        """A name of an actor is gone; from a finaliser, so from any thread at any moment."""
-        if self._actors.is_dead(actor):
-            self.loop.later(partial(self._let_go, actor))
-            self.loop.wake()
+    def let_go(self, actor: bytes) -> None:
+        """No name of a dead actor is left; from a finaliser, so from any thread at any moment."""
+        self.loop.later(partial(self._let_go, actor))
+        self.loop.wake()
 
     def _let_go(self, actor: bytes) -> None:
         with self.lock:
