@@ -209,3 +209,14 @@ def test_a_burst_inside_a_task() -> None:
 @remote
 def burst(count: int) -> list[int]:
     return get(chain(0, count))
+
+
+def test_a_task_that_waits_for_two_gets_both(turnstile: Turnstile) -> None:
+    """Also if the later one is there first, and the worker that makes the other has just made it."""
+    slow = held.remote(turnstile)
+    turnstile.arrived()
+    sums = [add.remote(slow, add.remote(i)) for i in range(20)]
+    quick = [add.remote(i) for i in range(20)]
+    assert get(quick) == list(range(1, 21))
+    turnstile.let()
+    assert get(sums) == list(range(1, 21))

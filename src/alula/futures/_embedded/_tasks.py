@@ -266,20 +266,27 @@ class Tasks:
     def _add(self, task: Task) -> None:
         self._tasks[task.refs[0].number] = task
         inputs, task.inputs = task.inputs, ()
+        pending: Ref[Any] | None = None
         for ref in inputs:
             if ref.blob is None:
+                pending = ref
                 task.missing += 1
                 ref.on_settled(partial(self._input_settled, task, ref))
-                source = self._tasks.get(ref.number)
-                if source is not None and source.next is None and source.refs[0] is ref:
-                    source.next, task.after = task, ref.number
-                    if source.lease is not None:
-                        self._late.append((task, source))
             elif ref.blob.kind == ERROR:
                 self._finish(task, [_not_computed(ref.blob, task)] * len(task.refs))
                 return
-        if not task.missing:
+        if pending is None:
             self._enqueue(task)
+        elif task.missing == 1:
+            self._follow(task, pending)
+
+    def _follow(self, task: Task, ref: Ref[Any]) -> None:
+        """Take note of a task that waits for one value alone: it may run ahead, behind who makes it."""
+        source = self._tasks.get(ref.number)
+        if source is not None and source.next is None and source.refs[0] is ref:
+            source.next, task.after = task, ref.number
+            if source.lease is not None:
+                self._late.append((task, source))
 
     def _input_settled(self, task: Task, ref: Ref[Any]) -> None:
         assert ref.blob is not None
