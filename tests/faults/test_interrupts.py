@@ -85,7 +85,9 @@ def storm() -> Iterator[None]:
 
 @pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize(
-    "waiting", [get, lambda ref: wait([ref]), lambda ref: ref.future().result()], ids=str
+    "waiting",
+    [get, lambda ref: wait([ref]), lambda ref: ref.future().result()],
+    ids=["get", "wait", "future"],
 )
 def test_ctrl_c_ends_the_wait_and_nothing_else(turnstile: Turnstile, waiting: Any) -> None:
     ref = hold.remote(turnstile, 5)
