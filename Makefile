@@ -19,7 +19,7 @@ demo: $(VENV)/.lab ## run the main job, end to end, on real data
 
 test: check ## all checks, then all tests with their coverage
 	@$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest --numprocesses auto --maxprocesses 4
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

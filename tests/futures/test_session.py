@@ -64,7 +64,7 @@ def test_a_setting_that_cannot_be_used_starts_nothing(given: dict[str, Any]) -> 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALULA_NUM_CPUS", "1")
     alula.init()
-    assert alula.cluster_resources() == {"CPU": 1}
+    assert alula.cluster_resources()["CPU"] == 1
 
 
 def test_another_engine_may_be_used_inside_a_block() -> None:

@@ -312,7 +312,7 @@ def test_an_error_keeps_its_type() -> None:
     with pytest.raises(NotFittedError) as caught:
         om.runtime.model("mymodel").predict("new-X").get()
     assert isinstance(caught.value, TaskError)
-    assert str(caught.value).startswith("predict mymodel: NotFittedError: ")
+    assert re.match(r"predict mymodel \(pid=\d+\): NotFittedError: ", str(caught.value))
 
 
 def test_buckets_do_not_see_each_other() -> None:

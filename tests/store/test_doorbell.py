@@ -3,6 +3,7 @@ import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Event, Semaphore, active_count
 from typing import Any
 
@@ -17,8 +18,15 @@ WAIT = 10.0
 
 
 @pytest.fixture
-def bell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Doorbell]:
-    monkeypatch.setattr(_doorbell, "runtime_folder", lambda: tmp_path / "run")
+def folder() -> Iterator[Path]:
+    """A folder with a short path, as those of sockets have to be."""
+    with TemporaryDirectory(dir="/tmp") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def bell(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Doorbell]:
+    monkeypatch.setattr(_doorbell, "runtime_folder", lambda: folder / "run")
     bell = Doorbell("sqlite:///a.db")
     yield bell
     bell.close()
@@ -62,14 +70,14 @@ def test_ringing_where_nobody_listens_does_nothing(bell: Doorbell) -> None:
     bell.ring("queue")
 
 
-def test_a_stopped_listener_hears_nothing_and_leaves_nothing(bell: Doorbell, tmp_path: Path) -> None:
+def test_a_stopped_listener_hears_nothing_and_leaves_nothing(bell: Doorbell, folder: Path) -> None:
     threads = active_count()
     stop = bell.listen("queue", lambda: pytest.fail("it was stopped"))
-    assert len(sockets(tmp_path)) == 1
+    assert len(sockets(folder)) == 1
     stop()
     stop()
     bell.ring("queue")
-    assert sockets(tmp_path) == []
+    assert sockets(folder) == []
     assert active_count() == threads
 
 
@@ -98,21 +106,21 @@ def test_a_callback_that_raises_hears_the_next_ring(bell: Doorbell, caplog: pyte
         assert heard.acquire(timeout=WAIT)
 
 
-def test_the_socket_of_a_dead_process_is_removed_by_the_next_ring(bell: Doorbell, tmp_path: Path) -> None:
+def test_the_socket_of_a_dead_process_is_removed_by_the_next_ring(bell: Doorbell, folder: Path) -> None:
     heard = Event()
     bell.listen("queue", heard.set)
-    [alive] = sockets(tmp_path)
+    [alive] = sockets(folder)
     dead = alive.with_name(alive.name.partition(".")[0] + ".dead")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as left:
         left.bind(str(dead))
     bell.ring("queue")
-    assert sockets(tmp_path) == [alive]
+    assert sockets(folder) == [alive]
     assert heard.wait(WAIT)
 
 
-def test_a_folder_laid_there_by_somebody_else_is_refused(bell: Doorbell, tmp_path: Path) -> None:
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run").chmod(0o777)
+def test_a_folder_laid_there_by_somebody_else_is_refused(bell: Doorbell, folder: Path) -> None:
+    (folder / "run").mkdir()
+    (folder / "run").chmod(0o777)
     with pytest.raises(StoreUnavailableError, match="can be written by others"):
         bell.listen("queue", lambda: None)
 
@@ -153,16 +161,16 @@ def test_a_forked_child_does_not_hold_its_parents_socket(bell: Doorbell, store: 
     assert os.waitpid(child, 0)[1] == 0
 
 
-def test_the_last_listener_takes_the_folder_along(bell: Doorbell, tmp_path: Path) -> None:
+def test_the_last_listener_takes_the_folder_along(bell: Doorbell, folder: Path) -> None:
     stops = [bell.listen("queue", lambda: None), bell.listen("queue", lambda: None)]
-    assert len(sockets(tmp_path)) == 2
+    assert len(sockets(folder)) == 2
     stops[0]()
-    assert len(sockets(tmp_path)) == 1
+    assert len(sockets(folder)) == 1
     stops[1]()
-    assert list((tmp_path / "run").iterdir()) == []
+    assert list((folder / "run").iterdir()) == []
 
 
-def test_the_folder_may_go_while_another_begins_to_listen(bell: Doorbell, tmp_path: Path) -> None:
+def test_the_folder_may_go_while_another_begins_to_listen(bell: Doorbell, folder: Path) -> None:
     def come_and_go() -> None:
         for _ in range(100):
             bell.listen("queue", lambda: None)()
@@ -170,4 +178,4 @@ def test_the_folder_may_go_while_another_begins_to_listen(bell: Doorbell, tmp_pa
     with ThreadPoolExecutor(4) as pool:
         for done in [pool.submit(come_and_go) for _ in range(4)]:
             done.result(timeout=WAIT)
-    assert list((tmp_path / "run").iterdir()) == []
+    assert list((folder / "run").iterdir()) == []

@@ -138,7 +138,7 @@ def _bind(path: Path) -> socket.socket:
             return bound
     except OSError as error:
         bound.close()
-        raise StoreUnavailableError(str(path), f"cannot listen there: {error.strerror}") from error
+        raise StoreUnavailableError(str(path), f"cannot listen there: {error.strerror or error}") from error
 
 
 def _remove(path: Path) -> None:
