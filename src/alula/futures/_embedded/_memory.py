@@ -198,7 +198,9 @@ class Memory:
 
     def tidy(self) -> float | None:
         """Do what is due; give the s after which it is time to look again."""
-        self._called = self.busy = False
+        # In this order: a call in between, of another thread or a finaliser, must not be taken back in half.
+        self.busy = False
+        self._called = False
         with self._lock:
             self._settle()
             left = self._pool.expire()

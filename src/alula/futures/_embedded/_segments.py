@@ -61,6 +61,28 @@ class _View(mmap.mmap):
 _alive: weakref.WeakSet[_View] = weakref.WeakSet()
 
 
+class _End:
+    """What happens when nobody sees a run of bytes any more.
+
+    Not in a finaliser: while that runs, a weak reference still gives the object to other threads, and who
+    takes it then has something whose end was told already and will not be told again.
+    """
+
+    __slots__ = ("gone", "source")
+
+    def __init__(self, source: Source | None, gone: "Callable[[Source], None] | None") -> None:
+        self.source, self.gone = source, gone
+
+    def come(self, watch: "weakref.ref[Backing]") -> None:
+        """Tell it."""
+        _watched.pop(id(watch), None)
+        if self.gone is not None and self.source is not None:
+            self.gone(self.source)
+
+
+_watched: "dict[int, weakref.ref[Backing]]" = {}  # a weak reference that goes first tells nothing
+
+
 class Backing:
     """A run of bytes in a file without a name, as one process sees it.
 
@@ -71,8 +93,6 @@ class Backing:
     ----------
     descriptor, start, size
         The run.
-    source
-        What is told when nobody sees it any more.
     number
         By which those to whom it was sent speak of it; 0 as long as it was not.
     shares
@@ -81,13 +101,12 @@ class Backing:
 
     __slots__ = (
         "__weakref__",
-        "_gone",
+        "_end",
         "_mapping",
         "descriptor",
         "number",
         "shares",
         "size",
-        "source",
         "start",
     )
 
@@ -100,10 +119,21 @@ class Backing:
         gone: "Callable[[Source], None] | None" = None,
     ) -> None:
         """Make one; `gone` is given the source in the end, from any thread at any moment."""
-        self.descriptor, self.start, self.size, self.source = descriptor, start, size, source
+        self.descriptor, self.start, self.size = descriptor, start, size
         self.number = self.shares = 0
-        self._gone = gone
+        self._end = _End(source, gone)
         self._mapping: weakref.ref[_View] | None = None
+        watch = weakref.ref(self, self._end.come)
+        _watched[id(watch)] = watch
+
+    @property
+    def source(self) -> Source | None:
+        """What is told when nobody sees it any more."""
+        return self._end.source
+
+    @source.setter
+    def source(self, source: Source | None) -> None:
+        self._end.source = source
 
     @property
     def viewed(self) -> bool:
@@ -138,10 +168,6 @@ class Backing:
             read = os.preadv(self.descriptor.fileno(), [rest], at)
             at, rest = at + read, rest[read:]
         return memoryview(copied).toreadonly()
-
-    def __del__(self) -> None:
-        if self._gone is not None and self.source is not None:
-            self._gone(self.source)
 
 
 class Segment:
