@@ -2,6 +2,8 @@
 
 import os
 import resource
+import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -66,3 +68,19 @@ def test_memory_that_runs_out_is_an_error_and_leaks_nothing() -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert segments() == before
+
+
+def test_whoever_hears_that_a_run_is_gone_cannot_be_given_it_again(tmp_path: Path) -> None:
+    """Else another thread could take it at that moment, and use bytes that are somebody else's soon."""
+    told: list[Backing | None] = []
+    descriptor = Descriptor(os.open(tmp_path, os.O_RDONLY))
+    backing = Backing(descriptor, 0, 1, _Source(), lambda source: told.append(known()))
+    known = weakref.ref(backing)
+    del backing
+    assert told == [None]
+
+
+class _Source:
+    in_memory = prompt = True
+
+    def free(self) -> None: ...
