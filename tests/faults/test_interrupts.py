@@ -208,27 +208,37 @@ alula.get(refs)
 """
 
 
+@contextmanager
+def in_a_terminal(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], Any]]:
+    """Run the program in a terminal of its own, whose group gets what is typed; without coverage."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    code = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n" + PROGRAM
+    ours, theirs = pty.openpty()
+    with open(ours, "rb+", buffering=0) as screen:
+        with open(theirs, "rb", buffering=0) as end:
+            child = subprocess.Popen(
+                [sys.executable, "-c", code, str(folder)],
+                env=plain | {"PYTHONPATH": str(ROOT)},
+                stdin=end,
+                stdout=end,
+                stderr=end,
+                start_new_session=True,
+            )
+        yield child, screen
+    child.wait()
+
+
 def test_ctrl_c_in_a_terminal_leaves_no_process(tmp_path: Path) -> None:
-    child, terminal = pty.fork()  # a session of its own, whose group gets what is typed
-    if not child:
-        os.environ["PYTHONPATH"] = str(ROOT)
-        os.execv(sys.executable, [sys.executable, "-c", PROGRAM, str(tmp_path)])
-    with open(terminal, "rb+", buffering=0) as screen:
+    with in_a_terminal(tmp_path) as (child, screen):
         pids = [int(word) for word in screen.readline().split()]
         screen.write(b"\x03")
-        _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == -signal.SIGINT
+        assert child.wait() == -signal.SIGINT
     assert all(map(ended, pids))
 
 
 def test_a_terminal_that_goes_away_leaves_no_process(tmp_path: Path) -> None:
-    child, terminal = pty.fork()
-    if not child:
-        os.environ["PYTHONPATH"] = str(ROOT)
-        os.execv(sys.executable, [sys.executable, "-c", PROGRAM, str(tmp_path)])
-    with open(terminal, "rb", buffering=0) as screen:
+    with in_a_terminal(tmp_path) as (_, screen):
         pids = [int(word) for word in screen.readline().split()]
-    os.waitpid(child, 0)
     assert all(map(ended, pids))
 
 
