@@ -57,6 +57,11 @@ def interrupt_when_arrived(turnstile: Turnstile) -> threading.Thread:
     return thread
 
 
+def without_coverage() -> dict[str, str]:
+    """What a program gets that is interrupted: the tracer keeps its lock when that hits it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+
+
 @contextmanager
 def handled_by(handler: Any) -> Iterator[None]:
     before = signal.signal(signal.SIGINT, handler)
@@ -142,9 +147,13 @@ def test_no_message_is_lost_in_a_storm_of_ctrl_c() -> None:
 
     In a process of its own and without coverage, whose tracer keeps its lock when it is interrupted.
     """
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     done = subprocess.run(
-        [sys.executable, "-c", STORM], env=plain, timeout=50, capture_output=True, text=True, check=False
+        [sys.executable, "-c", STORM],
+        env=without_coverage(),
+        timeout=50,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 
@@ -211,14 +220,13 @@ alula.get(refs)
 @contextmanager
 def in_a_terminal(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], Any]]:
     """Run the program in a terminal of its own, whose group gets what is typed; without coverage."""
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     code = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n" + PROGRAM
     ours, theirs = pty.openpty()
     with open(ours, "rb+", buffering=0) as screen:
         with open(theirs, "rb", buffering=0) as end:
             child = subprocess.Popen(
                 [sys.executable, "-c", code, str(folder)],
-                env=plain | {"PYTHONPATH": str(ROOT)},
+                env=without_coverage() | {"PYTHONPATH": str(ROOT)},
                 stdin=end,
                 stdout=end,
                 stderr=end,
@@ -254,7 +262,7 @@ except KeyboardInterrupt:
     print(alula.get(refs, timeout=40), flush=True)
 """
     )
-    with program(code, tmp_path) as child:
+    with program(code, tmp_path, environment=without_coverage()) as child:
         assert child.stdout is not None
         pids = [int(word) for word in child.stdout.readline().split()]
         child.send_signal(signal.SIGINT)
