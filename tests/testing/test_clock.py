@@ -1,4 +1,4 @@
-from threading import Thread
+from threading import Condition, Event, Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -70,3 +70,21 @@ def test_many_threads_may_move_it() -> None:
 
 def test_it_says_where_it_stands() -> None:
     assert repr(Clock(now=1.5)) == "<Clock at 1.500, 0 s passed>"
+
+
+def test_who_waits_by_it_is_woken_when_it_moves_and_not_held_up_when_the_time_has_come() -> None:
+    clock, condition, woken = Clock(now=100.0), Condition(), Event()
+
+    def wait() -> None:
+        with condition:
+            while clock.time() < 110.0:
+                clock.wait(condition, 110.0)
+        woken.set()
+
+    Thread(target=wait, daemon=True).start()
+    clock.advance(5)
+    assert not woken.is_set()
+    clock.jump(5)
+    assert woken.wait(10)
+    with condition:
+        clock.wait(condition, 110.0)

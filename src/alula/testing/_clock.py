@@ -1,6 +1,6 @@
 """A clock that stands still until a test moves it."""
 
-from threading import Lock
+from threading import Condition, Lock
 
 __all__ = ["Clock"]
 
@@ -27,6 +27,7 @@ class Clock:
         self._now = float(now)
         self._passed = 0.0
         self._lock = Lock()
+        self._waiting: list[Condition] = []
 
     def time(self) -> float:
         """UNIX time in seconds."""
@@ -35,6 +36,14 @@ class Clock:
     def monotonic(self) -> float:
         """Seconds that have passed since the clock was made; jumps do not count."""
         return self._passed
+
+    def wait(self, condition: Condition, until: float | None) -> None:
+        """Wait on a condition that is held, until it is notified or somebody moves this clock."""
+        with self._lock:
+            if until is not None and until <= self._now:
+                return
+            self._waiting.append(condition)
+        condition.wait()
 
     def advance(self, seconds: float) -> None:
         """Let time pass.
@@ -49,11 +58,20 @@ class Clock:
         with self._lock:
             self._now += seconds
             self._passed += seconds
+        self._wake()
 
     def jump(self, seconds: float) -> None:
         """Set the wall clock forward, or back if negative, as an administrator does; no time passes."""
         with self._lock:
             self._now += seconds
+        self._wake()
+
+    def _wake(self) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        for condition in waiting:
+            with condition:
+                condition.notify_all()
 
     def __repr__(self) -> str:
         return f"<Clock at {self._now:.3f}, {self._passed:g} s passed>"

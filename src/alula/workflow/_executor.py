@@ -22,12 +22,14 @@ from ..graph import Done, Failed, Graph
 from ..store import Executors, Lease, Store
 from ._handle import Handle
 from ._journal import Submission
+from ._kinds import KINDS
 from ._options import check_metadata
 from ._owner import disown
 from ._queue import QUEUE, reclaim, waiting
 from ._rows import heads_of
 from ._run import Run
 from ._runs import Runs
+from ._site import Factory
 from ._status import WorkflowStatus
 from ._tables import METADATA, VERSION, WORKFLOWS
 from ._tasks import tasks_of
@@ -65,6 +67,7 @@ class Executor:
         *,
         where: Where = "auto",
         engine: Callable[[], Engine] = current,
+        kinds: Mapping[str, Factory] = KINDS,
     ) -> None:
         """Become an executor of a store that stays the caller's; `open` is the usual way.
 
@@ -76,12 +79,14 @@ class Executor:
             Who runs what is submitted, unless a submission says otherwise.
         engine
             Asked at every submission.
+        kinds
+            Who settles the logical tasks of each kind.
         """
         store.ensure("workflow", VERSION, METADATA)
         self.lease, self.vault, self.engine = lease, vault, engine
         self._store, self._executors = store, executors
         self._watch = Watch(store)
-        self._runs = Runs(store, vault, lease, executors, self._watch)
+        self._runs = Runs(store, vault, lease, executors, self._watch, kinds)
         self.records = self._runs.records
         self._where = where
         self._stop_listening = store.listen(_door(lease.name), self._runs.check)
@@ -97,6 +102,7 @@ class Executor:
         name: str | None = None,
         claims: bool = False,
         engine: Callable[[], Engine] = current,
+        kinds: Mapping[str, Factory] = KINDS,
     ) -> Self:
         """Open the store that the settings name and become an executor of it.
 
@@ -112,6 +118,8 @@ class Executor:
             Whether this executor will `claim`, so that others may leave work to it.
         engine
             Asked at every submission; the engine in use by default.
+        kinds
+            Who settles the logical tasks of each kind; by default all that there are.
 
         Raises
         ------
@@ -124,7 +132,8 @@ class Executor:
         try:
             executors = Executors(store)
             lease = executors.register(labels or settings.labels, name=name, claims=claims)
-            made = cls(store, Vault.of(settings), lease, executors, where=settings.where, engine=engine)
+            vault, where = Vault.of(settings), settings.where
+            made = cls(store, vault, lease, executors, where=where, engine=engine, kinds=kinds)
         except BaseException:
             store.close()
             raise

@@ -1,17 +1,20 @@
 """Where the tasks of a workflow run: workers of an engine, tried again as often as each task says.
 
-The engine is told not to retry. Attempts are counted here, once, whatever ended them.
+The engine is told not to retry. Attempts are counted here, once, whatever ended them. Logical tasks go
+to the place that is registered for their kind.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from ..errors import FutureError, NodeDiedError, TaskCancelledError
+from ..errors import FutureError, NodeDiedError, TaskCancelledError, WorkflowNotResumableError
 from ..futures import Engine, ObjectRef
-from ..graph import Call, Cancel, Failed, Outcome, Then
-from ._past import Past
+from ..graph import Call, Cancel, Failed, Outcome, Place, Then
+from ._logical import CALL
+from ._site import Factory, Site
 from ._tasks import Continued, Ended, Span, Task, outline
-from ._vault import Stored, Vault, Volatile
+from ._vault import Stored, Volatile
 from ._worker import RUNNER, Order, Reply
 
 __all__ = ["TaskPlace"]
@@ -22,16 +25,29 @@ _FINAL = (NodeDiedError, TaskCancelledError)  # another attempt would end in the
 class TaskPlace:
     """Runs tasks on an engine; a `Place` for a drive whose nodes are tasks."""
 
-    def __init__(self, engine: Engine, vault: Vault, past: Past) -> None:
-        self._engine, self._vault, self._past = engine, vault, past
+    def __init__(self, site: Site, kinds: Mapping[str, Factory]) -> None:
+        self._site, self._kinds = site, kinds
+        self._places: dict[str, Place] = {}
 
     def start(self, call: Call, then: Then) -> Cancel:
         """Begin a task with the values that its inputs have."""
         task: Task = call.fn
-        order = Order.of(self._vault, task, self._past.values(call.args))
-        running = _Attempts(self._engine, task, order, then)
+        if task.kind != CALL:
+            return self._place(task.kind).start(call, then)
+        site = self._site
+        order = Order.of(site.vault, task, site.journal.past.values(call.args))
+        running = _Attempts(site.engine, task, order, then)
         running.submit()
         return running.cancel
+
+    def _place(self, kind: str) -> Place:
+        """Give the place of a kind, made at its first task; drives start one task at a time."""
+        if kind not in self._places:
+            if kind not in self._kinds:
+                why = f"it has a task of the kind {kind!r}, which this Alula does not know"
+                raise WorkflowNotResumableError(self._site.journal.owner.workflow_id, why)
+            self._places[kind] = self._kinds[kind](self._site)
+        return self._places[kind]
 
 
 class _Attempts:

@@ -16,6 +16,7 @@ from ..errors import (
 )
 from ..futures import unpack_error
 from ..store import Executors, Store
+from ._logical import CALL
 from ._rows import one_task, options_of
 from ._status import WorkflowStatus
 from ._tables import TASKS, WORKFLOWS
@@ -170,9 +171,9 @@ class Records:
         return {"task_id": task_id, "workflow_refs": inputs, "stats": _stats(row), **self._described(row)}
 
     def _described(self, row: Any) -> dict[str, Any]:
-        engine, retry, metadata = options_of(self._vault, row)
+        engine, retry, metadata, _ = options_of(self._vault, row)
         options = {
-            "task_type": "FUNCTION",
+            "task_type": "FUNCTION" if row.kind == CALL else row.kind.upper(),
             "max_retries": retry.most,
             "retry_exceptions": retry.errors,
             "catch_exceptions": False,

@@ -62,15 +62,16 @@ def _head(vault: Vault, task: Task) -> bytes:
     if "resources" in engine:
         engine["resources"] = dict(task.engine.resources)
     # Plain containers, which are sealed ten times as fast as objects.
-    return vault.seal_small((engine, task.retry.most, task.retry.errors, dict(task.metadata)))
+    head = (engine, task.retry.most, task.retry.errors, dict(task.metadata), dict(task.facts))
+    return vault.seal_small(head)
 
 
-def options_of(vault: Vault, row: TaskRow) -> tuple[TaskOptions, Retry, dict[str, Any]]:
-    """Give what the engine is to hold for a task, how often it is tried, and its metadata."""
+def options_of(vault: Vault, row: TaskRow) -> tuple[TaskOptions, Retry, dict[str, Any], dict[str, Any]]:
+    """Give what the engine is to hold for a task, how often it is tried, its metadata, and its facts."""
     sealed = Stored("", row.head)
-    engine, most, errors, metadata = vault.unseal(sealed, f"the options of task {row.task_id!r}")
+    engine, most, errors, metadata, facts = vault.unseal(sealed, f"the options of task {row.task_id!r}")
     options = engine_options(TaskOptions(**engine), row.name, checkpoint=row.checkpoint)
-    return options, Retry(most, errors), metadata
+    return options, Retry(most, errors), metadata, facts
 
 
 def insert_tasks(
@@ -90,6 +91,7 @@ def _row(number: int, task: Task, head: bytes, names: Names) -> dict[str, Any]:
         "creator": task.creator,
         "position": task.position,
         "root": task.root,
+        "kind": task.kind,
         "name": task.name,
         "nth": nth,
         "task_id": task_id(task.name, nth),
@@ -142,15 +144,16 @@ def task_of(vault: Vault, row: TaskRow) -> Task:
         "creator": row.creator,
         "position": row.position,
         "root": row.root,
+        "kind": row.kind,
         "name": row.name,
         "inputs": inputs,
         "checkpoint": row.checkpoint,
     }
     if ended:
         return Task(call=None, **facts)
-    engine, retry, metadata = options_of(vault, row)
+    engine, retry, metadata, known = options_of(vault, row)
     call = Stored(row.call_digest, row.call)
-    return Task(call=call, engine=engine, retry=retry, metadata=metadata, **facts)
+    return Task(call=call, engine=engine, retry=retry, metadata=metadata, facts=known, **facts)
 
 
 def read_values(connection: Connection, number: int, keys: Sequence[Key]) -> dict[Key, Stored]:

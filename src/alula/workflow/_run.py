@@ -11,12 +11,10 @@ from ..errors import (
     WorkflowCancellationError,
     WorkflowExecutionError,
 )
-from ..futures import Engine
-from ..graph import Done, Drive, Failed, Outcome, Scope
+from ..graph import Done, Drive, Failed, Outcome, Place, Scope
 from ._journal import Journal
-from ._place import TaskPlace
 from ._status import WorkflowStatus
-from ._vault import Output, Vault
+from ._vault import Output
 
 __all__ = ["Run"]
 
@@ -41,8 +39,7 @@ class Run:
     def __init__(
         self,
         journal: Journal,
-        engine: Engine,
-        vault: Vault,
+        place: Place,
         *,
         requeue: bool,
         leave: Callable[["Run"], None],
@@ -51,6 +48,8 @@ class Run:
 
         Parameters
         ----------
+        place
+            Where its tasks run.
         leave
             Called when the run is over here, before anybody else hears of it.
         """
@@ -59,7 +58,7 @@ class Run:
         self.future: Future[Output] = Future()
         self.future.set_running_or_notify_cancel()  # from here on nobody's waiting can cancel it
         self.ended = Event()
-        self._journal, self._engine, self._vault = journal, engine, vault
+        self._journal, self._place = journal, place
         self._leave = leave
         self.abandoned = False
         self._drive: Drive | None = None
@@ -70,8 +69,7 @@ class Run:
         """Start what is ready."""
         try:
             graph = self._journal.graph()
-            place = TaskPlace(self._engine, self._vault, self._journal.past)
-            self._drive = Drive(graph, place, Scope(), self._journal, then=self._driven)
+            self._drive = Drive(graph, self._place, Scope(), self._journal, then=self._driven)
         except Exception as error:  # the records cannot be read: they may be whole for another reader
             self.abandon(error)
         else:

@@ -5,7 +5,7 @@ thread that makes all posted writes of this process. So what this process believ
 the records say it runs, agree.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from threading import Event, Lock, get_ident
 from typing import TypeVar, cast
@@ -23,9 +23,11 @@ from ..futures import Engine
 from ..store import Executors, Lease, Store
 from ._journal import PYTHON, Journal, Submission
 from ._owner import disown, take
+from ._place import TaskPlace
 from ._queue import QUEUE
 from ._records import Records, WorkflowRow
 from ._run import Run
+from ._site import Aside, Factory, Site
 from ._status import WorkflowStatus
 from ._vault import Vault
 from ._watch import TOPIC, Watch
@@ -44,7 +46,16 @@ class Runs:
         What is recorded of all workflows; knows of those that run here.
     """
 
-    def __init__(self, store: Store, vault: Vault, lease: Lease, executors: Executors, watch: Watch) -> None:
+    def __init__(
+        self,
+        store: Store,
+        vault: Vault,
+        lease: Lease,
+        executors: Executors,
+        watch: Watch,
+        kinds: Mapping[str, Factory],
+    ) -> None:
+        self._aside, self._kinds = Aside(store.clock), kinds
         self.records = Records(store, executors, vault, self._runs_here)
         self._store, self._vault, self._lease, self._watch = store, vault, lease, watch
         self._lock = Lock()
@@ -110,6 +121,7 @@ class Runs:
             run.abandon(WorkflowOutputNotReady(run.id, why))
         for run in runs:
             run.wait()
+        self._aside.close()
         return runs
 
     def enter(
@@ -198,7 +210,8 @@ class Runs:
 
     def _run(self, journal: Journal, engine: Engine, *, requeue: bool) -> Run:
         journal.news = self._watch.poke
-        return Run(journal, engine, self._vault, requeue=requeue, leave=self._left)
+        site = Site(self._store, self._vault, engine, journal, self._aside)
+        return Run(journal, TaskPlace(site, self._kinds), requeue=requeue, leave=self._left)
 
     def _all(self) -> list[Run]:
         with self._lock:

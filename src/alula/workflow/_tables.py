@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 __all__ = ["METADATA", "TASKS", "VERSION", "WORKFLOWS"]
 
-VERSION: Final = 1
+VERSION: Final = 2
 METADATA = MetaData()
 
 WORKFLOWS = Table(
@@ -60,6 +60,7 @@ TASKS = Table(
     Column("creator", String(20), nullable=False),
     Column("position", Integer, nullable=False),
     Column("root", String(20)),
+    Column("kind", String(16), nullable=False),  # "call" runs on the engine, others are logical
     Column("name", String(255), nullable=False),
     Column("nth", Integer, nullable=False),  # of its name in this workflow, from 0
     Column("task_id", String(255), nullable=False),

@@ -9,12 +9,13 @@ functions and arguments, so that recovery reads no value which nothing needs.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from .._core._ids import Key
 from ..errors import GraphError, TaskError, UnsupportedError
 from ..futures import Function, TaskOptions
 from ..graph import Done, Graph, Grown, InputItem, Mark, Node, fill
+from ._logical import CALL, Logical
 from ._vault import Link, Output, Packer, Stored, Vault
 
 __all__ = [
@@ -83,6 +84,10 @@ class Task:
         How often it is tried.
     metadata
         The user's, for `get_metadata`.
+    kind
+        Where it is settled: a call on the engine, any other by the place of that kind.
+    facts
+        What has to be known of it before its call is opened.
     recorded
         Whether its own call is stored: false for what an unrecorded task made.
     checkpoint
@@ -99,6 +104,8 @@ class Task:
     engine: TaskOptions = field(default_factory=TaskOptions)
     retry: Retry = Retry(0, False)
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    kind: str = CALL
+    facts: Mapping[str, Any] = field(default_factory=dict)
     recorded: bool = True
     checkpoint: bool = True
 
@@ -136,7 +143,8 @@ class Continued(Grown):
 
 
 Call: TypeAlias = tuple[str, tuple[Any, ...], dict[str, Any], bool]
-"""What is sealed of a task: the function's digest, arguments with marks, whether some are nested."""
+"""What is sealed of a task: its function's digest (empty if it is logical), arguments with marks, whether
+some are nested."""
 
 
 def tasks_of(
@@ -187,7 +195,7 @@ def outline(tasks: Sequence[Task]) -> Graph:
 
 def shape(tasks: Sequence[Task]) -> str:
     """Give a fingerprint of what a graph is made of: names and edges, not values."""
-    text = repr([(task.name, task.inputs) for task in tasks])
+    text = repr([(task.kind, task.name, task.inputs) for task in tasks])
     return blake2b(text.encode(), digest_size=10).hexdigest()
 
 
@@ -195,12 +203,13 @@ def _task(sealer: "_Sealer", key: Key, node: Node[Any], position: int, creator: 
     function = _function(node)
     given = node.options
     name = given.get("task_id") or _clean(function.name)
+    kind, facts = (function.kind, function.facts) if isinstance(function, Logical) else (CALL, {})
     is_output = key == sealer.graph.outputs[0]
     recorded = creator is None or creator.checkpoint
     if given.get("checkpoint") and not recorded:
         raise UnsupportedError(f"checkpoint=True for {name} inside a task with checkpoint=False", "workflow")
     checkpoint = recorded and given.get("checkpoint") is not False
-    options = function.options
+    options = _LOGICAL if isinstance(function, Logical) else function.options
     return Task(
         key=key,
         creator=creator.key if creator else "",
@@ -215,6 +224,8 @@ def _task(sealer: "_Sealer", key: Key, node: Node[Any], position: int, creator: 
             _classes(given.get("retry_exceptions", options.retry_exceptions)),
         ),
         metadata=given.get("metadata", {}),
+        kind=kind,
+        facts=facts,
         recorded=recorded,
         checkpoint=checkpoint,
     )
@@ -231,12 +242,17 @@ def engine_options(options: TaskOptions, name: str, *, checkpoint: bool) -> Task
     )
 
 
-def _function(node: Node[Any]) -> Function:
+def _function(node: Node[Any]) -> Function | Logical:
+    if isinstance(node.fn, Logical):
+        return node.fn
     if not isinstance(node.fn, Function):
         raise TypeError(f"a workflow is made of remote functions, and {node.label!r} is none")
     if node.fn.options.num_returns != 1:
         raise ValueError(f"{node.label} has num_returns={node.fn.options.num_returns}; in a workflow it is 1")
     return node.fn
+
+
+_LOGICAL: Final = TaskOptions(max_retries=0)
 
 
 def _classes(errors: Any) -> bool | tuple[type[BaseException], ...]:
@@ -256,14 +272,15 @@ class _Sealer:
         self.graph = graph
         self._packer, self._args, self._kwargs = packer, args, kwargs
 
-    def seal(self, function: Function, node: Node[Any]) -> Stored:
+    def seal(self, function: Function | Logical, node: Node[Any]) -> Stored:
         args = tuple([fill(arg, self._mark) for arg in node.args])
         kwargs = {name: fill(arg, self._mark) for name, arg in node.kwargs.items()}
         nested = any(
             new is not old and not isinstance(new, Mark)
             for new, old in zip((*args, *kwargs.values()), (*node.args, *node.kwargs.values()), strict=True)
         )
-        call: Call = (self._packer.function(function), args, kwargs, nested)
+        digest = "" if isinstance(function, Logical) else self._packer.function(function)
+        call: Call = (digest, args, kwargs, nested)
         return self._packer.call(call)
 
     def _mark(self, mark: Mark) -> Any:

@@ -7,7 +7,7 @@ the reply that mentions them is sent.
 import asyncio
 import inspect
 import pickle
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from ..graph import Graph, Mark, Node, fill
 from ._tasks import Call, Creator, Task, tasks_of
 from ._vault import Link, Object, Output, Packer, Stored, Unpacker, Vault, Volatile
 
-__all__ = ["LOADER", "RUNNER", "Order", "Reply", "continuation"]
+__all__ = ["LOADER", "RUNNER", "Order", "Reply", "continuation", "open_call"]
 
 _inside: ContextVar[bool] = ContextVar("alula_workflow_task", default=False)
 
@@ -128,10 +128,14 @@ def _task() -> Iterator[None]:
 def _run(packed: bytes, refs: list[ObjectRef[Any]]) -> Any:
     """Run one attempt of a task."""
     order: Order = pickle.loads(packed)
-    opened = _Opened(order, refs)
+    volatile = iter(refs)
+    values = [Volatile(next(volatile)) if value is None else value for value in order.values]
+    opener = _Opener(order.vault, order.inputs, values)
+    digest, args, kwargs = opener.open(order.call, order.name)
+    function = opener.function(digest)
     started = time()
     with _task():
-        value = opened.function(*opened.args, **opened.kwargs)
+        value = function(*args, **kwargs)
         if inspect.iscoroutine(value):
             value = asyncio.run(value)
     ended = time()
@@ -155,19 +159,30 @@ def _load(vault: Vault, stored: Stored) -> Any:
     return Unpacker(vault).unpack(stored)
 
 
-class _Opened:
-    """The call of an order, its links and objects replaced by values and references."""
+def open_call(vault: Vault, task: Task, values: Sequence[Output]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Give the arguments of a logical task, with the values of its inputs in the order of its `inputs`."""
+    assert task.call is not None
+    _, args, kwargs = _Opener(vault, task.inputs, values).open(task.call, task.name)
+    return args, kwargs
 
-    def __init__(self, order: Order, refs: Iterable[ObjectRef[Any]]) -> None:
-        self._unpacker = Unpacker(order.vault)
-        volatile = iter(refs)
-        values = [Volatile(next(volatile)) if value is None else value for value in order.values]
-        self._values: dict[Key, Output] = dict(zip(order.inputs, values, strict=True))
-        call: Call = order.vault.unseal(order.call, f"the call of {order.name}")
+
+class _Opener:
+    """Opens one call, its links and objects replaced by values and references."""
+
+    def __init__(self, vault: Vault, inputs: Sequence[Key], values: Sequence[Output]) -> None:
+        self._vault, self._unpacker = vault, Unpacker(vault)
+        self._values: dict[Key, Output] = dict(zip(inputs, values, strict=True))
+        self._nested = False
+
+    def open(self, stored: Stored, name: str) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+        """Give the function's digest and the arguments."""
+        call: Call = self._vault.unseal(stored, f"the call of {name}")
         digest, args, kwargs, self._nested = call
-        self.function = self._unpacker.function(digest)
-        self.args = [self._argument(arg) for arg in args]
-        self.kwargs = {name: self._argument(arg) for name, arg in kwargs.items()}
+        opened = {name: self._argument(arg) for name, arg in kwargs.items()}
+        return digest, tuple([self._argument(arg) for arg in args]), opened
+
+    def function(self, digest: str) -> Callable[..., Any]:
+        return self._unpacker.function(digest)
 
     def _argument(self, arg: Any) -> Any:
         if isinstance(arg, Link):
