@@ -48,7 +48,7 @@ def test_an_unknown_option_is_refused_with_the_nearest() -> None:
         ({"max_retries": True}, TypeError),
         ({"retry_exceptions": ["ValueError"]}, TypeError),
         ({"catch_exceptions": 1}, TypeError),
-        ({"allow_inplace": True}, UnsupportedError),
+        ({"allow_inplace": None}, TypeError),
         ({"catch_exceptions": True}, UnsupportedError),
     ],
 )

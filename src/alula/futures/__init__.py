@@ -28,7 +28,7 @@ from ._api import (
 )
 from ._context import RuntimeContext, exit_actor, get_runtime_context
 from ._engine import ActorExit, ActorRef, Cluster, Context, Engine, Feature, Settle, Waitable
-from ._errors import pack_error, unpack_error
+from ._errors import pack_error, pack_task_error, unpack_error
 from ._options import ActorOptions, MethodOptions, TaskOptions
 from ._progress import progress
 from ._refs import ObjectRef
@@ -93,6 +93,7 @@ __all__ = [
     "nodes",
     "open_engine",
     "pack_error",
+    "pack_task_error",
     "progress",
     "put",
     "remote",

@@ -25,6 +25,7 @@ from ._api import (
 from ._default import default_executor, reset_default_executor
 from ._executor import Executor
 from ._handle import Handle
+from ._inplace import local
 from ._options import Options, options
 from ._owner import owner_of
 from ._queue import QUEUE
@@ -57,6 +58,7 @@ __all__ = [
     "get_output_async",
     "get_status",
     "list_all",
+    "local",
     "options",
     "owner_of",
     "reset_default_executor",

@@ -143,11 +143,12 @@ def get_output(workflow_id: str, *, task_id: str | None = None) -> Any:
     WorkflowNotFoundError
         If there is no such workflow, or it has ended without such a task. A `ValueError`.
     WorkflowOutputNotReady
-        If there is no value and nobody is at work on it. A `ValueError`.
+        If there is no value and nobody is at work on it, or the task runs in place and has not ended. A
+        `ValueError`.
     WorkflowExecutionError, WorkflowCancellationError
         If the workflow ended so while this waited.
     """
-    return default_executor().output(workflow_id, task_id=task_id).result()
+    return default_executor().output(workflow_id, task_id=task_id, waits=False).result()
 
 
 def get_output_async(workflow_id: str, *, task_id: str | None = None) -> ObjectRef[Any]:

@@ -267,8 +267,13 @@ class Executor:
         self.status(workflow_id)
         return self._handle(workflow_id, self._runs.get(workflow_id))
 
-    def output(self, workflow_id: str, *, task_id: str | None = None) -> Handle[Any]:
+    def output(self, workflow_id: str, *, task_id: str | None = None, waits: bool = True) -> Handle[Any]:
         """Give a handle to the output of a workflow or task that has one, or may still have.
+
+        Parameters
+        ----------
+        waits
+            Whether the handle may be to a task that runs in place.
 
         Raises
         ------
@@ -285,6 +290,15 @@ class Executor:
             status = self.status(workflow_id)
             why = f"it is {status}; resume({workflow_id!r}) goes on with it"
             raise WorkflowOutputNotReady(workflow_id, why) from answer.error
+        if (
+            answer is None
+            and task_id is not None
+            and not waits
+            and self.records.is_inplace(workflow_id, task_id)
+        ):
+            raise WorkflowOutputNotReady(
+                workflow_id, f"its task {task_id!r} runs in place, and has not ended"
+            )
         run = self._runs.get(workflow_id) if task_id is None else None
         return self._handle(workflow_id, run, task_id)
 

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from .._core._gates import gate
 from .._core._ids import Key
@@ -21,6 +22,7 @@ from ..futures import pack_error
 from ..graph import Done, Graph, Grown, Name, Outcome
 from ..graph import Recorded as Then
 from ..store import Lease, Store
+from ._ledger import Book
 from ._names import Names
 from ._owner import Owner, disown
 from ._past import Past
@@ -80,12 +82,12 @@ class Journal:
         Called after each record.
     """
 
-    def __init__(self, store: Store, vault: Vault, owner: Owner, entry: Key) -> None:
+    def __init__(self, store: Store, vault: Vault, owner: Owner, entry: Key | None) -> None:
         self.owner = owner
         self.past = Past(store, vault, owner.number, owner.workflow_id)
         self.news: Callable[[], None] = lambda: None
         self._store, self._vault = store, vault
-        self._final = entry  # key of the task whose value will be the output
+        self._final = entry  # key of the task whose value will be the output; None for a part of the whole
         self._graph: Graph | None = None
         self._names: Names | None = None  # read from the records when the first new one is needed
         self._successful = False
@@ -120,6 +122,11 @@ class Journal:
         """Write a new workflow whole, owned by nobody; as in `create`."""
         _insert(connection, store, given, Names(), WorkflowStatus.PENDING, attempt=0)
 
+    @property
+    def book(self) -> Book:
+        """What a worker needs to record here, too."""
+        return Book(self._store.url, self._vault.durability, self.owner)
+
     def graph(self) -> Graph:
         """Give the graph that was submitted; `WorkflowNotResumableError` if it is not there."""
         return self._graph or self.past.graph()
@@ -136,15 +143,15 @@ class Journal:
     def record(self, key: Key, outcome: Done[Any] | Grown, then: Then) -> None:
         """Make a result durable, unless it is one that is not to be recorded."""
         match outcome:
-            case Ended(Stored() as value, span):
+            case Ended(Stored() as value, span, written=False):
                 self._record(partial(self._write_value, key, value, span), then)
-            case Continued(graph, span):
+            case Continued(graph, span, link, written):
                 tasks: list[Task] = [node.fn for node in graph.nodes.values()]
                 if key == self._final:
                     self._final = tasks[-1].key
-                if tasks[-1].recorded:
+                if tasks[-1].recorded and not written:
                     heads = heads_of(self._vault, tasks)
-                    self._record(partial(self._write_growth, key, tasks, heads, span), then)
+                    self._record(partial(self._write_growth, link or key, tasks, heads, span), then)
                 else:
                     then(None)
             case _:
@@ -152,7 +159,7 @@ class Journal:
 
     def commit(self, values: tuple[Any, ...], then: Then) -> None:
         """Note that the workflow has succeeded; recording the last value may have said so already."""
-        if self._successful:
+        if self._successful or self._final is None:
             then(None)
         else:
             self._post(partial(self._end, WorkflowStatus.SUCCESSFUL), then)
@@ -193,6 +200,11 @@ class Journal:
 
     def _record(self, work: Callable[[Connection], None], then: Then) -> None:
         def gated(error: BaseException | None) -> None:
+            if isinstance(error, IntegrityError) and self._names is not None:
+                # A chain that runs in place elsewhere has given out a task id meanwhile.
+                self._names = None
+                self._post(work, gated)
+                return
             if error is None:
                 gate("journal.recorded")
             then(error)

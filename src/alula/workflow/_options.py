@@ -53,6 +53,8 @@ def options(**given: Any) -> Options:
         ``checkpoint``: whether the result is recorded; None, the default, takes it from the task that
         made this one, and is True for the first.
         ``max_retries``, whole number: further attempts after any failure; -1 for ever.
+        ``allow_inplace``: whether it runs in the process of the task that returned it, which is quick, and in
+        which its engine options count for nothing.
         ``retry_exceptions``: which errors of the task's own code count as failures to retry: True (all, the
         default if `max_retries` is given here), False, or a list of classes.
 
@@ -68,7 +70,7 @@ def options(**given: Any) -> Options:
     TypeError
         If a value is of the wrong type.
     UnsupportedError
-        For ``catch_exceptions=True`` and ``allow_inplace=True``, which this version does not have.
+        For ``catch_exceptions=True``, which this version does not have.
 
     Examples
     --------
@@ -105,6 +107,11 @@ def _text(name: str, value: Any) -> None:
         raise ValueError(f"{name} must not be empty")
 
 
+def _flag(name: str, value: Any) -> None:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, not {value!r}")
+
+
 def _flag_or_none(name: str, value: Any) -> None:
     if not (value is None or isinstance(value, bool)):
         raise TypeError(f"{name} must be True, False or None, not {value!r}")
@@ -134,7 +141,7 @@ def _not_yet(name: str, value: Any) -> None:
 
 
 _CHECKS: Final[Mapping[str, Callable[[str, Any], None]]] = {
-    "allow_inplace": _not_yet,
+    "allow_inplace": _flag,
     "catch_exceptions": _not_yet,
     "checkpoint": _flag_or_none,
     "max_retries": _count,

@@ -49,6 +49,23 @@ class Past:
             return Done(Recorded(row.key))
         return Grown(self.graph(self._creator(row.pointer)))
 
+    def moved(self, key: Key, root: Key | None) -> Graph | None:
+        """Give what a task has gone on with, if that is recorded by now, whoever recorded it.
+
+        Parameters
+        ----------
+        root
+            The first link of its chain, if that is another task: it points to the newest.
+        """
+        asked = select(TASKS.c.key, TASKS.c.pointer).where(
+            TASKS.c.workflow == self._number, TASKS.c.key.in_((key, root or key))
+        )
+        with self._store.reading() as connection:
+            pointers = {row.key: row.pointer for row in connection.execute(asked)}
+        if pointers.get(key) is None:
+            return None
+        return self.graph(self._creator(pointers[root or key]))
+
     def values(self, driven: Sequence[Output | Recorded]) -> tuple[Output, ...]:
         """Give values as a drive has them, those of earlier runs read in one go."""
         keys = [value.key for value in driven if isinstance(value, Recorded)]

@@ -4,29 +4,64 @@ The engine is told not to retry. Attempts are counted here, once, whatever ended
 to the place that is registered for their kind.
 """
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final, TypeAlias
 
-from ..errors import FutureError, NodeDiedError, TaskCancelledError, WorkflowNotResumableError
-from ..futures import Engine, ObjectRef
+from .._core._ids import Key
+from ..errors import FutureError, NodeDiedError, TaskCancelledError, TaskError, WorkflowNotResumableError
+from ..futures import Function, ObjectRef, pack_task_error, unpack_error
 from ..graph import Call, Cancel, Failed, Outcome, Place, Then
+from ._here import Here
 from ._logical import CALL
+from ._orders import Order
+from ._replies import Fault, Reply
 from ._site import Factory, Site
 from ._tasks import Continued, Ended, Span, Task, outline
 from ._vault import Stored, Volatile
-from ._worker import RUNNER, Order, Reply
 
-__all__ = ["TaskPlace"]
+__all__ = ["Perform", "TaskPlace"]
 
-_FINAL = (NodeDiedError, TaskCancelledError)  # another attempt would end in the same way
+Perform: TypeAlias = Callable[[bytes, list[ObjectRef[Any]]], tuple[Reply, Any]]
+"""Runs an attempt of a task in the calling thread."""
+
+_FINAL: Final = (NodeDiedError, TaskCancelledError)  # another attempt would end in the same way
 
 
 class TaskPlace:
-    """Runs tasks on an engine; a `Place` for a drive whose nodes are tasks."""
+    """Runs tasks on an engine, some in a thread of this process; a `Place` for a drive whose nodes are tasks.
 
-    def __init__(self, site: Site, kinds: Mapping[str, Factory]) -> None:
-        self._site, self._kinds = site, kinds
+    Attributes
+    ----------
+    blamed
+        For a task that failed because a later link of its chain did, the key of that link.
+    """
+
+    blamed: dict[Key, Key]
+
+    def __init__(
+        self,
+        site: Site,
+        kinds: Mapping[str, Factory],
+        runner: Function,
+        perform: Perform,
+        here: Here,
+    ) -> None:
+        """Prepare to run tasks.
+
+        Parameters
+        ----------
+        site, kinds
+            The run that they belong to, and who settles logical ones.
+        runner
+            The remote function that runs a task in a worker.
+        perform, here
+            What runs a task in place, and in which thread.
+        """
+        self.site, self.runner, self.perform, self.here = site, runner, perform, here
+        self.blamed = {}
+        self._kinds = kinds
         self._places: dict[str, Place] = {}
 
     def start(self, call: Call, then: Then) -> Cancel:
@@ -34,48 +69,58 @@ class TaskPlace:
         task: Task = call.fn
         if task.kind != CALL:
             return self._place(task.kind).start(call, then)
-        site = self._site
-        order = Order.of(site.vault, task, site.journal.past.values(call.args))
-        running = _Attempts(site.engine, task, order, then)
+        site = self.site
+        order = Order.of(site.vault, task, site.journal.past.values(call.args), site.journal.book)
+        attempts = _Here if self._runs_here(task) else _There
+        running = attempts(self, task, order, then)
         running.submit()
         return running.cancel
+
+    def close(self) -> None:
+        """Let go of the thread for what runs in place."""
+        self.here.leave()
+
+    def _runs_here(self, task: Task) -> bool:
+        """Tell whether a task runs in place, and this is its place.
+
+        In the executor's process that is what was submitted so; what a worker made there runs in another
+        one, if it has to run again.
+        """
+        return task.inplace and (self.here.is_callers or not task.creator)
 
     def _place(self, kind: str) -> Place:
         """Give the place of a kind, made at its first task; drives start one task at a time."""
         if kind not in self._places:
             if kind not in self._kinds:
                 why = f"it has a task of the kind {kind!r}, which this Alula does not know"
-                raise WorkflowNotResumableError(self._site.journal.owner.workflow_id, why)
-            self._places[kind] = self._kinds[kind](self._site)
+                raise WorkflowNotResumableError(self.site.journal.owner.workflow_id, why)
+            self._places[kind] = self._kinds[kind](self.site)
         return self._places[kind]
 
 
-class _Attempts:
+class _Attempts(ABC):
     """One task on its way: submitted, and after a failure submitted again."""
 
-    def __init__(self, engine: Engine, task: Task, order: tuple[Any, ...], then: Then) -> None:
-        self._engine, self._task, self._order, self._then = engine, task, order, then
-        self._refs: list[ObjectRef[Any]] = []
+    def __init__(self, place: TaskPlace, task: Task, order: tuple[Any, ...], then: Then) -> None:
+        self._place, self._task, self._order, self._then = place, task, order, then
         self._count = 0
         self._cancelled = False
 
+    @abstractmethod
     def submit(self) -> None:
-        self._count += 1
-        self._refs = self._engine.submit(RUNNER, self._order, {}, self._task.engine)
-        self._engine.watch(self._refs[0], self._ended)
+        """Begin the next attempt."""
 
+    @abstractmethod
     def cancel(self) -> None:
-        self._cancelled = True
-        with suppress(FutureError):  # an engine that is gone has nothing left to end
-            self._engine.cancel(self._refs[0], force=False, recursive=True)
+        """Ask the attempt to end, and make no other."""
 
-    def _ended(self, error: BaseException | None) -> None:
+    def _failed(self, error: BaseException) -> None:
         try:
-            if error is not None and self._may_again(error):
+            if self._may_again(error):
                 self.submit()
                 return
-            outcome = Failed(error) if error is not None else self._outcome()
-        except Exception as failure:  # the engine refuses, or its answer cannot be read: that is the end
+            outcome: Outcome = Failed(error)
+        except Exception as failure:  # the engine refuses: that is the end
             outcome = Failed(failure)
         self._then(outcome)
 
@@ -84,13 +129,78 @@ class _Attempts:
             return False
         return self._task.retry.allows(error, self._count)
 
-    def _outcome(self) -> Outcome:
-        reply = Reply.of(*self._engine.get(self._refs[:1], 0))
+    def _outcome(self, reply: Reply, value: Callable[[], ObjectRef[Any]]) -> Outcome:
         span = Span(reply.started, reply.ended, self._count)
         match reply.result:
             case None:
-                return Ended(Volatile(self._refs[1]), span)
-            case Stored() as value:
-                return Ended(value, span)
+                return Ended(Volatile(value()), span)
+            case Stored() as stored:
+                return Ended(stored, span, reply.written)
+            case Fault(key, packed):
+                self._place.blamed[self._task.key] = key
+                return Failed(unpack_error(packed))
             case tasks:
-                return Continued(outline(tasks), span)
+                return Continued(outline(tasks), span, reply.link, reply.written)
+
+
+class _There(_Attempts):
+    """Attempts in workers."""
+
+    _refs: list[ObjectRef[Any]]
+
+    def submit(self) -> None:
+        self._count += 1
+        engine, options = self._place.site.engine, self._task.engine
+        self._refs = engine.submit(self._place.runner, (*self._order, options.num_returns), {}, options)
+        engine.watch(self._refs[0], self._ended)
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        with suppress(FutureError):  # an engine that is gone has nothing left to end
+            self._place.site.engine.cancel(self._refs[0], force=False, recursive=True)
+
+    def _ended(self, error: BaseException | None) -> None:
+        if error is not None:
+            self._failed(error)
+            return
+        try:
+            reply = Reply.of(*self._place.site.engine.get(self._refs[:1], 0))
+            outcome = self._outcome(reply, lambda: self._refs[1])
+        except Exception as failure:  # its answer cannot be read: that is the end
+            outcome = Failed(failure)
+        self._then(outcome)
+
+    def _failed(self, error: BaseException) -> None:
+        if self._task.recorded and not self._cancelled and not isinstance(error, (TaskError, *_FINAL)):
+            # The process died: the chain that ran there may have been recorded beyond this task.
+            try:
+                moved = self._place.site.journal.past.moved(self._task.key, self._task.root)
+            except Exception as failure:  # the records cannot be read
+                self._then(Failed(failure))
+                return
+            if moved is not None:
+                self._then(Continued(moved, Span(0, 0, self._count), written=True))
+                return
+        super()._failed(error)
+
+
+class _Here(_Attempts):
+    """Attempts in a thread of this process, one after the other with those of other tasks."""
+
+    def submit(self) -> None:
+        self._count += 1
+        self._place.here.post(self._run)
+
+    def cancel(self) -> None:
+        self._cancelled = True
+
+    def _run(self) -> None:
+        if self._cancelled:
+            self._then(Failed(TaskCancelledError(self._task.name)))
+            return
+        try:
+            reply, value = self._place.perform(*self._order)
+        except (Exception, SystemExit) as error:  # the user's code
+            self._failed(unpack_error(pack_task_error(error, self._task.name)))
+            return
+        self._then(self._outcome(reply, lambda: self._place.site.engine.put(value)))

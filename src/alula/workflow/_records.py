@@ -97,6 +97,13 @@ class Records:
             key = row.entry if task_id is None else self._key(connection, row.number, task_id)
             return None if key is None else self._follow(connection, row.number, key)
 
+    def is_inplace(self, workflow_id: str, task_id: str) -> bool:
+        """Tell whether a task runs in the process of the one that made it."""
+        with self._store.reading() as connection:
+            number = self.workflow(connection, workflow_id).number
+            asked = select(TASKS.c.inplace).where(TASKS.c.workflow == number, TASKS.c.task_id == task_id)
+            return bool(connection.scalar(asked))
+
     def end(self, workflow_id: str, task_id: str | None) -> WorkflowError | None:
         """Say why there is no value and will be none; None while the workflow is active."""
         with self._store.reading() as connection:

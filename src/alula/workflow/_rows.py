@@ -27,6 +27,7 @@ __all__ = [
     "read_tasks",
     "read_values",
     "task_of",
+    "write_first_pointer",
     "write_pointer",
     "write_value",
 ]
@@ -75,10 +76,18 @@ def options_of(vault: Vault, row: TaskRow) -> tuple[TaskOptions, Retry, dict[str
 
 
 def insert_tasks(
-    connection: Connection, number: int, tasks: Sequence[Task], heads: Sequence[bytes], names: Names
+    connection: Connection,
+    number: int,
+    tasks: Sequence[Task],
+    heads: Sequence[bytes],
+    names: Names,
+    started: float | None = None,
 ) -> None:
-    """Write tasks that nobody has recorded yet, giving each its id."""
-    rows = [_row(number, task, head, names) for task, head in zip(tasks, heads, strict=True)]
+    """Write tasks that nobody has recorded yet, giving each its id; `started` if they begin at once."""
+    rows = [
+        {**_row(number, task, head, names), "started": started}
+        for task, head in zip(tasks, heads, strict=True)
+    ]
     connection.execute(_INSERT, rows)
 
 
@@ -98,6 +107,7 @@ def _row(number: int, task: Task, head: bytes, names: Names) -> dict[str, Any]:
         "inputs": ",".join(task.inputs),
         "head": head,
         "checkpoint": task.checkpoint,
+        "inplace": task.inplace,
         "call_digest": task.call.digest,
         "call": task.call.data,
     }
@@ -106,6 +116,13 @@ def _row(number: int, task: Task, head: bytes, names: Names) -> dict[str, Any]:
 def write_value(connection: Connection, number: int, key: Key, value: Stored, span: Span) -> bool:
     """Write the value of a task, if it has no result yet; tell whether it had none."""
     facts = {"digest": value.digest, "value": value.data, **_times(span)}
+    made = connection.execute(_FIRST_RESULT, {"of_workflow": number, "of_key": key, **facts})
+    return made.rowcount == 1
+
+
+def write_first_pointer(connection: Connection, number: int, key: Key, pointer: Key, span: Span) -> bool:
+    """Let a task have the value of another, if it has no result yet; tell whether it had none."""
+    facts = {"pointer": pointer, **_times(span)}
     made = connection.execute(_FIRST_RESULT, {"of_workflow": number, "of_key": key, **facts})
     return made.rowcount == 1
 
@@ -148,6 +165,7 @@ def task_of(vault: Vault, row: TaskRow) -> Task:
         "name": row.name,
         "inputs": inputs,
         "checkpoint": row.checkpoint,
+        "inplace": row.inplace,
     }
     if ended:
         return Task(call=None, **facts)

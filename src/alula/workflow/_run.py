@@ -11,8 +11,9 @@ from ..errors import (
     WorkflowCancellationError,
     WorkflowExecutionError,
 )
-from ..graph import Done, Drive, Failed, Outcome, Place, Scope
+from ..graph import Done, Drive, Failed, Outcome, Scope
 from ._journal import Journal
+from ._place import TaskPlace
 from ._status import WorkflowStatus
 from ._vault import Output
 
@@ -39,7 +40,7 @@ class Run:
     def __init__(
         self,
         journal: Journal,
-        place: Place,
+        place: TaskPlace,
         *,
         requeue: bool,
         leave: Callable[["Run"], None],
@@ -115,6 +116,7 @@ class Run:
     def _driven(self, outcome: Outcome) -> None:
         """Hear from the drive that all of it has ended."""
         self.ended.set()
+        self._place.close()
         if self._settled:  # cancelled or abandoned: what became of it here is of no interest
             return
         try:
@@ -138,6 +140,7 @@ class Run:
     def _fail(self, error: BaseException) -> None:
         assert self._drive is not None
         key = next((key for key, found in self._drive.failures.items() if found is error), None)
+        key = key and self._place.blamed.get(key, key)
         raised = WorkflowExecutionError(self.id, self._journal.past.task_id(key))
         raised.__cause__ = error
         # If even that cannot be written, the records call it resumable once this process is gone.

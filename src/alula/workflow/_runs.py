@@ -21,6 +21,7 @@ from ..errors import (
 )
 from ..futures import Engine
 from ..store import Executors, Lease, Store
+from ._here import Here
 from ._journal import PYTHON, Journal, Submission
 from ._owner import disown, take
 from ._place import TaskPlace
@@ -31,6 +32,7 @@ from ._site import Aside, Factory, Site
 from ._status import WorkflowStatus
 from ._vault import Vault
 from ._watch import TOPIC, Watch
+from ._worker import RUNNER, perform
 
 __all__ = ["Runs"]
 
@@ -211,7 +213,8 @@ class Runs:
     def _run(self, journal: Journal, engine: Engine, *, requeue: bool) -> Run:
         journal.news = self._watch.poke
         site = Site(self._store, self._vault, engine, journal, self._aside)
-        return Run(journal, TaskPlace(site, self._kinds), requeue=requeue, leave=self._left)
+        place = TaskPlace(site, self._kinds, RUNNER, perform, Here(own_thread=True))
+        return Run(journal, place, requeue=requeue, leave=self._left)
 
     def _all(self) -> list[Run]:
         with self._lock:

@@ -17,10 +17,10 @@ from ..futures import Engine
 from ..graph import Call, Cancel, Done, Failed, Outcome, Place, Then
 from ..store import Store
 from ._journal import Journal
+from ._orders import open_call
 from ._tasks import Ended, Span, Task
 from ._timers import Timers
 from ._vault import Output, Packer, Vault, Volatile
-from ._worker import open_call
 
 __all__ = ["Aside", "Attend", "Attended", "Factory", "Site"]
 

@@ -67,6 +67,7 @@ TASKS = Table(
     Column("inputs", Text, nullable=False),  # keys, separated by commas
     Column("head", LargeBinary, nullable=False),  # sealed: engine options, retries, metadata
     Column("checkpoint", Boolean, nullable=False),
+    Column("inplace", Boolean, nullable=False),
     Column("call_digest", String(64), nullable=False),
     Column("call", LargeBinary),
     Column("started", Double),

@@ -6,6 +6,7 @@ the task. What is driven is an outline of the graph: the same keys and edges, wi
 functions and arguments, so that recovery reads no value which nothing needs.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -27,9 +28,12 @@ __all__ = [
     "Span",
     "Task",
     "engine_options",
+    "function_of",
     "outline",
+    "retry_of",
     "shape",
     "tasks_of",
+    "tell_what_is_ignored",
 ]
 
 
@@ -51,11 +55,15 @@ class Retry:
 
     def allows(self, error: BaseException, attempts: int) -> bool:
         """Tell whether to try again after so many attempts, the last of which ended with `error`."""
+        if isinstance(error, TaskError):
+            return self.follows(error.cause, attempts)
+        return not 0 <= self.most < attempts
+
+    def follows(self, raised: BaseException, attempts: int) -> bool:
+        """Tell whether to try again after what the task's own code has raised."""
         if 0 <= self.most < attempts:
             return False
-        if not isinstance(error, TaskError):
-            return True
-        return self.errors if isinstance(self.errors, bool) else isinstance(error.cause, self.errors)
+        return self.errors if isinstance(self.errors, bool) else isinstance(raised, self.errors)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +100,8 @@ class Task:
         Whether its own call is stored: false for what an unrecorded task made.
     checkpoint
         Whether its result is stored, too.
+    inplace
+        Whether it runs in the process of the task that made it.
     """
 
     key: Key
@@ -108,6 +118,7 @@ class Task:
     facts: Mapping[str, Any] = field(default_factory=dict)
     recorded: bool = True
     checkpoint: bool = True
+    inplace: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +141,27 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Ended(Done[Output]):
-    """A task has its value."""
+    """A task has its value; `written` as in `Continued`."""
 
     span: Span
+    written: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Continued(Grown):
-    """A task has become a graph of further tasks."""
+    """A task has become a graph of further tasks.
+
+    Attributes
+    ----------
+    link
+        The task whose continuation it is, if the first has run on in place; recorded up to there.
+    written
+        Whether it is recorded already, or is not to be.
+    """
 
     span: Span
+    link: Key | None = None
+    written: bool = False
 
 
 Call: TypeAlias = tuple[str, tuple[Any, ...], dict[str, Any], bool]
@@ -200,7 +222,7 @@ def shape(tasks: Sequence[Task]) -> str:
 
 
 def _task(sealer: "_Sealer", key: Key, node: Node[Any], position: int, creator: Creator | None) -> Task:
-    function = _function(node)
+    function = function_of(node)
     given = node.options
     name = given.get("task_id") or _clean(function.name)
     kind, facts = (function.kind, function.facts) if isinstance(function, Logical) else (CALL, {})
@@ -210,6 +232,8 @@ def _task(sealer: "_Sealer", key: Key, node: Node[Any], position: int, creator: 
         raise UnsupportedError(f"checkpoint=True for {name} inside a task with checkpoint=False", "workflow")
     checkpoint = recorded and given.get("checkpoint") is not False
     options = _LOGICAL if isinstance(function, Logical) else function.options
+    if given.get("allow_inplace"):
+        tell_what_is_ignored(function)
     return Task(
         key=key,
         creator=creator.key if creator else "",
@@ -219,15 +243,13 @@ def _task(sealer: "_Sealer", key: Key, node: Node[Any], position: int, creator: 
         inputs=sealer.graph.inputs(key),
         call=sealer.seal(function, node),
         engine=engine_options(options, name, checkpoint=checkpoint),
-        retry=Retry(
-            given.get("max_retries", options.max_retries),
-            _classes(given.get("retry_exceptions", options.retry_exceptions)),
-        ),
+        retry=retry_of(node),
         metadata=given.get("metadata", {}),
         kind=kind,
         facts=facts,
         recorded=recorded,
         checkpoint=checkpoint,
+        inplace=bool(given.get("allow_inplace")) and kind == CALL,
     )
 
 
@@ -242,7 +264,26 @@ def engine_options(options: TaskOptions, name: str, *, checkpoint: bool) -> Task
     )
 
 
-def _function(node: Node[Any]) -> Function | Logical:
+def retry_of(node: Node[Any]) -> Retry:
+    """Say how often a node is tried."""
+    given, options = node.options, _LOGICAL if isinstance(node.fn, Logical) else node.fn.options
+    errors = given.get("retry_exceptions", options.retry_exceptions)
+    return Retry(
+        given.get("max_retries", options.max_retries),
+        errors if isinstance(errors, bool) else tuple(errors),
+    )
+
+
+def function_of(node: Node[Any]) -> Function | Logical:
+    """Give what a node calls.
+
+    Raises
+    ------
+    TypeError
+        If it is not a remote function.
+    ValueError
+        If it has more than one return value.
+    """
     if isinstance(node.fn, Logical):
         return node.fn
     if not isinstance(node.fn, Function):
@@ -252,11 +293,21 @@ def _function(node: Node[Any]) -> Function | Logical:
     return node.fn
 
 
+def tell_what_is_ignored(function: Function | Logical) -> None:
+    """Warn once of a function that runs in place and asks for resources of its own."""
+    if isinstance(function, Logical) or function.definition.id in _told_of:
+        return
+    if function.options.shape != _USUAL.shape:
+        _told_of.add(function.definition.id)
+        warnings.warn(
+            f"{function.name} runs in place, with what its process holds: its own resources are ignored",
+            stacklevel=2,
+        )
+
+
+_USUAL: Final = TaskOptions()
 _LOGICAL: Final = TaskOptions(max_retries=0)
-
-
-def _classes(errors: Any) -> bool | tuple[type[BaseException], ...]:
-    return errors if isinstance(errors, bool) else tuple(errors)
+_told_of: set[bytes] = set()
 
 
 def _clean(name: str) -> str:

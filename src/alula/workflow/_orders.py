@@ -1,0 +1,103 @@
+"""Orders: what a worker is sent to run one attempt of a task, and how a call is opened."""
+
+import pickle
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .._core._ids import Key
+from ..futures import ObjectRef, get
+from ..graph import Mark, fill
+from ._ledger import Book
+from ._tasks import Call, Creator, Task
+from ._vault import Link, Object, Output, Stored, Unpacker, Vault, Volatile
+
+__all__ = ["Opener", "Order", "open_call"]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a worker is sent.
+
+    Attributes
+    ----------
+    vault
+        Where values are.
+    name
+        Of the task, for messages.
+    creator
+        The task, as what it may return will know it.
+    call
+        Function and arguments.
+    inputs, values
+        Keys of the tasks that it reads, and their values; those that are not stored come beside the
+        order, as references, which are not to be in its pickle.
+    book
+        Where a chain is recorded that runs on in place.
+    """
+
+    vault: Vault
+    name: str
+    creator: Creator
+    call: Stored
+    inputs: tuple[Key, ...]
+    values: tuple[Stored | None, ...]
+    book: Book
+
+    @classmethod
+    def of(
+        cls, vault: Vault, task: Task, values: Sequence[Output], book: Book
+    ) -> tuple[bytes, list[ObjectRef[Any]]]:
+        """Give what a worker is sent for a task: the order, and the references beside it."""
+        assert task.call is not None
+        stored = tuple([value if isinstance(value, Stored) else None for value in values])
+        creator = Creator(task.key, task.root, task.checkpoint)
+        order = cls(vault, task.name, creator, task.call, task.inputs, stored, book)
+        # Nothing of the user's is in it that is not sealed, so the plain pickler does, the faster one.
+        return pickle.dumps(order, 5), [value.ref for value in values if isinstance(value, Volatile)]
+
+
+def open_call(vault: Vault, task: Task, values: Sequence[Output]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Give the arguments of a logical task, with the values of its inputs in the order of its `inputs`."""
+    assert task.call is not None
+    _, args, kwargs = Opener(vault, task.inputs, values).open(task.call, task.name)
+    return args, kwargs
+
+
+class Opener:
+    """Opens one call, its links and objects replaced by values and references."""
+
+    def __init__(self, vault: Vault, inputs: Sequence[Key], values: Sequence[Output]) -> None:
+        self._vault, self._unpacker = vault, Unpacker(vault)
+        self._values: dict[Key, Output] = dict(zip(inputs, values, strict=True))
+        self._nested = False
+
+    def open(self, stored: Stored, name: str) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+        """Give the function's digest and the arguments."""
+        call: Call = self._vault.unseal(stored, f"the call of {name}")
+        digest, args, kwargs, self._nested = call
+        opened = {name: self._argument(arg) for name, arg in kwargs.items()}
+        return digest, tuple([self._argument(arg) for arg in args]), opened
+
+    def function(self, digest: str) -> Callable[..., Any]:
+        return self._unpacker.function(digest)
+
+    def _argument(self, arg: Any) -> Any:
+        if isinstance(arg, Link):
+            return self._value(arg)
+        if isinstance(arg, Object):
+            return self._unpacker.load(arg)
+        return fill(arg, self._reference) if self._nested else arg
+
+    def _value(self, link: Link) -> Any:
+        value = self._values[link.key]
+        return get(value.ref) if isinstance(value, Volatile) else self._unpacker.unpack(value)
+
+    def _reference(self, mark: Mark) -> Any:
+        """Give what stands inside an argument: a reference, as everywhere on the engine."""
+        if isinstance(mark, Object):
+            return self._unpacker.refer(mark, self._unpacker.load)
+        if not isinstance(mark, Link):
+            return mark
+        value = self._values[mark.key]
+        return value.ref if isinstance(value, Volatile) else self._unpacker.refer(mark, self._value)

@@ -1,0 +1,78 @@
+"""Replies: what a worker answers when an attempt of a task has ended."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from .._core._ids import Key
+from ._tasks import Span, Task
+from ._vault import Stored
+
+__all__ = ["Fault", "Reply"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A later link of a chain that ran in place has failed, and the chain with it.
+
+    Attributes
+    ----------
+    key
+        Of that link.
+    error
+        Packed.
+    """
+
+    key: Key
+    error: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a worker answers.
+
+    Attributes
+    ----------
+    result
+        The stored value; the tasks of a continuation; how a chain failed; or None for a value that is not
+        to be stored, which is then the second reference of the engine's task.
+    started, ended
+        When the body began and ended, in UNIX seconds.
+    link
+        Key of the task whose result this is, if a chain has run on in place and is recorded up to there.
+    written
+        Whether nothing is left to be recorded: the worker has done so, or it is not to be.
+    """
+
+    result: Stored | tuple[Task, ...] | Fault | None
+    started: float
+    ended: float
+    link: Key | None = None
+    written: bool = False
+
+    @classmethod
+    def made(cls, result: Stored | tuple[Task, ...] | Fault | None, span: Span) -> "Reply":
+        """Make the reply of a task that did not run on in place."""
+        return cls(result=result, started=span.started, ended=span.ended)
+
+    def plain(self) -> tuple[object, ...]:
+        """Give the reply in built-in types, as far as it goes, for the engine's faster pickler."""
+        parts: object
+        match self.result:
+            case Stored(digest, data):
+                kind, parts = "value", (digest, data)
+            case Fault(key, error):
+                kind, parts = "fault", (key, error)
+            case tasks:
+                kind, parts = "tasks", tasks
+        return kind, parts, self.started, self.ended, self.link, self.written
+
+    @classmethod
+    def of(cls, plain: Any) -> "Reply":
+        """Rebuild a reply."""
+        kind, parts, started, ended, link, written = plain
+        match kind:
+            case "value":
+                parts = Stored(*parts)
+            case "fault":
+                parts = Fault(*parts)
+        return cls(result=parts, started=started, ended=ended, link=link, written=written)
