@@ -208,7 +208,7 @@ def test_a_message_that_cannot_be_handled_is_reported_and_others_are_read(world:
 
 def test_what_cannot_be_sent_now_goes_out_later(started: World) -> None:
     other = started.connect()
-    [(ours, _, _)] = [key.data for key in started.loop._selector.get_map().values() if key.data]
+    [(ours, _, _)] = started.loop._sources.values()
     with started.loop.lock:
         started.loop.send(ours, (bytes(5_000_000),))
     found: list[Any] = []

@@ -11,17 +11,18 @@ before it looks for its value and for a leader, and the background thread says t
 it looks whether there is still a leader. So nothing polls, and an idle process uses no time.
 """
 
-import selectors
 import socket
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from threading import get_ident
 from time import monotonic
 from typing import Any, Protocol, TypeAlias
 
 from ...errors import NodeDiedError
+from ._poll import READ, WRITE, new_poll
 from ._shield import Guard, Shield
 from ._wire import Channel, Descriptor, Message
 
@@ -31,6 +32,7 @@ _GRACE = 0.005  # s without a leader before the background thread takes over
 _PATIENCE = 0.001  # s that a thread waits for the background thread to step back
 _PAUSE = 0.001  # s between looks of a thread that makes work
 _BURST = 32  # tasks that it must have made without such a pause
+_MOST = 64  # sockets that are served before the next look at the others
 
 Handle: TypeAlias = Callable[[Message, list[Descriptor]], None]
 Lost: TypeAlias = Callable[[], None]
@@ -83,12 +85,15 @@ class Loop:
         self._on_idle, self._on_error = on_idle, on_error
         self.shield = Shield(self.wake)
         self.lock = Guard(self.shield)
-        self._selector = selectors.DefaultSelector()
+        self._poll = new_poll()
+        self._sources: dict[int, tuple[Source, Handle, Lost]] = {}  # by descriptor
+        self._writing: set[int] = set()  # descriptors of those that have something to send
         self._lead = threading.Lock()
         self._busy = 0.0  # when somebody made work last
         self._burst = 0  # how much was made without a pause
         self._leader: int | None = None  # the thread that leads
-        self._led_since = self._last_led = 0.0
+        self._leads = 0  # how often a thread has taken it to wait
+        self._last_led = 0.0  # when such a thread left it
         self._in_background = False  # the background thread leads
         self._wanting: deque[None] = deque()  # one for each thread that wants the lead from it
         self._parked = False  # the background thread sleeps until the leader leaves
@@ -99,7 +104,7 @@ class Loop:
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
-        self._selector.register(self._wake_in, selectors.EVENT_READ, None)
+        self._poll.register(self._wake_in.fileno(), READ)
         self._thread = threading.Thread(target=self._background, name="alula-io", daemon=True)
 
     def start(self) -> None:
@@ -110,32 +115,36 @@ class Loop:
 
     def add(self, channel: Source, handle: Handle, lost: Lost) -> None:
         """Read a channel: `handle` gets each message; `lost` is called when it has ended."""
-        self._selector.register(channel.sock, selectors.EVENT_READ, (channel, handle, lost))
+        number = channel.sock.fileno()
+        self._sources[number] = channel, handle, lost
+        self._poll.register(number, READ)
 
     def remove(self, channel: Source) -> None:
         """Read a channel no more, and close it."""
         if not channel.closed:
-            self._selector.unregister(channel.sock)
+            number = channel.sock.fileno()
+            self._poll.unregister(number)
+            self._writing.discard(number)
+            del self._sources[number]
             channel.close()
 
     def send(self, channel: Channel, message: Message, fds: Sequence[Descriptor] = ()) -> None:
         """Send a message; what the other side does not take now goes out when it does."""
         channel.send(message, fds)
         if channel.blocked:
-            self._interest(channel, selectors.EVENT_READ | selectors.EVENT_WRITE)
+            self._await_room(channel)
 
-    def _interest(self, channel: Source, events: int) -> None:
-        if not channel.closed:
-            key = self._selector.get_key(channel.sock)
-            if key.events != events:
-                self._selector.modify(channel.sock, events, key.data)
+    def _await_room(self, channel: Source) -> None:
+        """Send the rest when the other side takes it."""
+        if not channel.closed and (number := channel.sock.fileno()) not in self._writing:
+            self._writing.add(number)
+            self._poll.modify(number, READ | WRITE)
 
     def read_now(self, channel: Source) -> bool:
         """Handle what has arrived on a channel, without waiting; False if it was nothing."""
         if channel.closed:
             return False
-        _, handle, lost = self._selector.get_key(channel.sock).data
-        return self._read(channel, handle, lost)
+        return self._read(*self._sources[channel.sock.fileno()])
 
     def _read(self, channel: Source, handle: Handle, lost: Lost) -> bool:
         try:
@@ -156,8 +165,10 @@ class Loop:
 
     def drain(self) -> None:
         """Run the callbacks that are due; what they raise is reported, and is no concern of ours."""
-        if not self._callbacks:
-            return
+        if self._callbacks:
+            self._drain()
+
+    def _drain(self) -> None:
         with self.shield:
             while self._callbacks:
                 try:
@@ -223,7 +234,7 @@ class Loop:
         now = monotonic()
         self._burst = self._burst + 1 if now - self._busy < _PAUSE else 0
         self._busy = now
-        if self._burst < _BURST or self._leader == threading.get_ident():
+        if self._burst < _BURST or self._leader == get_ident():
             return False
         if now - self._last_led < _PAUSE:
             return not self._lead.locked()
@@ -238,7 +249,7 @@ class Loop:
 
     def _lead_until(self, done: Callable[[], Any], deadline: float | None) -> bool:
         """Lead until it is done, or the time is over, or a signal waits; False if another leads."""
-        nested = self._leader == threading.get_ident()  # we are inside a callback that waits for something
+        nested = self._leader == get_ident()  # we are inside a callback that waits for something
         if not nested and not self._take_lead(ask=deadline is None or monotonic() < deadline):
             return False
         try:
@@ -264,8 +275,8 @@ class Loop:
             self._wanting.pop()
             if not taken:
                 return False
-        self._leader = threading.get_ident()
-        self._led_since = monotonic()
+        self._leader = get_ident()
+        self._leads += 1
         return True
 
     def _leave_lead(self) -> None:
@@ -274,7 +285,8 @@ class Loop:
         self._lead.release()
         if self._parked:
             self._park.set()
-        self._tell_followers()
+        if self._followers:
+            self._tell_followers()
 
     def _follow(self, done: Callable[[], Any], deadline: float | None) -> None:
         """Wait until there is news, or nobody leads."""
@@ -297,7 +309,7 @@ class Loop:
             if wanted or not self._lead.acquire(blocking=False):
                 self._stand_by()
                 continue
-            self._leader, self._in_background = threading.get_ident(), True
+            self._leader, self._in_background = get_ident(), True
             while not (self._wanting or self.closed):
                 self._turn(None)
             self._leader, self._in_background = None, False
@@ -305,10 +317,10 @@ class Loop:
             self._tell_followers()
 
     def _stand_by(self) -> None:
-        since = self._led_since
+        leads = self._leads
         self._park.wait(_GRACE)
         self._park.clear()
-        if self._lead.locked() and self._led_since == since:  # somebody leads for longer
+        if self._lead.locked() and self._leads == leads:  # somebody leads for longer
             self._parked = True
             if self._lead.locked() and not self.closed:
                 self._park.wait()
@@ -320,26 +332,33 @@ class Loop:
         idle = self._on_idle()
         if idle is not None and (timeout is None or idle < timeout):
             timeout = idle
-        for key, events in self._selector.select(timeout):
-            if key.data is None:
-                self._drain_wake()
-                continue
+        for number, events in self._poll.poll(timeout, _MOST):
             with self.lock.bare:
                 try:
-                    self._serve(key.data, events)
+                    self._serve(number, events)
                 except Exception as error:  # whatever it is, nobody may go on waiting because of it
                     self._on_error(error)
-        self.drain()
-        self._tell_followers()
+        if self._callbacks:
+            self._drain()
+        if self._followers:
+            self._tell_followers()
 
-    def _serve(self, entry: tuple[Source, Handle, Lost], events: int) -> None:
-        channel, handle, lost = entry
-        if events & selectors.EVENT_WRITE:
-            channel.flush()
-            if not channel.blocked:
-                self._interest(channel, selectors.EVENT_READ)
-        if events & selectors.EVENT_READ and not channel.closed:
-            self._read(channel, handle, lost)
+    def _serve(self, number: int, events: int) -> None:
+        source = self._sources.get(number)
+        if source is None:  # another thread has just removed it, or wakes us
+            self._drain_wake()
+            return
+        if events != READ:
+            self._flush(source[0])
+        if events != WRITE and not source[0].closed:
+            self._read(*source)
+
+    def _flush(self, channel: Source) -> None:
+        channel.flush()
+        number = channel.sock.fileno()
+        if not channel.blocked and number in self._writing:
+            self._writing.remove(number)
+            self._poll.modify(number, READ)
 
     def _drain_wake(self) -> None:
         with suppress(BlockingIOError):
@@ -358,7 +377,7 @@ class Loop:
             self._thread.join(timeout=5)
         # Whoever leads leaves as soon as it sees `closed`; only then may the sockets go. A callback that
         # is called by the leader cannot wait for that.
-        taken = self._leader != threading.get_ident() and self._lead.acquire(timeout=5)
+        taken = self._leader != get_ident() and self._lead.acquire(timeout=5)
         with self.lock:
             self._let_go()
         if taken:
@@ -373,9 +392,9 @@ class Loop:
         self._let_go()
 
     def _let_go(self) -> None:
-        for key in list((self._selector.get_map() or {}).values()):
-            if key.data is not None:
-                key.data[0].close()
-        self._selector.close()
+        for channel, _, _ in list(self._sources.values()):
+            channel.close()
+        self._sources.clear()
+        self._poll.close()
         self._wake_in.close()
         self._wake_out.close()

@@ -50,7 +50,7 @@ class Shield:
             return
         if not self._depth and not self._stays:
             handler = _signal.getsignal(_SIGINT)
-            if callable(handler) and handler is not self._ours:
+            if handler is not self._ours and callable(handler):
                 self._before = handler
                 _signal.signal(_SIGINT, self._ours)
         self._depth += 1
@@ -64,7 +64,8 @@ class Shield:
         # From here on `_keep` passes signals on, so this may be left at any step.
         if not self._depth and self._before is not None:
             pending, self.pending = self.pending, False
-            self._put_back(self._before)
+            if not self._stays:
+                self._put_back(self._before)
             if pending:
                 self._before(_SIGINT, None)
 
@@ -73,11 +74,12 @@ class Shield:
             self.pending = True
             self._on_signal()
         elif self._before is not None:  # between two steps of entering or leaving
-            self._put_back(self._before)
+            if not self._stays:
+                self._put_back(self._before)
             self._before(number, frame)
 
     def _put_back(self, handler: Callable[[int, FrameType | None], Any]) -> None:
-        if not self._stays and _signal.getsignal(_SIGINT) is self._ours:
+        if _signal.getsignal(_SIGINT) is self._ours:
             _signal.signal(_SIGINT, handler)
 
 
