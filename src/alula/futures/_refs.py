@@ -1,6 +1,5 @@
 """References: the names of values that exist or will exist."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Generator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -15,7 +14,9 @@ __all__ = ["ObjectRef"]
 T_co = TypeVar("T_co", covariant=True)
 
 
-class ObjectRef(Mark, ABC, Generic[T_co]):  # a mark: graphs find it in arguments without pickling it
+# A mark: graphs find it in arguments without pickling it. Not an `ABC`, to be whose instance takes ten
+# times as long to find out, and `get` asks it of each reference.
+class ObjectRef(Mark, Generic[T_co]):
     """A future: names one immutable value that exists or will exist.
 
     References are equal if they name the same value, may be hashed, passed to tasks, and awaited as
@@ -25,13 +26,13 @@ class ObjectRef(Mark, ABC, Generic[T_co]):  # a mark: graphs find it in argument
     __slots__ = ("__weakref__",)
 
     @property
-    @abstractmethod
     def engine(self) -> "Engine":
         """The engine that this reference belongs to."""
+        raise NotImplementedError
 
-    @abstractmethod
     def binary(self) -> bytes:
         """Give the identity as bytes."""
+        raise NotImplementedError
 
     def hex(self) -> str:
         """Give the identity in hexadecimal."""

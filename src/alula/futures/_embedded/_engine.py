@@ -124,29 +124,45 @@ class Embedded(Hub):
     def get(self, refs: Sequence[ObjectRef[Any]], timeout: float | None) -> list[Any]:
         """Wait for values; see `Engine.get`."""
         mine = [self._mine(ref) for ref in refs]
-        if any(ref.blob is None for ref in mine):
-            self._await(mine, timeout)
+        for ref in mine:
+            if ref.blob is None:
+                self._await(mine, timeout)
+                break
         return [ref.blob.load() for ref in mine if ref.blob is not None]
 
     def _await(self, refs: list[Ref[Any]], timeout: float | None) -> None:
         deadline = None if timeout is None else monotonic() + timeout
-        seen = self._errors - 1  # look once at the start
-        self.take_submitted()
+        self._before_lead()
         self._before_wait()
         try:
-            for ref in refs:
-                while ref.blob is None:
-                    if seen != self._errors:
-                        seen = self._errors
-                        if any(r.blob is not None and r.blob.kind == ERROR for r in refs):
-                            return
-                    news = partial(self._news, ref, seen)
-                    if not self.loop.run_until(news, deadline):
-                        left = sum(r.blob is None for r in refs)
-                        what = repr(ref) if len(refs) == 1 else f"{left} of {len(refs)} values"
-                        raise GetTimeoutError(f"{what}:", timeout or 0)
+            if len(refs) == 1:
+                found = self.loop.run_until(refs[0].settled, deadline)
+            else:
+                found = self._await_all(refs, deadline)
         finally:
             self._after_wait()
+        if not found:
+            left = sum(ref.blob is None for ref in refs)
+            what = repr(refs[0]) if len(refs) == 1 else f"{left} of {len(refs)} values"
+            raise GetTimeoutError(f"{what}:", timeout or 0)
+
+    def _before_lead(self) -> None:
+        """See to it that tasks are queued before we wait; whoever leads after us looks for them anyway."""
+        if self._submitted and self.loop.led:
+            self.take_submitted()
+
+    def _await_all(self, refs: list[Ref[Any]], deadline: float | None) -> bool:
+        """Wait until all have settled, or one has failed; False if that was not in time."""
+        seen = self._errors - 1  # look once at the start
+        for ref in refs:
+            while ref.blob is None:
+                if seen != self._errors:
+                    seen = self._errors
+                    if any(r.blob is not None and r.blob.kind == ERROR for r in refs):
+                        return True
+                if not self.loop.run_until(partial(self._news, ref, seen), deadline):
+                    return False
+        return True
 
     def _news(self, ref: Ref[Any], seen: int) -> bool:
         return ref.blob is not None or self._errors != seen
@@ -167,7 +183,7 @@ class Embedded(Hub):
             return False
 
         if not enough():
-            self.take_submitted()
+            self._before_lead()
             with self.waiting():
                 self.loop.run_until(enough, deadline)
         settled = [ref for ref in mine if ref.blob is not None]

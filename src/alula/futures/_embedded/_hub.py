@@ -303,7 +303,8 @@ class Hub(Engine):
 
     def _on_idle(self) -> float | None:
         """Before each wait for messages: how long it may last."""
-        self.take_submitted()
+        if self._submitted:
+            self.take_submitted()
         if self._actors.due:
             with self.lock.bare:
                 self._actors.flush()

@@ -237,7 +237,7 @@ class Loop:
         if self._burst < _BURST or self._leader == get_ident():
             return False
         if now - self._last_led < _PAUSE:
-            return not self._lead.locked()
+            return not self.led
         with self.shield:
             if self._take_lead(ask=True):
                 try:
@@ -246,6 +246,11 @@ class Loop:
                     self._leave_lead()
                 return True
         return False
+
+    @property
+    def led(self) -> bool:
+        """Whether any thread leads, which may not look for work again before there is news."""
+        return self._lead.locked()
 
     def _lead_until(self, done: Callable[[], Any], deadline: float | None) -> bool:
         """Lead until it is done, or the time is over, or a signal waits; False if another leads."""

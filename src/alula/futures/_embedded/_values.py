@@ -250,6 +250,10 @@ class Ref(ObjectRef[T]):
         found: Generator[Any, None, T] = engine.awaited(self)
         return found
 
+    def settled(self) -> bool:
+        """Tell whether the value is there."""
+        return self.blob is not None
+
     def on_settled(self, callback: Callable[[], None]) -> None:
         """Add a callback; the lock is held and the value pending."""
         if self.then is None:
