@@ -100,6 +100,10 @@ class Hub(Engine):
 
     def settle(self, ref: Ref[Any], blob: Blob) -> None:
         """Give a reference its value and tell who waits for it. The lock is held."""
+        if blob.kind != ERROR and ref.then is None:  # as nearly all
+            if ref.blob is None:
+                ref.blob = blob
+            return
         due = ref.settle(blob)
         if blob.kind == ERROR:
             self._errors += 1
@@ -214,7 +218,8 @@ class Hub(Engine):
 
     def send(self, peer: Peer, message: Message, fds: Sequence[Descriptor] = ()) -> None:
         """Send a message to a process. The lock is held."""
-        self.loop.send(peer.channel, message, fds)
+        if peer.channel.send(message, fds):
+            self.loop.await_room(peer.channel)
 
     def ship(self, peer: Peer, definition: Definition, calls: int = 0) -> None:
         """Send a function to a process that does not have it yet, and after how many calls that is to end."""

@@ -130,11 +130,10 @@ class Loop:
 
     def send(self, channel: Channel, message: Message, fds: Sequence[Descriptor] = ()) -> None:
         """Send a message; what the other side does not take now goes out when it does."""
-        channel.send(message, fds)
-        if channel.blocked:
-            self._await_room(channel)
+        if channel.send(message, fds):
+            self.await_room(channel)
 
-    def _await_room(self, channel: Source) -> None:
+    def await_room(self, channel: Source) -> None:
         """Send the rest when the other side takes it."""
         if not channel.closed and (number := channel.sock.fileno()) not in self._writing:
             self._writing.add(number)

@@ -32,8 +32,8 @@ from ._environments import checked
 from ._machine import Machine
 from ._placing import amounts, limit, refusal, warn_of
 from ._unread import unread
-from ._values import ERROR, Blob, Ref
-from ._wire import Descriptor
+from ._values import ERROR, NONE, Blob, Ref
+from ._wire import Descriptor, Message
 
 if TYPE_CHECKING:
     from ._hub import Hub
@@ -129,6 +129,10 @@ class Lease:
         if self.busy or self.retiring or self.peer.channel.broken:
             return 0.0
         return _AHEAD - self.load
+
+    def idle(self) -> bool:
+        """Whether it has nothing to do, and may be given something."""
+        return not (self.inflight or self.busy or self.retiring or self.peer.channel.broken)
 
     def has_enough(self) -> bool:
         """Whether it will still have something to do when the results of its running task are here."""
@@ -243,6 +247,11 @@ class Tasks:
 
     def take(self, submitted: deque[Task]) -> None:
         """Take new tasks; each is queued when its inputs have their values."""
+        if len(submitted) == 1:
+            self._add(submitted.popleft())
+            if self._late:
+                self._push_late()
+            return
         self._collecting = True
         try:
             while submitted:
@@ -318,6 +327,11 @@ class Tasks:
         A few tasks wait while all workers have enough: the next results will bring us here again.
         """
         queue = shape.queue
+        if len(queue) == 1:
+            for lease in shape.leases:
+                if lease.idle():
+                    self._fill(lease, queue)
+                    return
         while queue:
             lease = max(shape.leases, key=Lease.room, default=None)
             if lease is None or lease.room() <= 0 or not lease.takes(queue[0]):
@@ -349,7 +363,7 @@ class Tasks:
             if key not in peer.shipped:
                 self._hub.ship(peer, task.function.definition, options.calls)
             ahead = task.after if task.missing else 0
-            args = encode(peer, task.args, fds, ahead)
+            args: Message = () if task.args is NONE else encode(peer, task.args, fds, ahead)
             returns: Any = options.num_returns
             if returns.__class__ is str:
                 returns = self._hub.streams.terms(peer, number, returns)

@@ -82,7 +82,7 @@ class Blob:
             return None
         if self.kind == BODY:
             if not self.refs:
-                return load(self.data)
+                return pickle.loads(self.data)
             parts = Parts(self.data, ())
         elif self.kind == PACKED:
             parts = unpack(memoryview(self.data))

@@ -89,13 +89,13 @@ class Channel:
         """Whether something waits for the other side to read."""
         return bool(self._out)
 
-    def send(self, message: Message, fds: Sequence[Descriptor] = ()) -> None:
-        """Send a message, or keep it, and the descriptors, until `flush`.
+    def send(self, message: Message, fds: Sequence[Descriptor] = ()) -> bool:
+        """Send a message, or keep it, and the descriptors, until `flush`; tell whether anything is kept.
 
         That the other side is gone shows in `broken`, and when reading.
         """
         if self.broken:
-            return
+            return False
         body = marshal.dumps(message, 2)
         frame = _HEAD.pack(len(body), len(fds)) + body
         if not (fds or self._out):  # the common case, and the other side takes it whole
@@ -105,12 +105,13 @@ class Channel:
                 sent = 0
             self.passed += sent
             if sent == len(frame):
-                return
+                return False
             frame = frame[sent:]
         while len(fds) > _MOST_FDS:  # the first ones go ahead in frames that carry nothing else
             self._queue(_EMPTY, fds[:_MOST_FDS])
             fds = fds[_MOST_FDS:]
         self._queue(frame, fds)
+        return self.blocked
 
     def _queue(self, frame: bytes, fds: Sequence[Descriptor]) -> None:
         data = memoryview(frame)
