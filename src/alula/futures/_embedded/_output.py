@@ -92,5 +92,7 @@ class Voice:
     def flush(self) -> None:
         """Write what waits for the end of its line."""
         for stream in self._streams:
-            with suppress(ValueError, OSError):  # a task has closed it
+            try:
                 stream.flush()
+            except (ValueError, OSError):  # noqa: PERF203  # it is for each of two; a task has closed it
+                continue

@@ -66,7 +66,7 @@ class Channel:
         Bytes that went through it, both ways.
     """
 
-    __slots__ = ("_chunk", "_fds", "_in", "_out", "_wanted", "broken", "closed", "passed", "sock")
+    __slots__ = ("_chunk", "_fds", "_first", "_in", "_out", "_wanted", "broken", "closed", "passed", "sock")
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
@@ -75,6 +75,7 @@ class Channel:
         self.passed = 0
         # Read into memory that stays: to get and return so much each time costs more than the reading.
         self._chunk = memoryview(bytearray(_CHUNK))
+        self._first = self._chunk[_HEAD.size :]  # the body of the first frame, and what comes after it
         self._in = bytearray()  # the beginning of a frame
         self._wanted = 0  # bytes of that frame, as far as they are known
         self._out: deque[tuple[memoryview, Sequence[Descriptor]]] = deque()
@@ -170,14 +171,14 @@ class Channel:
         if not size:
             raise EOFError("connection closed")
         self.passed += size
+        # Most often it is one whole frame; what is behind it in that memory does not disturb `marshal`.
+        if not self._in and _HEAD.unpack_from(self._chunk) == (size - _HEAD.size, 0) and size > _HEAD.size:
+            return [(marshal.loads(self._first), [])]
         return self._parse(self._chunk[:size])
 
     def _parse(self, data: memoryview) -> list[tuple[Message, list[Descriptor]]]:
         # The common case is whole frames: they are read where they arrived.
-        if not self._in:
-            if len(data) > _HEAD.size and _HEAD.unpack_from(data) == (len(data) - _HEAD.size, 0):
-                return [(marshal.loads(data[_HEAD.size :]), [])]  # most often there is one
-        else:
+        if self._in:
             self._in += data
             if len(self._in) < self._wanted:
                 return []

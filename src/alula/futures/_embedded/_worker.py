@@ -180,7 +180,13 @@ class Worker(Embedded):
     def outcome(self, work: Work) -> list[Blob]:
         """Run the body; whatever happens in it is a value or an error."""
         try:
-            return self._attempt(work)
+            try:
+                gate("task.started")
+                return work.run(work)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as raised:  # also SystemExit: a task does not end its worker
+                return self.failed(raised, work)
         except KeyboardInterrupt:
             self._in_body = False
             if self._felled is work:
@@ -189,15 +195,6 @@ class Worker(Embedded):
             return self.cancelled(work)
         finally:
             self._in_body = False
-
-    def _attempt(self, work: Work) -> list[Blob]:
-        try:
-            gate("task.started")
-            return work.run(work)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as raised:  # also SystemExit: a task does not end its worker
-            return self.failed(raised, work)
 
     def cancelled(self, work: Work) -> list[Blob]:
         """Give the error of a work that was cancelled."""
@@ -233,18 +230,28 @@ class Worker(Embedded):
         results = self._results.get(work.peer)
         if results is None:
             results = self._results[work.peer] = _Results(now, [], [])
+        results.items.append((work.number, self._encoded(work, blobs, results.fds)))
+        results.seconds += seconds
+        return results
+
+    def _encoded(self, work: Work, blobs: list[Blob], fds: list[Descriptor]) -> list[Message]:
         peer = work.peer
-        encoded = [self.parcels.encode(peer, blob, results.fds, hand_over=True) for blob in blobs]
+        encoded = [self.parcels.encode(peer, blob, fds, hand_over=True) for blob in blobs]
         # A large value, or one that holds references, would be kept alive by this.
         small = blobs[0].kind != SEGMENT and not blobs[0].refs
         peer.latest = (work.number, blobs[0]) if small else None
         if peer.making and (ref := peer.making.pop(work.number, None)) is not None:
             self.settle(ref, blobs[0])
-        results.items.append((work.number, encoded))
-        results.seconds += seconds
-        return results
+        return encoded
 
     def _finished(self, work: Work, blobs: list[Blob], seconds: float, now: float) -> None:
+        if not (self._inbox or self._results):  # nothing to wait for, and nothing that waits
+            fds: list[Descriptor] = []
+            results = [(work.number, self._encoded(work, blobs, fds))]
+            gate("results.sending")
+            self.send(work.peer, ("result", results, seconds), fds)
+            gate("results.sent")
+            return
         results = self._keep(work, blobs, seconds, now)
         # Results wait for others only if the next will be there soon, as those of its function were.
         waits = self._inbox and self._inbox[0].what == work.what and now - results.since < _BUFFER
@@ -286,7 +293,7 @@ class Worker(Embedded):
     def _called(self, function: Callable[..., Any], work: Work) -> list[Blob]:
         if work.stream is not None and work.stream.stopped:  # nobody wants it any more
             return work.stream.blobs()
-        args, kwargs = self._arguments(work)
+        args, kwargs = ((), {}) if work.args is NONE else self._arguments(work)
         gate("task.unpickled")
         self._in_body = True
         if self._interrupted is work:  # it was cancelled while its arguments were unpickled
