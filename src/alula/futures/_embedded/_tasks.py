@@ -443,24 +443,26 @@ class Tasks:
         gate("results.received")
         lease.busy = lease.waiting = False
         self._finished += len(results)
-        decode, peer = self._hub.parcels.decode, lease.peer
-        functions: set[bytes] = set()
+        decode, peer, inflight = self._hub.parcels.decode, lease.peer, lease.inflight
+        functions: list[bytes] = []  # a few, most often one
         self._collecting = True
         for number, encoded in results:
             blobs = [decode(peer, item, fds) for item in encoded]
-            task = lease.inflight.pop(number, None)
-            if task is not None:
-                key = task.function.definition.id
-                functions.add(key)
-                lease.load -= self._cost.get(key, _AHEAD)
-                if task.missing and not task.cancelled:
-                    task.lease = None  # the one before it has failed, and is tried again
-                else:
-                    self._result(task, blobs)
+            task = inflight.pop(number, None)
+            if task is None:
+                continue
+            key = task.function.definition.id
+            if key not in functions:
+                functions.append(key)
+            lease.load -= self._cost.get(key, _AHEAD)
+            if task.missing and not task.cancelled:
+                task.lease = None  # the one before it has failed, and is tried again
+            elif blobs[-1].kind != ERROR or not self._retried(task, blobs[-1]):
+                self._finish(task, blobs)
         self._collecting = False
         for key in functions:
             self._note_cost(key, seconds / len(results), len(results))
-        if not lease.inflight:
+        if not inflight:
             lease.load = 0.0
             if lease.retiring or self._reclaim:
                 self._give_up(lease)
@@ -476,11 +478,6 @@ class Tasks:
         for shape in self.shapes.values():
             if shape.queue:
                 self._pump(shape)
-
-    def _result(self, task: Task, blobs: list[Blob]) -> None:
-        if blobs[-1].kind == ERROR and self._retried(task, blobs[-1]):
-            return
-        self._finish(task, blobs)
 
     def _retried(self, task: Task, blob: Blob) -> bool:
         wanted = task.options.retry_exceptions

@@ -406,6 +406,12 @@ class Worker(Embedded):
 
     # ---------------------------------------------------------------------------------------- orders
 
+    def _on_message(self, peer: Peer, message: Message, fds: list[Descriptor]) -> None:
+        if message[0] == "push" or message[0] == "calls":  # noqa: PLR1714  # a set takes longer than both
+            self._on_work(peer, message, fds)
+        else:
+            super()._on_message(peer, message, fds)
+
     def _on_work(self, peer: Peer, message: Message, fds: list[Descriptor]) -> None:
         """Take an order of another process; the lock is held."""
         match message[0]:
@@ -590,21 +596,22 @@ class Worker(Embedded):
             self.send(peer, ("givenback", numbers, waits))
 
     def _on_idle(self) -> float | None:
-        super()._on_idle()
-        late, busy = self._producers.on_idle(), self._on_busy()
-        return late if busy is None else busy if late is None else min(late, busy)
+        left, late = super()._on_idle(), self._producers.on_idle()
+        if late is not None and (left is None or late < left):
+            left = late
+        if (self._inbox or self._results) and self._is_short():
+            left = _LONG if left is None else min(left, _LONG)
+        return left
 
-    def _on_busy(self) -> float | None:
-        left = self._tidy() if here.busy else None
-        if not (self._inbox or self._results):
-            return left
+    def _is_short(self) -> bool:
+        """Tell whether what runs may still be short; else send what is done, and give back what is not begun."""
         with self.lock.bare:
             # With an inbox and nothing current, the main thread is just about to take what is first.
             if self._current is None or monotonic() - self._started < _LONG:
-                return _LONG
+                return True
             self._flush()
             self._give_back()
-        return left
+        return False
 
     def _before_wait(self) -> None:
         if self._resident is not None and self._resident.blocks():
