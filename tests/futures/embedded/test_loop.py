@@ -209,6 +209,7 @@ def test_a_message_that_cannot_be_handled_is_reported_and_others_are_read(world:
 def test_what_cannot_be_sent_now_goes_out_later(started: World) -> None:
     other = started.connect()
     [(ours, _, _)] = started.loop._sources.values()
+    assert isinstance(ours, Channel)
     with started.loop.lock:
         started.loop.send(ours, (bytes(5_000_000),))
     found: list[Any] = []

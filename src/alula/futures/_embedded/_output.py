@@ -13,7 +13,6 @@ import io
 import os
 import socket
 import sys
-from contextlib import suppress
 from typing import Any, Final
 
 __all__ = ["Voice", "mark", "redirect"]
@@ -94,5 +93,5 @@ class Voice:
         for stream in self._streams:
             try:
                 stream.flush()
-            except (ValueError, OSError):  # noqa: PERF203  # it is for each of two; a task has closed it
+            except (ValueError, OSError):  # a task has closed it
                 continue

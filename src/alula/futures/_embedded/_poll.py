@@ -40,8 +40,6 @@ class Portable:
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
-        self.unregister = self._selector.unregister
-        self.close = self._selector.close
 
     def register(self, number: int, events: int, /) -> None:
         """See `Poll.register`."""
@@ -51,17 +49,25 @@ class Portable:
         """See `Poll.modify`."""
         self._selector.modify(number, _MASKS[events])
 
+    def unregister(self, number: int, /) -> None:
+        """See `Poll.unregister`."""
+        self._selector.unregister(number)
+
     def poll(self, timeout: float | None, most: int, /) -> list[tuple[int, int]]:
         """See `Poll.poll`."""
-        found = self._selector.select(timeout)[:most]
-        return [(key.fd, READ * bool(mask & _MASKS[READ]) + WRITE * (mask > 1)) for key, mask in found]
+        return [(key.fd, _EVENTS[mask]) for key, mask in self._selector.select(timeout)[:most]]
+
+    def close(self) -> None:
+        """See `Poll.close`."""
+        self._selector.close()
 
 
-_MASKS: Final = {
-    READ: selectors.EVENT_READ,
-    WRITE: selectors.EVENT_WRITE,
-    READ | WRITE: selectors.EVENT_READ | selectors.EVENT_WRITE,
+_EVENTS: Final = {
+    selectors.EVENT_READ: READ,
+    selectors.EVENT_WRITE: WRITE,
+    selectors.EVENT_READ | selectors.EVENT_WRITE: READ | WRITE,
 }
+_MASKS: Final = {events: mask for mask, events in _EVENTS.items()}
 
 
 def new_poll() -> Poll:

@@ -328,9 +328,9 @@ class Tasks:
         """
         queue = shape.queue
         if len(queue) == 1:
-            for lease in shape.leases:
-                if lease.idle():
-                    self._fill(lease, queue)
+            for each in shape.leases:
+                if each.idle():
+                    self._fill(each, queue)
                     return
         while queue:
             lease = max(shape.leases, key=Lease.room, default=None)

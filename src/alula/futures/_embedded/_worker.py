@@ -33,7 +33,6 @@ from .._remote import ActorType, Definition, learn
 from ._engine import Embedded
 from ._handles import ActorName, Terms
 from ._machine import Machine
-from ._memory import here
 from ._output import Voice
 from ._peers import Peer
 from ._producers import GENERATORS, Producers, Yields
@@ -247,9 +246,9 @@ class Worker(Embedded):
     def _finished(self, work: Work, blobs: list[Blob], seconds: float, now: float) -> None:
         if not (self._inbox or self._results):  # nothing to wait for, and nothing that waits
             fds: list[Descriptor] = []
-            results = [(work.number, self._encoded(work, blobs, fds))]
+            items = [(work.number, self._encoded(work, blobs, fds))]
             gate("results.sending")
-            self.send(work.peer, ("result", results, seconds), fds)
+            self.send(work.peer, ("result", items, seconds), fds)
             gate("results.sent")
             return
         results = self._keep(work, blobs, seconds, now)
@@ -407,7 +406,7 @@ class Worker(Embedded):
     # ---------------------------------------------------------------------------------------- orders
 
     def _on_message(self, peer: Peer, message: Message, fds: list[Descriptor]) -> None:
-        if message[0] == "push" or message[0] == "calls":  # noqa: PLR1714  # a set takes longer than both
+        if message[0] == "push" or message[0] == "calls":  # a set takes longer than both
             self._on_work(peer, message, fds)
         else:
             super()._on_message(peer, message, fds)
@@ -604,7 +603,7 @@ class Worker(Embedded):
         return left
 
     def _is_short(self) -> bool:
-        """Tell whether what runs may still be short; else send what is done, and give back what is not begun."""
+        """Tell whether what runs may be short; else send what is done, and give back what is not begun."""
         with self.lock.bare:
             # With an inbox and nothing current, the main thread is just about to take what is first.
             if self._current is None or monotonic() - self._started < _LONG:
