@@ -13,18 +13,31 @@ import pickle
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from types import CellType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import cloudpickle
 
-__all__ = ["ALIGN", "Parts", "dump", "is_plain", "load", "pack", "pack_chunks", "packed_size", "unpack"]
+__all__ = [
+    "ALIGN",
+    "Parts",
+    "add_plain",
+    "dump",
+    "is_plain",
+    "load",
+    "pack",
+    "pack_chunks",
+    "packed_size",
+    "unpack",
+]
+
+T = TypeVar("T")
 
 ALIGN = 64
 _HEADER = struct.Struct("<QQ")  # bytes of pickle, number of buffers
 _LENGTH = struct.Struct("<Q")
 
 # Exact types that pickle by value everywhere and hold nothing that needs cloudpickle.
-_PLAIN: frozenset[type] = frozenset({type(None), bool, int, float, complex, str, bytes})
+_plain: set[type] = {type(None), bool, int, float, complex, str, bytes}
 _SHORT = 16  # a container longer than this is not worth looking through
 _SHALLOW = 3  # nor is one nested deeper, or in itself
 
@@ -41,10 +54,16 @@ class Parts(NamedTuple):
         return len(self.body) + sum(buffer.nbytes for buffer in self.buffers)
 
 
+def add_plain(kind: type[T]) -> type[T]:
+    """Declare a class of ours, which any process can import, to hold nothing but values of built-in types."""
+    _plain.add(kind)
+    return kind
+
+
 def is_plain(value: object, depth: int = _SHALLOW) -> bool:
     """Tell whether `value` is made of built-in types alone, as far as a short look can tell."""
     kind = type(value)
-    if kind in _PLAIN:
+    if kind in _plain:
         return True
     if kind not in (tuple, list, dict) or not depth:
         return False

@@ -6,10 +6,11 @@ commits to them. A write is one piece of a group commit, and stands behind the f
 """
 
 import json
+import pickle
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -26,7 +27,7 @@ from ._ledger import Book
 from ._names import Names
 from ._owner import Owner, disown
 from ._past import Past
-from ._rows import heads_of, insert_tasks, read_names, write_pointer, write_value
+from ._rows import heads_of, insert_tasks, read_names, write_first_pointer, write_pointer, write_value
 from ._status import WorkflowStatus
 from ._tables import WORKFLOWS
 from ._tasks import Continued, Ended, Span, Task, outline, shape
@@ -122,10 +123,10 @@ class Journal:
         """Write a new workflow whole, owned by nobody; as in `create`."""
         _insert(connection, store, given, Names(), WorkflowStatus.PENDING, attempt=0)
 
-    @property
-    def book(self) -> Book:
-        """What a worker needs to record here, too."""
-        return Book(self._store.url, self._vault.durability, self.owner)
+    @cached_property
+    def site(self) -> bytes:
+        """What every order of this run says: where values are, and where a worker records what."""
+        return pickle.dumps((self._vault, Book(self._store.url, self._vault.durability, self.owner)), 5)
 
     def graph(self) -> Graph:
         """Give the graph that was submitted; `WorkflowNotResumableError` if it is not there."""
@@ -226,7 +227,8 @@ class Journal:
         if self._names is None:
             self._names = read_names(connection, number)
         insert_tasks(connection, number, tasks, heads, self._names)
-        write_pointer(connection, number, key, last.key, span)
+        if not write_first_pointer(connection, number, key, last.key, span):
+            raise FencedError(f"task {key} of workflow {self.owner.workflow_id!r}", self.owner.epoch)
         if last.root is not None and last.root != key:
             # The first link of a chain points to the newest, so that nobody ever walks the chain.
             write_pointer(connection, number, last.root, last.key)

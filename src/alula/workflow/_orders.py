@@ -3,7 +3,8 @@
 import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeAlias
 
 from .._core._ids import Key
 from ..futures import ObjectRef, get
@@ -12,7 +13,10 @@ from ._ledger import Book
 from ._tasks import Call, Creator, Task
 from ._vault import Link, Object, Output, Stored, Unpacker, Vault, Volatile
 
-__all__ = ["Opener", "Order", "open_call"]
+__all__ = ["Opener", "Order", "Packed", "open_call"]
+
+
+Packed: TypeAlias = tuple[bytes, bytes, list[ObjectRef[Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,8 @@ class Order:
     ----------
     vault
         Where values are.
+    book
+        Where a chain is recorded that runs on in place.
     name
         Of the task, for messages.
     creator
@@ -32,29 +38,48 @@ class Order:
     inputs, values
         Keys of the tasks that it reads, and their values; those that are not stored come beside the
         order, as references, which are not to be in its pickle.
-    book
-        Where a chain is recorded that runs on in place.
     """
 
     vault: Vault
+    book: Book
     name: str
     creator: Creator
     call: Stored
     inputs: tuple[Key, ...]
-    values: tuple[Stored | None, ...]
-    book: Book
+    values: tuple[Output, ...]
+
+    @staticmethod
+    def packed(
+        site: bytes, task: Task, values: Sequence[Output]
+    ) -> tuple[bytes, bytes, list[ObjectRef[Any]]]:
+        """Give what a worker is sent for a task: what is the same for all of its run, the order, references.
+
+        Parameters
+        ----------
+        site
+            Vault and book, pickled once.
+        """
+        call = task.call
+        assert call is not None
+        # Built-in types, which are pickled several times as fast as classes, and so in a worker.
+        stored = [(value.digest, value.data) if isinstance(value, Stored) else None for value in values]
+        creator = (task.key, task.root, task.checkpoint)
+        order = pickle.dumps((task.name, creator, (call.digest, call.data), task.inputs, stored), 5)
+        return site, order, [value.ref for value in values if isinstance(value, Volatile)]
 
     @classmethod
-    def of(
-        cls, vault: Vault, task: Task, values: Sequence[Output], book: Book
-    ) -> tuple[bytes, list[ObjectRef[Any]]]:
-        """Give what a worker is sent for a task: the order, and the references beside it."""
-        assert task.call is not None
-        stored = tuple([value if isinstance(value, Stored) else None for value in values])
-        creator = Creator(task.key, task.root, task.checkpoint)
-        order = cls(vault, task.name, creator, task.call, task.inputs, stored, book)
-        # Nothing of the user's is in it that is not sealed, so the plain pickler does, the faster one.
-        return pickle.dumps(order, 5), [value.ref for value in values if isinstance(value, Volatile)]
+    def of(cls, site: bytes, packed: bytes, refs: Sequence[ObjectRef[Any]]) -> "Order":
+        """Unpack what was sent."""
+        name, creator, call, inputs, stored = pickle.loads(packed)
+        volatile = iter(refs)
+        values = tuple([Volatile(next(volatile)) if parts is None else Stored(*parts) for parts in stored])
+        return cls(*_site(site), name, Creator(*creator), Stored(*call), inputs, values)
+
+
+@lru_cache(maxsize=64)
+def _site(packed: bytes) -> tuple[Vault, Book]:
+    vault, book = pickle.loads(packed)
+    return vault, book
 
 
 def open_call(vault: Vault, task: Task, values: Sequence[Output]) -> tuple[tuple[Any, ...], dict[str, Any]]:

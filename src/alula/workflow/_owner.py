@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import Connection, Row, bindparam, select, update
 
 from ..errors import FencedError
-from ..store import Lease, Store
+from ..store import Lease, Prepared, Store
 from ._status import WorkflowStatus
 from ._tables import METADATA, VERSION, WORKFLOWS
 
@@ -23,7 +23,7 @@ _MINE: Final = select(WORKFLOWS.c.number).where(
     WORKFLOWS.c.epoch == bindparam("epoch"),
     WORKFLOWS.c.attempt == bindparam("attempt"),
 )
-_MINE_TO_WRITE: Final = _MINE.where(WORKFLOWS.c.status == WorkflowStatus.RUNNING)
+_MINE_TO_WRITE: Final = Prepared(_MINE.where(WORKFLOWS.c.status == WorkflowStatus.RUNNING.value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Owner:
 
     def __call__(self, connection: Connection) -> None:
         """Raise `FencedError` unless this owner still owns the workflow, and it has not ended."""
-        if connection.scalar(_MINE_TO_WRITE, self._facts()) is None:
+        if _MINE_TO_WRITE(connection, self._facts()).first() is None:
             raise self.refused()
 
     def has_lost(self, connection: Connection) -> bool:

@@ -5,7 +5,7 @@ to the place that is registered for their kind.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
@@ -15,7 +15,7 @@ from ..futures import Function, ObjectRef, pack_task_error, unpack_error
 from ..graph import Call, Cancel, Failed, Outcome, Place, Then
 from ._here import Here
 from ._logical import CALL
-from ._orders import Order
+from ._orders import Order, Packed
 from ._replies import Fault, Reply
 from ._site import Factory, Site
 from ._tasks import Continued, Ended, Span, Task, outline
@@ -23,7 +23,7 @@ from ._vault import Stored, Volatile
 
 __all__ = ["Perform", "TaskPlace"]
 
-Perform: TypeAlias = Callable[[bytes, list[ObjectRef[Any]]], tuple[Reply, Any]]
+Perform: TypeAlias = Callable[[bytes, bytes, Sequence[ObjectRef[Any]]], tuple[Reply, Any]]
 """Runs an attempt of a task in the calling thread."""
 
 _FINAL: Final = (NodeDiedError, TaskCancelledError)  # another attempt would end in the same way
@@ -69,8 +69,8 @@ class TaskPlace:
         task: Task = call.fn
         if task.kind != CALL:
             return self._place(task.kind).start(call, then)
-        site = self.site
-        order = Order.of(site.vault, task, site.journal.past.values(call.args), site.journal.book)
+        journal = self.site.journal
+        order = Order.packed(journal.site, task, journal.past.values(call.args))
         attempts = _Here if self._runs_here(task) else _There
         running = attempts(self, task, order, then)
         running.submit()
@@ -101,7 +101,7 @@ class TaskPlace:
 class _Attempts(ABC):
     """One task on its way: submitted, and after a failure submitted again."""
 
-    def __init__(self, place: TaskPlace, task: Task, order: tuple[Any, ...], then: Then) -> None:
+    def __init__(self, place: TaskPlace, task: Task, order: Packed, then: Then) -> None:
         self._place, self._task, self._order, self._then = place, task, order, then
         self._count = 0
         self._cancelled = False

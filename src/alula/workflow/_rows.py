@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, in
 
 from .._core._ids import Key
 from ..futures import TaskOptions
+from ..store import Prepared
 from ._names import Names, task_id
 from ._tables import TASKS
 from ._tasks import Retry, Span, Task, engine_options
@@ -34,12 +35,18 @@ __all__ = [
 
 TaskRow: TypeAlias = Row[tuple[Any, ...]]
 
-# Statements of the hot path are built once: to build one costs more than to execute it.
-_INSERT: Final = insert(TASKS)
+_RESULT: Final = {"ended", "attempts", "pointer", "digest", "value"}
+
+# Statements of the hot path are prepared once: to build one costs more than to execute it.
+_INSERT: Final = Prepared(insert(TASKS), *[c.name for c in TASKS.c if c.name not in _RESULT])
 _TASK: Final = update(TASKS).where(
     TASKS.c.workflow == bindparam("of_workflow"), TASKS.c.key == bindparam("of_key")
 )
 _FIRST_RESULT: Final = _TASK.where(TASKS.c.digest.is_(None), TASKS.c.pointer.is_(None))
+_SPAN: Final = ("started", "ended", "attempts")
+_VALUE: Final = Prepared(_FIRST_RESULT, "digest", "value", *_SPAN)
+_FIRST_POINTER: Final = Prepared(_FIRST_RESULT, "pointer", *_SPAN)
+_POINTER: Final = Prepared(_TASK, "pointer")
 
 _CHUNK: Final = 500  # keys in one query, well below what any database allows
 _DECIDED: Final = {"max_retries", "metadata", "name", "num_returns", "retry_exceptions"}
@@ -58,6 +65,23 @@ def heads_of(vault: Vault, tasks: Iterable[Task]) -> list[bytes]:
 
 
 def _head(vault: Vault, task: Task) -> bytes:
+    if task.metadata or task.facts:
+        return _sealed_head(vault, task)
+    # The options of one function's tasks are one object, which is kept here so that its id stays its own.
+    key = (vault, id(task.engine), task.retry)
+    known = _heads.get(key)
+    if known is None:
+        if len(_heads) > _MOST_HEADS:
+            _heads.clear()
+        known = _heads[key] = task.engine, _sealed_head(vault, task)
+    return known[1]
+
+
+_MOST_HEADS: Final = 1000
+_heads: dict[tuple[Vault, int, Retry], tuple[TaskOptions, bytes]] = {}
+
+
+def _sealed_head(vault: Vault, task: Task) -> bytes:
     given = {name: getattr(task.engine, name) for name in _ENGINE}
     engine = {name: value for name, value in given.items() if value != getattr(_USUAL, name)}
     if "resources" in engine:
@@ -88,7 +112,7 @@ def insert_tasks(
         {**_row(number, task, head, names), "started": started}
         for task, head in zip(tasks, heads, strict=True)
     ]
-    connection.execute(_INSERT, rows)
+    _INSERT.many(connection, rows)
 
 
 def _row(number: int, task: Task, head: bytes, names: Names) -> dict[str, Any]:
@@ -116,23 +140,18 @@ def _row(number: int, task: Task, head: bytes, names: Names) -> dict[str, Any]:
 def write_value(connection: Connection, number: int, key: Key, value: Stored, span: Span) -> bool:
     """Write the value of a task, if it has no result yet; tell whether it had none."""
     facts = {"digest": value.digest, "value": value.data, **_times(span)}
-    made = connection.execute(_FIRST_RESULT, {"of_workflow": number, "of_key": key, **facts})
-    return made.rowcount == 1
+    return _VALUE(connection, {"of_workflow": number, "of_key": key, **facts}).rowcount == 1
 
 
 def write_first_pointer(connection: Connection, number: int, key: Key, pointer: Key, span: Span) -> bool:
     """Let a task have the value of another, if it has no result yet; tell whether it had none."""
     facts = {"pointer": pointer, **_times(span)}
-    made = connection.execute(_FIRST_RESULT, {"of_workflow": number, "of_key": key, **facts})
-    return made.rowcount == 1
+    return _FIRST_POINTER(connection, {"of_workflow": number, "of_key": key, **facts}).rowcount == 1
 
 
-def write_pointer(
-    connection: Connection, number: int, key: Key, pointer: Key, span: Span | None = None
-) -> None:
-    """Let a task have the value of another; with the span of the attempt that made it so."""
-    facts = {"pointer": pointer, **(_times(span) if span else {})}
-    connection.execute(_TASK, {"of_workflow": number, "of_key": key, **facts})
+def write_pointer(connection: Connection, number: int, key: Key, pointer: Key) -> None:
+    """Let a task have the value of another, whatever it had."""
+    _POINTER(connection, {"of_workflow": number, "of_key": key, "pointer": pointer})
 
 
 def _times(span: Span) -> dict[str, Any]:

@@ -9,6 +9,7 @@ functions and arguments, so that recovery reads no value which nothing needs.
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, TypeAlias
 
@@ -258,10 +259,26 @@ def engine_options(options: TaskOptions, name: str, *, checkpoint: bool) -> Task
 
     A value that is not to be stored is a second reference, beside the worker's reply.
     """
-    returns = 1 if checkpoint else 2
-    return replace(
-        options, name=name, num_returns=returns, max_retries=0, retry_exceptions=False, metadata={}
-    )
+    # The options of a function are one object for all its nodes. That object is kept beside what was made
+    # of it, so that its id stays its own.
+    known = _engine_options.get((id(options), name, checkpoint))
+    if known is None:
+        if len(_engine_options) > _MOST_OPTIONS:
+            _engine_options.clear()
+        made = replace(
+            options,
+            name=name,
+            num_returns=1 if checkpoint else 2,
+            max_retries=0,
+            retry_exceptions=False,
+            metadata={},
+        )
+        known = _engine_options[id(options), name, checkpoint] = options, made
+    return known[1]
+
+
+_MOST_OPTIONS: Final = 1000
+_engine_options: dict[tuple[int, str, bool], tuple[TaskOptions, TaskOptions]] = {}
 
 
 def retry_of(node: Node[Any]) -> Retry:
@@ -310,6 +327,7 @@ _LOGICAL: Final = TaskOptions(max_retries=0)
 _told_of: set[bytes] = set()
 
 
+@lru_cache(maxsize=1000)
 def _clean(name: str) -> str:
     return "".join(c for c in name if c.isalnum() or c in "_.-")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
 from .._core._ids import Key
+from .._core._pickle import add_plain
 from .._core._seal import seal, unseal
 from .._core._settings import Durability, Settings
 from ..futures import Definition, Function, ObjectRef, TaskOptions, current
@@ -70,18 +71,26 @@ class Recorded:
 Output: TypeAlias = Stored | Volatile
 
 
+@add_plain
 @dataclass(frozen=True, slots=True)
 class Link(Mark):
     """Stands in stored arguments for the value of another task."""
 
     key: Key
 
+    def __reduce__(self) -> tuple[type["Link"], tuple[Key]]:  # as the dataclass does, and quicker
+        return Link, (self.key,)
 
+
+@add_plain
 @dataclass(frozen=True, slots=True)
 class Object(Mark):
     """Stands in a stored value for an engine reference; its value lies among the artifacts."""
 
     digest: str
+
+    def __reduce__(self) -> tuple[type["Object"], tuple[str]]:
+        return Object, (self.digest,)
 
 
 @dataclass(frozen=True, slots=True)

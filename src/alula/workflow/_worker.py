@@ -4,8 +4,7 @@ Nothing here writes records: the worker only makes bytes durable, large ones amo
 the reply that mentions them is sent.
 """
 
-import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from time import time
@@ -23,7 +22,7 @@ from ._place import TaskPlace
 from ._replies import Fault, Reply
 from ._site import Aside, Site
 from ._tasks import Continued, Span, Task, outline
-from ._vault import Output, Packer, Stored, Unpacker, Vault, Volatile
+from ._vault import Output, Packer, Stored, Unpacker, Vault
 
 __all__ = ["LOADER", "RUNNER", "continuation", "perform"]
 
@@ -63,7 +62,7 @@ def _task() -> Iterator[None]:
         _inside.reset(token)
 
 
-def perform(packed: bytes, refs: list[ObjectRef[Any]]) -> tuple[Reply, Any]:
+def perform(site: bytes, packed: bytes, refs: Sequence[ObjectRef[Any]]) -> tuple[Reply, Any]:
     """Run one attempt of a task, and what goes on in place after it.
 
     Returns
@@ -71,10 +70,8 @@ def perform(packed: bytes, refs: list[ObjectRef[Any]]) -> tuple[Reply, Any]:
     tuple
         The reply, and the value if it is not to be stored.
     """
-    order: Order = pickle.loads(packed)
-    volatile = iter(refs)
-    values = [Volatile(next(volatile)) if value is None else value for value in order.values]
-    opener = Opener(order.vault, order.inputs, values)
+    order = Order.of(site, packed, refs)
+    opener = Opener(order.vault, order.inputs, order.values)
     digest, args, kwargs = opener.open(order.call, order.name)
     function = opener.function(digest)
     with _task():
@@ -88,9 +85,9 @@ def perform(packed: bytes, refs: list[ObjectRef[Any]]) -> tuple[Reply, Any]:
     return Reply.made(None, span), value
 
 
-def _run(packed: bytes, refs: list[ObjectRef[Any]], wanted: int) -> Any:
+def _run(site: bytes, packed: bytes, refs: Sequence[ObjectRef[Any]], wanted: int) -> Any:
     """Run one attempt of a task whose engine's call gives one or two references."""
-    reply, value = perform(packed, refs)
+    reply, value = perform(site, packed, refs)
     return reply.plain() if wanted == 1 else (reply.plain(), value)
 
 
