@@ -495,7 +495,9 @@ class ActorHandle:
         if options is None:
             known = [m for m in self._cls.methods if not m.startswith("_")]
             raise AttributeError(f"{self._cls.name} has no method {name!r}; {suggest(name, known)}")
-        return ActorMethod(self, name, options)
+        # Kept, for to get here is slow. It must not hold the handle: a ring would keep the actor alive.
+        method = self.__dict__[name] = ActorMethod(self._actor, self._cls, name, options)
+        return method
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ActorHandle, (self._actor, self._cls)
@@ -507,8 +509,8 @@ class ActorHandle:
 class ActorMethod:
     """A method of a living actor."""
 
-    def __init__(self, handle: ActorHandle, name: str, options: MethodOptions) -> None:
-        self._handle, self._name, self._options = handle, name, options
+    def __init__(self, actor: ActorRef, cls: ActorType, name: str, options: MethodOptions) -> None:
+        self._actor, self._cls, self._name, self._options = actor, cls, name, options
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: the instance lives elsewhere."""
@@ -516,8 +518,9 @@ class ActorMethod:
 
     def remote(self, *args: Any, **kwargs: Any) -> ObjectRef[Any]:
         """Call the method; give its reference at once. Calls of one caller run in their order."""
-        refs = _session.current().tell(self._handle._actor, self._name, args, kwargs, self._options)
-        return cast("ObjectRef[Any]", _returned(refs))
+        refs = _session.current().tell(self._actor, self._name, args, kwargs, self._options)
+        ref: ObjectRef[Any] = refs[0] if len(refs) == 1 else _returned(refs)
+        return ref
 
     def options(self, **options: Any) -> "ActorMethod":
         """Give the same method with some options replaced; see `MethodOptions`.
@@ -528,8 +531,8 @@ class ActorMethod:
             If an option is unknown or out of range, or the actor has no such concurrency group.
         """
         merged = self._options.merged(options)
-        self._handle._cls.check_group(merged)
-        return ActorMethod(self._handle, self._name, merged)
+        self._cls.check_group(merged)
+        return ActorMethod(self._actor, self._cls, self._name, merged)
 
 
 def method(**options: Any) -> Callable[[Callable[P, T]], Callable[P, T]]:

@@ -56,6 +56,7 @@ class Call:
         "args",
         "attempts",
         "cancelled",
+        "inputs",
         "made",
         "method",
         "missing",
@@ -72,9 +73,11 @@ class Call:
         refs: list[Ref[Any]],
         options: MethodOptions,
         parent: object = None,
+        inputs: "Sequence[Ref[Any]]" = (),
         made: Blob | None = None,
     ) -> None:
         self.actor: ActorName | None = actor
+        self.inputs = inputs  # until it is queued
         self.method, self.args, self.refs, self.options = method, args, refs, options
         self.parent, self.made = parent, made
         self.missing = 0  # inputs that are pending
@@ -150,6 +153,7 @@ class Actors:
         self._actors: dict[bytes, _Actor] = {}
         self._by_peer: dict[int, _Actor] = {}
         self.due: list[_Actor] = []
+        self._collecting = False
 
     @property
     def busy(self) -> bool:
@@ -201,7 +205,20 @@ class Actors:
 
     # -------------------------------------------------------------------------------- calls
 
-    def call(self, call: Call, inputs: "Sequence[Ref[Any]]") -> None:
+    def take(self, told: deque[Call]) -> None:
+        """Queue calls that were made, those of one burst to be sent together."""
+        if len(told) > 1:
+            self._collecting = True
+            try:
+                while told:
+                    self.call(told.popleft())
+            finally:
+                self._collecting = False
+            self.flush()
+        elif told:
+            self.call(told.popleft())
+
+    def call(self, call: Call) -> None:
         """Queue a call behind the earlier ones of this process.
 
         Raises
@@ -220,8 +237,9 @@ class Actors:
         if state.dead is not None:
             self._fail(state, call)
             return
-        if inputs:
-            self._await_inputs(state, call, inputs)
+        if call.inputs:
+            self._await_inputs(state, call, call.inputs)
+            call.inputs = ()
         if call.missing and not state.terms.ordered:
             state.late[call.number] = call
         else:
@@ -251,12 +269,13 @@ class Actors:
             return
         if state.peer is None:
             self._connect(state)
-        elif not state.inflight:
+        elif not (state.inflight or self._collecting):
             self._send(state)
         else:
             state.due = True
             self.due.append(state)
-            if not state.terms.serial:  # what runs may need what is queued, so it must not wait for a result
+            # What runs beside others may need what is queued, so that must not wait for a result.
+            if not (state.terms.serial or self._collecting):
                 self._hub.loop.wake()
 
     def flush(self) -> None:

@@ -148,7 +148,7 @@ class Embedded(Hub):
 
     def _before_lead(self) -> None:
         """See to it that tasks are queued before we wait; whoever leads after us looks for them anyway."""
-        if self._submitted and self.loop.led:
+        if (self._submitted or self._told) and self.loop.led:
             self.take_submitted()
 
     def _await_all(self, refs: list[Ref[Any]], deadline: float | None) -> bool:
@@ -212,6 +212,7 @@ class Embedded(Hub):
     def give_up(self, ref: Ref[Any]) -> None:
         """Nobody awaits a value any more: if it is a coroutine's of an actor, that is cancelled."""
         with self.lock:
+            self._actors.take(self._told)
             self._actors.give_up(ref)
 
     # Hooks of a worker, which gives its cores away while a task of its waits.
@@ -283,7 +284,7 @@ class Embedded(Hub):
         name = ActorName(actor, cls.name, Terms.of(cls), tether, self)
         with self.lock:
             self._check_alive()
-            call = Call(name, "__init__", blob, self.new_refs(1), _NO_OPTIONS, self._work(), made)
+            call = Call(name, "__init__", blob, self.new_refs(1), _NO_OPTIONS, self._work(), (), made)
             self._actors.making(call)
             self.request(("actor",), actor, wanted, *named, env, *lasts, reply=accepted, fds=(reads,))
         if options.name:
@@ -319,12 +320,21 @@ class Embedded(Hub):
         options: MethodOptions,
     ) -> list[Any]:
         """Call a method of an actor; see `Engine.tell`."""
-        blob = _arguments(args, kwargs)
+        blob = _arguments(args, kwargs) if args or kwargs else NONE
         inputs = self._inputs(blob, args, kwargs) if blob.refs else ()
-        with self.lock:
+        if self._over is not None:
             self._check_alive()
+        if options.num_returns == 1 and actor.terms.most_pending <= 0:
+            # As with tasks, nothing here takes the lock.
+            refs: list[Any] = [Ref(self, self.id, next(self._numbers))]
+            self._told.append(Call(actor, method, blob, refs, options, self._work(), inputs))
+            if not self.loop.help():
+                self.take_submitted()
+            return refs
+        with self.lock:
+            self._actors.take(self._told)
             refs, given = self._returned(options, f"{actor.cls_name}.{method}")
-            self._actors.call(Call(actor, method, blob, refs, options, self._work()), inputs)
+            self._actors.call(Call(actor, method, blob, refs, options, self._work(), inputs))
         self.loop.help()
         return given
 
@@ -352,6 +362,7 @@ class Embedded(Hub):
         """End an actor at once; see `Engine.kill`."""
         with self.lock:
             self._check_alive()
+            self._actors.take(self._told)
             self.tell_node(("kill", None, actor.id, no_restart))
             if no_restart:
                 self._actors.killed(actor.id)

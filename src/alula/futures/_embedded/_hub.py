@@ -24,7 +24,7 @@ from ...errors import NodeDiedError, OwnerDiedError
 from .._engine import Engine
 from .._errors import pack_error
 from .._remote import Definition
-from ._actors import Actors
+from ._actors import Actors, Call
 from ._budget import Share
 from ._handles import tether_of
 from ._loop import Loop
@@ -67,6 +67,7 @@ class Hub(Engine):
         self._control = Channel(control)
         self._numbers = count(1)  # of the references that are made here
         self._submitted: deque[Task] = deque()  # tasks that nobody has looked at yet
+        self._told: deque[Call] = deque()  # likewise calls of actors
         self._errors = 0  # references that failed: `get` of a list looks at all when this moves
         self._due: deque[Callable[[], None]] = deque()  # callbacks of references that have settled
         self._settling = False
@@ -91,12 +92,17 @@ class Hub(Engine):
         return [Ref(self, self.id, next(self._numbers)) for _ in range(count)]
 
     def take_submitted(self) -> None:
-        """Queue the tasks that were submitted; whoever waits for anything has done this before."""
-        if self._submitted:
+        """Queue the tasks and calls that were submitted; whoever waits for anything has done this before."""
+        if self._submitted or self._told:
             with self.lock:
                 self._tasks.take(self._submitted)
+                self._actors.take(self._told)
                 if self._over is not None:
-                    self._tasks.fail_all(NodeDiedError(self._over))
+                    self._fail_all(NodeDiedError(self._over))
+
+    def _fail_all(self, error: BaseException) -> None:
+        self._tasks.fail_all(error)
+        self._actors.fail_all(error)
 
     def settle(self, ref: Ref[Any], blob: Blob) -> None:
         """Give a reference its value and tell who waits for it. The lock is held."""
@@ -308,7 +314,7 @@ class Hub(Engine):
 
     def _on_idle(self) -> float | None:
         """Before each wait for messages: how long it may last."""
-        if self._submitted:
+        if self._submitted or self._told:
             self.take_submitted()
         if self._actors.due:
             with self.lock.bare:
@@ -375,9 +381,9 @@ class Hub(Engine):
             return
         self._over = why
         self._tasks.take(self._submitted)
+        self._actors.take(self._told)
         error = NodeDiedError(why)
-        self._tasks.fail_all(error)
-        self._actors.fail_all(error)
+        self._fail_all(error)
         borrowed = [ref for peer in self.peers.values() for ref in peer.borrowed.values()]
         for ref in (*borrowed, *self._promises):
             self.settle(ref, packed(error))

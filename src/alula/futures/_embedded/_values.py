@@ -117,7 +117,8 @@ def to_blob(value: Any, name: str | None = None) -> Blob:
     if value is None:
         return NONE
     if is_plain(value) and not (isinstance(value, (str, bytes)) and len(value) > INLINE):
-        return _sized(dump(value), [])
+        body = pickle.dumps(value, 5)
+        return Blob(BODY, body) if len(body) <= INLINE else _sized(Parts(body, ()), [])
     with _refs_at_hand([]) as refs:
         parts = dump(value, name)
     return _sized(parts, refs)

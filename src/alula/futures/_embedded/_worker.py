@@ -104,6 +104,7 @@ class Worker(Embedded):
         self._actor: Any = None
         self._actor_type: ActorType | None = None
         self._restarted = False
+        self._names: dict[str, str] = {}  # of its methods, for people
         self._early: list[Work] = []  # calls that came before the actor was made
         self._resident: Resident | None = None  # what runs its calls, unless that is the main loop
         self._coroutines: asyncio.Runner | None = None
@@ -119,7 +120,8 @@ class Worker(Embedded):
     def serve(self) -> None:
         """Run what comes until there will be nothing more."""
         while True:
-            self.loop.run_until(self._has_next)
+            if not self._inbox:
+                self.loop.run_until(self._has_next)
             with self.lock.bare:  # outside of bodies no signal raises anything here
                 if not self._has_next():
                     continue  # the background thread has just given it back
@@ -275,7 +277,10 @@ class Worker(Embedded):
 
     def _name(self, work: Work) -> None:
         if work.name is work.what:
-            work.name = f"{type(self._actor).__name__}.{work.what}"
+            name = self._names.get(work.what)
+            if name is None:
+                name = self._names[work.what] = f"{type(self._actor).__name__}.{work.what}"
+            work.name = name
 
     def call(self, work: Work) -> Any:
         """Call a method of the actor; gives what it gives, which may be a coroutine."""
@@ -525,7 +530,8 @@ class Worker(Embedded):
         """Tell whether nobody needs this process: it has no work, and all that it has said has gone out."""
         needed = any(peer.lending for peer in list(self.peers.values()))
         works = self._inbox or self._early or self._current or (self._resident and self._resident.busy)
-        return self._is_sent() and not (needed or works or self._tasks.pending or self._actors.busy)
+        owns = self._submitted or self._told or self._tasks.pending or self._actors.busy
+        return self._is_sent() and not (needed or works or owns)
 
     def _cancel_work(self, peer: Peer, number: int, *, recursive: bool, force: bool = False) -> None:
         work = self._find(peer, number)
