@@ -41,7 +41,8 @@ AlulaError
 │  ├─ WorkflowNotFoundError (ValueError)  no workflow, or no task in it, has that id
 │  ├─ WorkflowOutputNotReady (ValueError) it exists, and has no value to give now
 │  ├─ WorkflowNotResumableError           what is recorded is not enough to go on
-│  └─ WorkflowStillActiveError            it runs or waits, so it cannot be deleted
+│  ├─ WorkflowStillActiveError            it runs or waits, so it cannot be deleted
+│  └─ WorkflowTimeoutError (TimeoutError)
 ├─ StoreError
 │  ├─ StoreUnavailableError               the store cannot be opened, read or written
 │  ├─ FencedError                         an older epoch tried to write
@@ -122,6 +123,7 @@ __all__ = [
     "WorkflowNotResumableError",
     "WorkflowOutputNotReady",
     "WorkflowStillActiveError",
+    "WorkflowTimeoutError",
     "blank",
     "native_facts",
     "suggest",
@@ -652,6 +654,14 @@ class WorkflowStillActiveError(WorkflowError):
     def __init__(self, workflow_id: str) -> None:
         super().__init__(f"workflow {workflow_id!r} is active: wait for it, or cancel({workflow_id!r}) first")
         self.workflow_id = workflow_id
+
+
+class WorkflowTimeoutError(WorkflowError, TimeoutError):
+    """Something in a workflow took longer than it was given."""
+
+    def __init__(self, what: str, seconds: float) -> None:
+        super().__init__(f"{what} did not come within {seconds:g} s")
+        self.what, self.seconds = what, seconds
 
 
 # ------------------------------------------------------------------------------------------ store

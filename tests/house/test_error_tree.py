@@ -58,6 +58,7 @@ from alula.errors import (
     WorkflowNotResumableError,
     WorkflowOutputNotReady,
     WorkflowStillActiveError,
+    WorkflowTimeoutError,
 )
 
 CLASSES = {
@@ -125,6 +126,7 @@ EXAMPLES: list[AlulaError] = [
     WorkflowNotResumableError("w", "nothing of it is recorded"),
     WorkflowOutputNotReady("w", "it runs"),
     WorkflowStillActiveError("w"),
+    WorkflowTimeoutError("the signal 'go'", 3),
 ]
 
 ONLY_IN_THE_TEXT = {"known"}  # facts of which an error keeps only what it says of them

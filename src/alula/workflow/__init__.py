@@ -12,6 +12,7 @@ from ._api import (
     cancel,
     create,
     delete,
+    get_event,
     get_metadata,
     get_output,
     get_output_async,
@@ -21,16 +22,19 @@ from ._api import (
     resume_async,
     run,
     run_async,
+    signal,
 )
 from ._default import default_executor, reset_default_executor
+from ._events import EventListener, sleep, wait_for_event
 from ._executor import Executor
 from ._handle import Handle
 from ._inplace import local
+from ._messages import wait_for_signal
 from ._options import Options, options
 from ._owner import owner_of
 from ._queue import QUEUE
 from ._status import WorkflowStatus
-from ._worker import continuation
+from ._worker import continuation, set_event
 
 CANCELED, FAILED, PENDING = WorkflowStatus.CANCELED, WorkflowStatus.FAILED, WorkflowStatus.PENDING
 RESUMABLE, RUNNING, SUCCESSFUL = WorkflowStatus.RESUMABLE, WorkflowStatus.RUNNING, WorkflowStatus.SUCCESSFUL
@@ -43,6 +47,7 @@ __all__ = [
     "RESUMABLE",
     "RUNNING",
     "SUCCESSFUL",
+    "EventListener",
     "Executor",
     "Handle",
     "Options",
@@ -53,6 +58,7 @@ __all__ = [
     "create",
     "default_executor",
     "delete",
+    "get_event",
     "get_metadata",
     "get_output",
     "get_output_async",
@@ -66,6 +72,11 @@ __all__ = [
     "resume_async",
     "run",
     "run_async",
+    "set_event",
+    "signal",
+    "sleep",
+    "wait_for_event",
+    "wait_for_signal",
 ]
 
 

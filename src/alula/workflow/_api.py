@@ -17,6 +17,7 @@ __all__ = [
     "cancel",
     "create",
     "delete",
+    "get_event",
     "get_metadata",
     "get_output",
     "get_output_async",
@@ -26,6 +27,7 @@ __all__ = [
     "resume_async",
     "run",
     "run_async",
+    "signal",
 ]
 
 T = TypeVar("T")
@@ -208,6 +210,53 @@ def list_all(
         If the filter is something else, such as a list.
     """
     return default_executor().records.list(_statuses(status_filter))
+
+
+def signal(workflow_id: str, key: str, payload: Any = None, *, idempotency_key: str | None = None) -> None:
+    """Put a signal into the mailbox of a workflow, for a task of `wait_for_signal` to take.
+
+    It is durable when this returns, and kept until it is taken, also if nobody waits for it yet.
+
+    Parameters
+    ----------
+    key
+        What kind of signal it is: 1 to 255 characters.
+    payload
+        Anything that can be pickled.
+    idempotency_key
+        A second signal with the same one is not delivered to the workflow: so who does not know whether a
+        signal was sent may send it again.
+
+    Raises
+    ------
+    WorkflowNotFoundError
+        If there is no such workflow.
+    WorkflowError
+        If it has succeeded already.
+    TypeError
+        If a key is not text, or the payload cannot be pickled.
+    """
+    default_executor().signal(workflow_id, key, payload, idempotency_key=idempotency_key)
+
+
+def get_event(workflow_id: str, key: str, timeout: float | None = None) -> Any:
+    """Give what a workflow tells under a key with `set_event`, waiting until it has done so.
+
+    Parameters
+    ----------
+    timeout
+        Seconds; None waits as long as the workflow is active.
+
+    Raises
+    ------
+    WorkflowNotFoundError
+        If there is no such workflow.
+    WorkflowOutputNotReady
+        If it has ended without a value under that key.
+    GetTimeoutError
+        If there was none in time.
+    """
+    return default_executor().event(workflow_id, key).result(timeout)
 
 
 def cancel(workflow_id: str) -> None:

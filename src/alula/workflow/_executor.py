@@ -16,15 +16,22 @@ from sqlalchemy import Connection, delete
 
 from .._core._ids import new_id
 from .._core._settings import Settings, Where
-from ..errors import WorkflowNotResumableError, WorkflowOutputNotReady, WorkflowStillActiveError
+from ..errors import (
+    WorkflowError,
+    WorkflowNotResumableError,
+    WorkflowOutputNotReady,
+    WorkflowStillActiveError,
+)
 from ..futures import Engine, current
 from ..graph import Done, Failed, Graph
 from ..store import Executors, Lease, Store
 from ._handle import Handle
 from ._journal import Submission
 from ._kinds import KINDS
+from ._messages import checked_key, keep, mail_topic
 from ._options import check_metadata
 from ._owner import disown
+from ._published import told
 from ._queue import QUEUE, reclaim, waiting
 from ._rows import heads_of
 from ._run import Run
@@ -33,7 +40,7 @@ from ._site import Factory
 from ._status import WorkflowStatus
 from ._tables import METADATA, VERSION, WORKFLOWS
 from ._tasks import tasks_of
-from ._vault import Output, Vault
+from ._vault import Output, Packer, Vault
 from ._watch import TOPIC, Watch
 
 __all__ = ["Executor"]
@@ -305,6 +312,47 @@ class Executor:
     def status(self, workflow_id: str) -> WorkflowStatus:
         """Give the status of a workflow; `WorkflowNotFoundError` if there is none."""
         return self.records.status_of(workflow_id)
+
+    # ---------------------------------------------------------------------------------- from outside
+
+    def signal(
+        self, workflow_id: str, key: str, payload: Any = None, *, idempotency_key: str | None = None
+    ) -> None:
+        """Put a signal into the mailbox of a workflow; see `alula.workflow.signal`."""
+        workflow_id, key = _checked_id(workflow_id), checked_key(key)
+        if idempotency_key is not None:
+            checked_key(idempotency_key)
+        stored = Packer(self.vault).pack(payload)
+
+        def work(connection: Connection) -> str | None:
+            row = self.records.workflow(connection, workflow_id)
+            if row.status == WorkflowStatus.SUCCESSFUL:
+                raise WorkflowError(f"workflow {workflow_id!r} has succeeded: it takes no signals any more")
+            keep(connection, row.number, key, stored, idempotency_key, self._store.clock.time())
+            return cast("str | None", row.executor)
+
+        owner = self._runs.write(work)
+        if owner is not None:
+            self._store.ring(mail_topic(owner))
+
+    def event(self, workflow_id: str, key: str) -> Handle[Any]:
+        """Give a handle to what a workflow tells under a key; see `alula.workflow.get_event`."""
+        workflow_id, key = _checked_id(workflow_id), checked_key(key)
+
+        def look() -> Done[Output] | Failed | None:
+            # In this order: what was told before the end is there by now.
+            end = self.records.end(workflow_id, None)
+            with self._store.reading() as connection:
+                row = self.records.workflow(connection, workflow_id)
+                value = told(connection, row.number, key)
+            if value is not None:
+                return Done(value)
+            over = end is not None or row.status == WorkflowStatus.SUCCESSFUL
+            why = f"it has ended without an event {key!r}"
+            return Failed(WorkflowOutputNotReady(workflow_id, why)) if over else None
+
+        self.status(workflow_id)
+        return Handle(workflow_id, self._watch.ask(look), self)
 
     # ---------------------------------------------------------------------------------------- ending
 

@@ -144,8 +144,8 @@ class Journal:
     def record(self, key: Key, outcome: Done[Any] | Grown, then: Then) -> None:
         """Make a result durable, unless it is one that is not to be recorded."""
         match outcome:
-            case Ended(Stored() as value, span, written=False):
-                self._record(partial(self._write_value, key, value, span), then)
+            case Ended(Stored() as value, written=False):
+                self._record(partial(self._write_value, key, value, outcome), then)
             case Continued(graph, span, link, written):
                 tasks: list[Task] = [node.fn for node in graph.nodes.values()]
                 if key == self._final:
@@ -213,9 +213,11 @@ class Journal:
 
         self._post(work, gated)
 
-    def _write_value(self, key: Key, value: Stored, span: Span, connection: Connection) -> None:
-        if not write_value(connection, self.owner.number, key, value, span):
+    def _write_value(self, key: Key, value: Stored, ended: Ended, connection: Connection) -> None:
+        if not write_value(connection, self.owner.number, key, value, ended.span):
             raise FencedError(f"task {key} of workflow {self.owner.workflow_id!r}", self.owner.epoch)
+        if ended.also is not None:
+            ended.also(connection)
         if key == self._final:  # nothing else can be needed: one commit says both
             self._end(WorkflowStatus.SUCCESSFUL, connection)
             self._successful = True

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from ._events import event_kinds
+from ._signals import signal_kinds
 from ._site import Factory
 
 __all__ = ["KINDS"]
 
-KINDS: Final[Mapping[str, Factory]] = MappingProxyType({})
+KINDS: Final[Mapping[str, Factory]] = MappingProxyType({**event_kinds(), **signal_kinds()})
 """By kind, what makes the place for the tasks of one run."""

@@ -57,7 +57,7 @@ class Runs:
         watch: Watch,
         kinds: Mapping[str, Factory],
     ) -> None:
-        self._aside, self._kinds = Aside(store.clock), kinds
+        self._aside, self._kinds = Aside(store, lease.name), kinds
         self.records = Records(store, executors, vault, self._runs_here)
         self._store, self._vault, self._lease, self._watch = store, vault, lease, watch
         self._lock = Lock()

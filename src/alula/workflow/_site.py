@@ -11,12 +11,13 @@ from functools import partial
 from threading import Lock
 from typing import Any, Final, Protocol, TypeAlias
 
-from .._core._clock import Clock
 from ..errors import TaskCancelledError
 from ..futures import Engine
 from ..graph import Call, Cancel, Done, Failed, Outcome, Place, Then
 from ..store import Store
+from ._async import EventLoop
 from ._journal import Journal
+from ._messages import Mailroom
 from ._orders import open_call
 from ._tasks import Ended, Span, Task
 from ._timers import Timers
@@ -34,10 +35,15 @@ class Aside:
     ----------
     timers
         By the store's clock.
+    loop
+        For listeners.
+    mailroom
+        For signals.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        self.timers = Timers(clock)
+    def __init__(self, store: Store, executor: str) -> None:
+        self.timers, self.loop = Timers(store.clock), EventLoop()
+        self.mailroom = Mailroom(store, executor)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="alula-workflow-aside")
 
     def soon(self, work: Callable[[], object]) -> None:
@@ -53,6 +59,8 @@ class Aside:
     def close(self) -> None:
         """Begin nothing more."""
         self.timers.close()
+        self.loop.close()
+        self.mailroom.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -85,7 +93,8 @@ class Attend(Protocol):
     """Begins to attend to one logical task, whose arguments are values."""
 
     def __call__(self, task: Task, args: tuple[Any, ...], kwargs: dict[str, Any], then: Then) -> Cancel:
-        """Begin, in a thread that may be held up; `then` takes ``Done`` of the plain value, or ``Failed``.
+        """Begin, in a thread that may be held up; `then` takes ``Done`` of the plain value, ``Ended`` of a
+        packed one, or ``Failed``.
 
         Returns
         -------
@@ -145,7 +154,7 @@ class _Attendance:
             if self._answered:
                 return
             self._answered = True
-        if isinstance(outcome, Done):
+        if isinstance(outcome, Done) and not isinstance(outcome, Ended):
             try:
                 self._site.aside.soon(partial(self._pack, outcome.value))
                 return

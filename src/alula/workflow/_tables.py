@@ -23,7 +23,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-__all__ = ["METADATA", "TASKS", "VERSION", "WORKFLOWS"]
+__all__ = ["EVENTS", "MESSAGES", "METADATA", "TASKS", "VERSION", "WORKFLOWS"]
 
 VERSION: Final = 2
 METADATA = MetaData()
@@ -78,4 +78,30 @@ TASKS = Table(
     Column("value", LargeBinary),
     UniqueConstraint("workflow", "task_id"),
     Index("workflow_tasks_by_creator", "workflow", "creator", "position"),
+)
+
+MESSAGES = Table(
+    "workflow_messages",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("workflow", Integer, ForeignKey(WORKFLOWS.c.number, ondelete="CASCADE"), nullable=False),
+    Column("key", String(255), nullable=False),
+    Column("idempotency_key", String(255)),  # the same one is delivered once to a workflow
+    Column("digest", String(64), nullable=False),
+    Column("value", LargeBinary),
+    Column("sent", Double, nullable=False),
+    Column("taken_by", String(20)),  # key of the task whose value it is
+    UniqueConstraint("workflow", "idempotency_key"),
+    Index("workflow_messages_by_key", "workflow", "key", "number"),
+    sqlite_autoincrement=True,
+)
+
+EVENTS = Table(
+    "workflow_events",
+    METADATA,
+    Column("workflow", Integer, ForeignKey(WORKFLOWS.c.number, ondelete="CASCADE"), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("value", LargeBinary),
+    Column("set_at", Double, nullable=False),
 )

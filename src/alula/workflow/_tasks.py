@@ -7,11 +7,13 @@ functions and arguments, so that recovery reads no value which nothing needs.
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, TypeAlias
+
+from sqlalchemy import Connection
 
 from .._core._ids import Key
 from ..errors import GraphError, TaskError, UnsupportedError
@@ -142,10 +144,19 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Ended(Done[Output]):
-    """A task has its value; `written` as in `Continued`."""
+    """A task has its value.
+
+    Attributes
+    ----------
+    written
+        As in `Continued`.
+    also
+        What else is to be done in the transaction that records it.
+    """
 
     span: Span
     written: bool = False
+    also: Callable[[Connection], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

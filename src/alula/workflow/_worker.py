@@ -11,22 +11,25 @@ from time import time
 from typing import Any, Final
 
 from .._core._ids import Key
+from ..errors import WorkflowError
 from ..futures import Function, ObjectRef, TaskOptions, current, get, pack_error
 from ..graph import Done, Drive, Failed, Node, Outcome, Scope
 from ._here import Here
 from ._inplace import Chain, called
 from ._journal import Journal
 from ._kinds import KINDS
+from ._messages import checked_key
 from ._orders import Opener, Order
 from ._place import TaskPlace
+from ._published import tell
 from ._replies import Fault, Reply
 from ._site import Aside, Site
 from ._tasks import Continued, Span, Task, outline
 from ._vault import Output, Packer, Stored, Unpacker, Vault
 
-__all__ = ["LOADER", "RUNNER", "continuation", "perform"]
+__all__ = ["LOADER", "RUNNER", "continuation", "perform", "set_event"]
 
-_inside: ContextVar[bool] = ContextVar("alula_workflow_task", default=False)
+_inside: ContextVar[Order | None] = ContextVar("alula_workflow_task", default=None)
 
 
 def continuation(node: Node[Any]) -> Any:
@@ -50,12 +53,33 @@ def continuation(node: Node[Any]) -> Any:
     """
     if not isinstance(node, Node):
         raise TypeError(f"continuation() takes a node, made by f.bind(...), not {type(node).__name__}")
-    return node if _inside.get() else get(node.execute())
+    return get(node.execute()) if _inside.get() is None else node
+
+
+def set_event(key: str, value: Any) -> None:
+    """Tell those outside of the workflow something, from inside one of its tasks; see `get_event`.
+
+    A value under the same key takes the place of the one before.
+
+    Raises
+    ------
+    WorkflowError
+        If this is no task of a workflow.
+    TypeError
+        If the key is not text, or the value cannot be pickled.
+    FencedError
+        If the workflow is another executor's by now, or has ended.
+    """
+    checked_key(key)
+    order = _inside.get()
+    if order is None:
+        raise WorkflowError("set_event() tells something of the workflow whose task calls it: call it in one")
+    tell(order.book.open(), order.book.owner, key, Packer(order.vault).pack(value))
 
 
 @contextmanager
-def _task() -> Iterator[None]:
-    token = _inside.set(True)
+def _task(order: Order) -> Iterator[None]:
+    token = _inside.set(order)
     try:
         yield
     finally:
@@ -74,7 +98,7 @@ def perform(site: bytes, packed: bytes, refs: Sequence[ObjectRef[Any]]) -> tuple
     opener = Opener(order.vault, order.inputs, order.values)
     digest, args, kwargs = opener.open(order.call, order.name)
     function = opener.function(digest)
-    with _task():
+    with _task(order):
         started = time()
         value = called(function, args, kwargs)
         span = Span(started, time(), 1)
@@ -96,7 +120,7 @@ def _drive(order: Order, tasks: tuple[Task, ...], link: Key, span: Span) -> Outp
     here, graph = Here(), outline(tasks)
     store = order.book.open()
     journal = Journal(store, order.vault, order.book.owner, None)
-    aside = Aside(store.clock)
+    aside = Aside(store, order.book.owner.executor)
     place = TaskPlace(Site(store, order.vault, current(), journal, aside), KINDS, RUNNER, perform, here)
     ended: list[Outcome] = []
 
