@@ -21,7 +21,7 @@ from ._owner import Owner
 from ._tables import MESSAGES
 from ._vault import Stored
 
-__all__ = ["Mailroom", "keep", "mail_topic", "take", "wait_for_signal"]
+__all__ = ["SIGNAL", "Mailroom", "checked_key", "keep", "mail_topic", "take", "wait_for_signal"]
 
 SIGNAL: Final = Logical("signal", "workflow.wait_for_signal")
 
