@@ -1,4 +1,4 @@
-"""What all tests share: a home of their own, and hypothesis without its own idea of time."""
+"""What all tests share: a home of their own, an engine, and hypothesis without its own idea of time."""
 
 import os
 from collections.abc import Iterator
@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+import alula
+from alula.futures import Engine, current
+from alula.testing import Turnstile
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for the tests that use ONNX Runtime on their own
 
@@ -32,3 +36,26 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     monkeypatch.setenv("ALULA_HOME", str(folder))
     return folder
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    """A session of two cores for all tests of a module; a folder or a module may have another."""
+    alula.init(num_cpus=2)
+    yield current()
+    alula.shutdown()
+
+
+@pytest.fixture
+def own_engine() -> Iterator[Engine]:
+    """A session of two cores for one test, which may do to it what it likes."""
+    alula.init(num_cpus=2)
+    yield current()
+    alula.shutdown()
+
+
+@pytest.fixture
+def turnstile(tmp_path: Path) -> Iterator[Turnstile]:
+    """A turnstile in the folder of one test; the end of the test lets through whoever waits."""
+    with Turnstile(tmp_path) as turnstile:
+        yield turnstile

@@ -4,7 +4,6 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,13 +17,6 @@ from alula.cli._top import frame
 from alula.futures import SessionFacts, get, put, remote, sessions
 from alula.testing import Turnstile
 from tests.faults.processes import LIMIT
-
-
-@pytest.fixture
-def turnstile(tmp_path: Path) -> Iterator[Turnstile]:
-    with Turnstile(tmp_path) as turnstile:
-        yield turnstile
-        turnstile.let()
 
 
 @pytest.fixture

@@ -90,14 +90,14 @@ def rows(engine: Any) -> dict[str, int]:
 
 
 def segments(pid: int | str = "self") -> int:
-    """Count the descriptors and mappings of shared memory that a process has."""
+    """Count the descriptors and mappings of shared memory that a process has; one that has ended has none."""
     found = 0
-    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            found += "memfd:alula" in os.readlink(descriptor)
-        except FileNotFoundError:  # closed while we looked, or the one that we look through
-            continue
-    return found + Path(f"/proc/{pid}/maps").read_text().count("memfd:alula")
+    with suppress(OSError):  # it has just ended
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed while we looked, or the one that we look through
+                found += "memfd:alula" in os.readlink(descriptor)
+        return found + Path(f"/proc/{pid}/maps").read_text().count("memfd:alula")
+    return 0
 
 
 def family(pid: int) -> set[int]:

@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +15,7 @@ from alula.futures import ActorHandle, ObjectRef, get, put, remote
 from alula.testing import Turnstile, fault_environment
 from tests.faults.processes import LIMIT, ended, eventually, kill, lines, note, program, segments
 
-
-@pytest.fixture(autouse=True)
-def engine() -> Iterator[None]:
-    alula.init(num_cpus=2)
-    yield
-    alula.shutdown()
-
-
-@pytest.fixture
-def turnstile(tmp_path: Path) -> Iterator[Turnstile]:
-    with Turnstile(tmp_path) as turnstile:
-        yield turnstile
-        turnstile.let()
+pytestmark = pytest.mark.usefixtures("own_engine")
 
 
 @remote

@@ -13,25 +13,10 @@ from typing import Any
 
 import pytest
 
-import alula
 from alula.errors import TaskCancelledError
 from alula.futures import cancel, get, remote, wait
 from alula.testing import Turnstile
 from tests.faults.processes import LIMIT, ROOT, ended, lines, note, program
-
-
-@pytest.fixture
-def engine() -> Iterator[None]:
-    alula.init(num_cpus=2)
-    yield
-    alula.shutdown()
-
-
-@pytest.fixture
-def turnstile(tmp_path: Path) -> Iterator[Turnstile]:
-    with Turnstile(tmp_path) as turnstile:
-        yield turnstile
-        turnstile.let()
 
 
 @remote
@@ -71,7 +56,7 @@ def handled_by(handler: Any) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("own_engine")
 @pytest.mark.parametrize(
     "waiting",
     [get, lambda ref: wait([ref]), lambda ref: ref.future().result()],
@@ -88,7 +73,7 @@ def test_ctrl_c_ends_the_wait_and_nothing_else(turnstile: Turnstile, waiting: An
     assert get(ref, timeout=LIMIT) == 5
 
 
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("own_engine")
 def test_ctrl_c_while_another_thread_reads_the_sockets(turnstile: Turnstile) -> None:
     ref = hold.remote(turnstile, 5)
     leader = threading.Thread(target=get, args=(ref,))
@@ -158,7 +143,7 @@ def test_no_message_is_lost_in_a_storm_of_ctrl_c() -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("own_engine")
 def test_a_handler_of_the_user_is_called_and_stays(turnstile: Turnstile) -> None:
     called: list[int] = []
 
@@ -174,7 +159,7 @@ def test_a_handler_of_the_user_is_called_and_stays(turnstile: Turnstile) -> None
     assert called == [signal.SIGINT]
 
 
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("own_engine")
 def test_a_task_that_is_cancelled_while_it_waits_loses_no_message(
     tmp_path: Path, turnstile: Turnstile
 ) -> None:

@@ -12,9 +12,9 @@ from typing import TypeAlias
 import pytest
 from sqlalchemy import event, select
 
-import alula
 from alula import workflow
 from alula._core._settings import Settings
+from alula.futures import Engine
 from alula.store import Store
 from alula.testing import Turnstile, fault_environment
 from alula.workflow._tables import TASKS
@@ -43,15 +43,8 @@ alula.init(num_cpus=2)
 RUN = 'print(workflow.run(build(tally, SAMPLE, {}), workflow_id="w"))'
 
 
-@pytest.fixture(scope="module", autouse=True)
-def engine() -> Iterator[None]:
-    alula.init(num_cpus=2)
-    yield
-    alula.shutdown()
-
-
 @pytest.fixture(autouse=True)
-def executor(home: Path) -> Iterator[None]:
+def executor(engine: Engine, home: Path) -> Iterator[None]:
     yield
     workflow.reset_default_executor()
 

@@ -20,14 +20,9 @@ from alula.graph import Done
 from alula.testing import Turnstile
 from tests.faults.processes import LIMIT, ended, eventually, lines, note
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def engine() -> Iterator[None]:
-    alula.init(num_cpus=2)
-    yield
-    alula.shutdown()
 
 
 @pytest.fixture
@@ -38,13 +33,6 @@ def single() -> Iterator[None]:
     yield
     alula.shutdown()
     alula.init(num_cpus=2)
-
-
-@pytest.fixture
-def turnstile(tmp_path: Path) -> Iterator[Turnstile]:
-    with Turnstile(tmp_path) as turnstile:
-        yield turnstile
-        turnstile.let()
 
 
 @remote

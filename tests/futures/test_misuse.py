@@ -2,7 +2,6 @@
 
 import multiprocessing
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,12 +11,7 @@ from alula.errors import NodeDiedError
 from alula.futures import ObjectRef, cancel, get, kill, put, remote, wait
 from tests.faults.processes import LIMIT, program
 
-
-@pytest.fixture(autouse=True)
-def engine() -> Iterator[None]:
-    alula.init(num_cpus=2)
-    yield
-    alula.shutdown()
+pytestmark = pytest.mark.usefixtures("own_engine")
 
 
 def double(x: int) -> int:

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,13 +21,6 @@ def engine() -> Iterator[None]:
     alula.init(num_cpus=1)
     yield
     alula.shutdown()
-
-
-@pytest.fixture
-def turnstile(tmp_path: Path) -> Iterator[Turnstile]:
-    with Turnstile(tmp_path) as turnstile:
-        yield turnstile
-        turnstile.let()
 
 
 @remote

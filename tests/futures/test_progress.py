@@ -3,23 +3,18 @@
 import io
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import alula
 from alula.futures import ObjectRef, get, progress, put, remote
 from alula.testing import Turnstile
 from tests.faults.processes import LIMIT
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
-@pytest.fixture(scope="module", autouse=True)
-def engine() -> Iterator[None]:
-    alula.init(num_cpus=2)
-    yield
-    alula.shutdown()
+pytestmark = pytest.mark.usefixtures("engine")
 
 
 @remote
@@ -38,14 +33,13 @@ def fail() -> None:
     raise ValueError("bad")
 
 
-def test_references_come_when_they_are_ready(tmp_path: Path) -> None:
-    with Turnstile(tmp_path) as turnstile:
-        refs = [hold.remote(turnstile), echo.remote(1)]
-        bar = progress(refs)
-        assert next(bar) is refs[1]
-        turnstile.let()
-        assert next(bar) is refs[0]
-        assert list(bar) == []
+def test_references_come_when_they_are_ready(turnstile: Turnstile) -> None:
+    refs = [hold.remote(turnstile), echo.remote(1)]
+    bar = progress(refs)
+    assert next(bar) is refs[1]
+    turnstile.let()
+    assert next(bar) is refs[0]
+    assert list(bar) == []
 
 
 def test_each_comes_once_for_each_time_that_it_was_given() -> None:

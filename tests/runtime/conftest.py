@@ -14,16 +14,9 @@ from sklearn.linear_model import LinearRegression
 
 import alula as om
 from alula import workflow
-from alula.testing import Turnstile
+from alula.futures import Engine
 
 Child: TypeAlias = "subprocess.Popen[str]"
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[None]:
-    om.init(num_cpus=2)
-    yield
-    om.shutdown()
 
 
 @pytest.fixture(autouse=True)
@@ -35,13 +28,7 @@ def instance(home: Path) -> Iterator[None]:
 
 
 @pytest.fixture
-def turnstile(tmp_path: Path) -> Iterator[Turnstile]:
-    with Turnstile(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def line(engine: None) -> None:
+def line(engine: Engine) -> None:
     """Store a model that has learned nothing yet, and data on a straight line: y = 2 x + 1."""
     x = np.arange(4.0)
     om.models.put(LinearRegression(), "mymodel")

@@ -5,21 +5,13 @@ from pathlib import Path
 
 import pytest
 
-import alula
 from alula import workflow
-from alula.testing import Turnstile
+from alula.futures import Engine
 from tests.workflow.bodies import Tally
 
 
-@pytest.fixture(scope="module", autouse=True)
-def engine() -> Iterator[None]:
-    alula.init(num_cpus=2)
-    yield
-    alula.shutdown()
-
-
 @pytest.fixture(autouse=True)
-def executor(home: Path) -> Iterator[None]:
+def executor(engine: Engine, home: Path) -> Iterator[None]:
     """The executor of this process is made anew for each test, and ends with it."""
     yield
     workflow.reset_default_executor()
@@ -28,9 +20,3 @@ def executor(home: Path) -> Iterator[None]:
 @pytest.fixture
 def tally(tmp_path: Path) -> Tally:
     return Tally(tmp_path / "tally")
-
-
-@pytest.fixture
-def turnstile(tmp_path: Path) -> Iterator[Turnstile]:
-    with Turnstile(tmp_path) as made:
-        yield made

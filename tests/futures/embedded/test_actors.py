@@ -5,14 +5,12 @@ import gc
 import os
 import signal
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import cloudpickle
 import pytest
 
-import alula
 from alula.errors import ActorDiedError, ActorUnavailableError, GetTimeoutError, TaskCancelledError
 from alula.futures import (
     ActorHandle,
@@ -32,19 +30,7 @@ from alula.futures import available_resources as available
 from alula.testing import Turnstile
 from tests.faults.processes import LIMIT, ended, eventually, lines, note
 
-
-@pytest.fixture(scope="module", autouse=True)
-def engine() -> Iterator[None]:
-    alula.init(num_cpus=2)
-    yield
-    alula.shutdown()
-
-
-@pytest.fixture
-def turnstile(tmp_path: Path) -> Iterator[Turnstile]:
-    with Turnstile(tmp_path) as turnstile:
-        yield turnstile
-        turnstile.let()
+pytestmark = pytest.mark.usefixtures("engine")
 
 
 def die() -> None:

@@ -2,33 +2,19 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import alula
 from alula.errors import TaskCancelledError, TaskError, WorkerCrashedError
 from alula.futures import ObjectRef, cancel, get, remote
 from alula.testing import Turnstile
 from tests.faults.processes import eventually
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 LENGTH = 300  # of chains: far more than are pushed one by one
-
-
-@pytest.fixture(scope="module", autouse=True)
-def engine() -> Iterator[None]:
-    alula.init(num_cpus=2)
-    yield
-    alula.shutdown()
-
-
-@pytest.fixture
-def turnstile(tmp_path: Path) -> Iterator[Turnstile]:
-    with Turnstile(tmp_path) as turnstile:
-        yield turnstile
-        turnstile.let()
 
 
 @remote

@@ -1,7 +1,6 @@
 """Cancelling at any moment, from anywhere: the task ends, its children with it, and nobody else."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +14,7 @@ from alula.futures import ObjectRef, cancel, get, remote
 from alula.testing import Turnstile
 from tests.faults.processes import LIMIT, ended, eventually, lines, note
 
-
-@pytest.fixture(scope="module", autouse=True)
-def engine() -> Iterator[None]:
-    alula.init(num_cpus=2)
-    yield
-    alula.shutdown()
-
-
-@pytest.fixture
-def turnstile(tmp_path: Path) -> Iterator[Turnstile]:
-    with Turnstile(tmp_path) as turnstile:
-        yield turnstile
-        turnstile.let()
+pytestmark = pytest.mark.usefixtures("engine")
 
 
 @remote

@@ -72,13 +72,6 @@ class Holder:
 Keeper = remote(Holder)
 
 
-@pytest.fixture(scope="module")
-def engine() -> Iterator[None]:
-    alula.init(num_cpus=2)
-    yield
-    alula.shutdown()
-
-
 @pytest.fixture
 def small() -> Iterator[None]:
     """A session that may hold 8 MB."""

@@ -52,13 +52,6 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     alula.shutdown()
 
 
-@pytest.fixture
-def turnstile(tmp_path: Path) -> Iterator[Turnstile]:
-    with Turnstile(tmp_path) as turnstile:
-        yield turnstile
-        turnstile.let()
-
-
 @remote
 def variable(name: str = VISIBLE, turnstile: Turnstile | None = None) -> tuple[int, str | None]:
     if turnstile is not None:

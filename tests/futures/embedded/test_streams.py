@@ -18,19 +18,7 @@ from alula.futures import current
 from alula.testing import Turnstile
 from tests.faults.processes import LIMIT, eventually, lines, note, segments
 
-
-@pytest.fixture(scope="module", autouse=True)
-def engine() -> Iterator[Any]:
-    alula.init(num_cpus=2)
-    yield current()
-    alula.shutdown()
-
-
-@pytest.fixture
-def turnstile(tmp_path: Path) -> Iterator[Turnstile]:
-    with Turnstile(tmp_path) as turnstile:
-        yield turnstile
-        turnstile.let()
+pytestmark = pytest.mark.usefixtures("engine")
 
 
 @remote

@@ -51,15 +51,14 @@ def test_coroutines_of_an_actor_run_at_once_on_one_loop(engine: Engine) -> None:
     assert len(set(loops)) == 1
 
 
-def test_a_coroutine_that_is_cancelled_ends(engine: Engine, tmp_path: Path) -> None:
-    with Turnstile(tmp_path) as turnstile:
-        turnstile.let()
-        meeting = alula.remote(Meeting).remote()
-        ref = meeting.pause.remote(turnstile)
-        turnstile.arrived()
-        alula.cancel(ref)
-        with pytest.raises(TaskCancelledError, match="pause"):
-            alula.get(ref, timeout=30)
+def test_a_coroutine_that_is_cancelled_ends(engine: Engine, turnstile: Turnstile) -> None:
+    turnstile.let()
+    meeting = alula.remote(Meeting).remote()
+    ref = meeting.pause.remote(turnstile)
+    turnstile.arrived()
+    alula.cancel(ref)
+    with pytest.raises(TaskCancelledError, match="pause"):
+        alula.get(ref, timeout=30)
 
 
 class Office:
