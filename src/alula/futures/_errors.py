@@ -6,6 +6,7 @@ its ``__init__``, so that classes with unusual constructors survive. Its traceba
 
 import os
 import pickle
+from types import MemberDescriptorType
 from typing import Any
 
 import cloudpickle
@@ -117,7 +118,10 @@ def _put_together(data: bytes) -> BaseException:
         case other:
             raise ValueError(f"not a carried error: {other!r}")
     attributes, native = state
-    error.__dict__.update(attributes)
+    # A class that travels whole leaves its slots behind: elsewhere their content is an attribute like others.
+    slots = {name for name in attributes if isinstance(getattr(cls, name, None), MemberDescriptorType)}
+    error.__dict__.update({name: value for name, value in attributes.items() if name not in slots})
+    native = {**native, **{name: attributes[name] for name in slots}}
     for name, value in {**native, "__cause__": cause and _put_together(cause)}.items():
         BaseException.__setattr__(error, name, value)  # past that of the class: it may be frozen
     return error

@@ -304,6 +304,21 @@ class OddErrors(Part):
         assert isinstance(error.cause, Slotted)
         assert (error.fact, error.cause.fact) == (7, 7)
 
+    def test_so_does_one_whose_class_travels_with_it(self) -> None:
+        class Own(LookupError):
+            __slots__ = ("fact",)
+
+            def __init__(self, *, fact: int) -> None:
+                self.fact = fact
+
+        @remote
+        def fail() -> None:
+            raise Own(fact=7)
+
+        error = caught(fail.remote())
+        assert isinstance(error, Own)
+        assert (error.fact, error.cause.fact) == (7, 7)  # type: ignore[attr-defined]  # an Own
+
     def test_one_that_is_frozen_arrives(self) -> None:
         error = caught(remote(lambda: raises_frozen()).remote())
         assert isinstance(error, Frozen)
