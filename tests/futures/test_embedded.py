@@ -445,14 +445,6 @@ def test_cancelling_reaches_the_tasks_of_the_task(tmp_path: Path, turnstile: Tur
     assert eventually(lambda: lines(tmp_path / "child") == ["interrupted"])
 
 
-def test_a_borrowed_reference_cancels_the_task_of_its_owner(turnstile: Turnstile) -> None:
-    ref = hold.remote(turnstile)
-    turnstile.arrived()
-    get(remote(lambda refs: cancel(refs[0])).remote([ref]), timeout=LIMIT)
-    with pytest.raises(TaskCancelledError):
-        get(ref, timeout=LIMIT)
-
-
 def test_tasks_of_different_owners_are_not_mixed_up(turnstile: Turnstile) -> None:
     """Owners number their references alike; a number alone says nothing."""
     ours = [hold.remote(turnstile, i) for i in range(5)]
@@ -484,21 +476,6 @@ def test_a_queued_call_of_an_actor_can_be_cancelled(turnstile: Turnstile) -> Non
     with pytest.raises(TaskCancelledError):
         get(refs[1], timeout=LIMIT)
     assert get([busy, refs[2], cell.give.remote()], timeout=LIMIT) == [None, None, 2]
-
-
-def test_a_task_that_ignores_the_interrupt_keeps_its_value(turnstile: Turnstile) -> None:
-    @remote
-    def stubborn(turnstile: Turnstile) -> str:
-        try:
-            turnstile.wait()
-        except KeyboardInterrupt:
-            return "still here"
-        return "never interrupted"
-
-    ref = stubborn.remote(turnstile)
-    turnstile.arrived()
-    cancel(ref)
-    assert get(ref, timeout=LIMIT) == "still here"
 
 
 # ------------------------------------------------------------------------------------------- actors
