@@ -1,5 +1,6 @@
 from contextlib import suppress
 
+import hiredis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -153,7 +154,6 @@ leaves = st.binary(max_size=20) | numbers | st.none() | st.from_regex(r"[A-Z]{1,
 
 @given(st.recursive(leaves, lambda inner: st.lists(inner, max_size=4), max_leaves=12))
 def test_a_client_reads_what_was_replied(reply: Reply) -> None:
-    hiredis = pytest.importorskip("hiredis")
     reader = hiredis.Reader()
     reader.feed(encoded(reply))
     assert reader.gets() == as_read(reply)
