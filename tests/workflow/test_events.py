@@ -110,7 +110,9 @@ def test_a_timer_gives_its_time() -> None:
 
 
 def test_a_sleep_lasts_by_the_clock(timed: Any, clock: Clock) -> None:
-    handle = timed().submit(Graph.of(workflow.sleep(60)), id="w")
+    executor = timed()
+    handle = executor.submit(Graph.of(workflow.sleep(60)), id="w")
+    executor.output("w", task_id="workflow.sleep.due").result(timeout=30)
     clock.advance(59)
     assert not handle.done()
     clock.advance(1)
