@@ -63,7 +63,6 @@ Errors know no wire: the server and the web look their texts and codes up by cla
 
 from collections.abc import Iterable
 from contextlib import suppress
-from difflib import get_close_matches
 from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any, Self, TypeVar
 
@@ -143,6 +142,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     if not names:
         return "there are none yet"
+    from difflib import get_close_matches  # here, for hardly any program ever needs it
+
     near = get_close_matches(name, names, n=1)
     shown = ", ".join(map(repr, names[:8])) + (", ..." if len(names) > 8 else "")
     return (f"did you mean {near[0]!r}? " if near else "") + f"There are: {shown}"

@@ -60,6 +60,13 @@ def test_the_root_is_imported_in_a_tenth_of_a_second() -> None:
     assert statistics.median(float(fresh(code)) for _ in range(5)) < 0.1
 
 
-def test_the_engine_of_a_driver_loads_no_asyncio() -> None:
-    """It would take as long as all the rest of a cold start: only who awaits, and workers, have it."""
-    assert loaded("import alula.futures._embedded") == {"cloudpickle"}
+@pytest.mark.parametrize("module", ["_driver", "_node_process"])
+def test_the_embedded_engine_loads_no_asyncio(module: str) -> None:
+    """It would take as long as all the rest of a cold start: only who awaits has it."""
+    assert loaded(f"import alula.futures._embedded.{module}") == {"cloudpickle"}
+
+
+def test_what_starts_the_node_process_does_not_load_the_engine_before() -> None:
+    assert "alula.futures._embedded._engine" not in fresh(
+        "import sys, alula.futures._embedded; print(*sys.modules, sep='\n')"
+    )

@@ -1,6 +1,5 @@
 """Names that need no counter: random ones for what people start, derived ones for what follows."""
 
-from hashlib import blake2b
 from typing import NewType
 from uuid import uuid4
 
@@ -26,4 +25,6 @@ def derive(creator: str, position: int) -> Key:
     Key
         20 hexadecimal digits (80 bits of BLAKE2b).
     """
+    from hashlib import blake2b  # here, for with it comes OpenSSL
+
     return Key(blake2b(f"{creator}/{position}".encode(), digest_size=10).hexdigest())

@@ -5,8 +5,6 @@ name is refused with the nearest known one, wherever it stands; an empty variabl
 """
 
 import os
-import secrets
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -123,11 +121,11 @@ class Settings:
 
 def _make_key(path: Path) -> bytes:
     """Write a new key so that of two processes starting at once both read the same one."""
-    draft = path.with_name(f"signing.{os.getpid()}.{secrets.token_hex(4)}")
+    draft = path.with_name(f"signing.{os.getpid()}.{os.urandom(4).hex()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(_KEY_SIZE))
+            file.write(os.urandom(_KEY_SIZE))
             file.flush()
             os.fsync(file.fileno())  # before it has its name, or a loss of power leaves an empty key
         try:
@@ -172,11 +170,16 @@ def _sources(given: Mapping[str, object]) -> Iterator[tuple[Mapping[str, object]
 
 def _file(path: Path) -> tuple[Mapping[str, object], str]:
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file), str(path.absolute())
+        text = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return {}, str(path)
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise SettingError("alula.toml", str(path), str(error), origin=str(path)) from error
+    import tomllib  # here, for most have no such file
+
+    try:
+        return tomllib.loads(text.decode()), str(path.absolute())
+    except ValueError as error:  # no TOML, or no UTF-8
         raise SettingError("alula.toml", str(path), str(error), origin=str(path)) from error
 
 

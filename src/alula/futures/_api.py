@@ -4,7 +4,6 @@ Written once over `Engine`, so that every engine behaves the same here.
 """
 
 import inspect
-import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from os import PathLike
@@ -180,6 +179,8 @@ def timeline(filename: str | PathLike[str] | None = None) -> list[dict[str, Any]
     events = _session.current().timeline()
     if filename is None:
         return events
+    import json  # here, as in all that an engine loads: its start is short
+
     Path(filename).write_text(json.dumps(events), "utf-8")
     return None
 

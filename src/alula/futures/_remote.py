@@ -10,7 +10,7 @@ beside it: they are of one session, the pickle is not.
 """
 
 import inspect
-import secrets
+import os
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -207,7 +207,7 @@ def _entered(captured: list[Any]) -> "Iterator[dict[bytes, Definition]]":
 
 
 def _defined(target: Any) -> Definition:
-    definition = Definition(secrets.token_bytes(16), f"{target.__module__}.{target.__qualname__}", target)
+    definition = Definition(os.urandom(16), f"{target.__module__}.{target.__qualname__}", target)
     _known[definition.id] = definition
     return definition
 

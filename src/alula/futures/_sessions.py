@@ -4,7 +4,6 @@ Each node process answers at a socket in the folder of the user's sockets. What 
 processor time and memory of each process, is read from the system, where that tells it (Linux).
 """
 
-import json
 import os
 import socket
 from collections.abc import Iterator
@@ -63,6 +62,8 @@ def _age(path: Path) -> float:
 
 
 def _ask(path: Path) -> dict[str, Any] | None:
+    import json  # here, for most programs look at no session
+
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
             sock.settimeout(_TIMEOUT)

@@ -7,7 +7,6 @@ within a row near the middle of them.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Literal
 
 __all__ = ["Look", "State", "mermaid", "svg"]
@@ -102,15 +101,21 @@ def _box(look: Look, x: float, y: float, width: float) -> str:
     baseline = y + (18 if look.note else 24.5)
     note = (
         f'<text class="note" x="{middle:.1f}" y="{y + 33:.1f}" text-anchor="middle">'
-        f"{escape(look.note)}</text>"
+        f"{_escaped(look.note)}</text>"
         if look.note
         else ""
     )
     return (
         f'<g><rect class="{kind.strip()}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" '
         f'height="{_BOX_HEIGHT}" rx="8"/><text x="{middle:.1f}" y="{baseline:.1f}" '
-        f'text-anchor="middle">{escape(look.title)}</text>{note}</g>'
+        f'text-anchor="middle">{_escaped(look.title)}</text>{note}</g>'
     )
+
+
+def _escaped(text: str) -> str:
+    from html import escape  # here, for it brings a large table, which nobody needs who draws nothing
+
+    return escape(text, quote=True)
 
 
 def _rows(looks: Mapping[str, Look], edges: Sequence[tuple[str, str]]) -> list[list[str]]:
@@ -136,7 +141,7 @@ def mermaid(looks: Mapping[str, Look], edges: Sequence[tuple[str, str]]) -> str:
     number = {key: f"n{i}" for i, key in enumerate(looks)}
     lines = ["flowchart TD"]
     for key, look in looks.items():
-        text = escape(look.title + (f"<br>{look.note}" if look.note else ""), quote=True)
+        text = _escaped(look.title + (f"<br>{look.note}" if look.note else ""))
         text = text.replace("&lt;br&gt;", "<br>")
         lines.append(f'    {number[key]}["{text}"]' if look.durable else f'    {number[key]}("{text}")')
     lines += [f"    {number[a]} --> {number[b]}" for a, b in edges]

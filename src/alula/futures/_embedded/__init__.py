@@ -1,28 +1,24 @@
 """The embedded engine: real worker processes on this machine, nothing to install or start.
 
 Three kinds of process: the driver, the workers, and one node process that starts, lends and ends
-workers. `open_engine` starts them.
+workers. `open_engine` starts them. The node is what takes longest to start, so this module imports nothing
+that it can do without, and everything else happens while the node is at it.
 """
 
 import contextlib
 import os
 import resource
-import secrets
 import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
-from ..._core._runtime import runtime_folder
 from ..._core._settings import Settings
+from .._engine import Engine
 from .._options import TaskOptions
-from ._console import Console
-from ._engine import Embedded
 from ._environments import VISIBLE, checked
-from ._machine import Machine, survey
-from ._tally import Tally
-from ._wire import Descriptor, Message
 
 __all__ = ["open_engine"]
 
@@ -37,42 +33,6 @@ _START = (
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
-class _Driver(Embedded):
-    """The engine of the process that started it all."""
-
-    def __init__(
-        self,
-        control: socket.socket,
-        machine: Machine,
-        namespace: str,
-        session: bytes,
-        node: subprocess.Popen[bytes],
-        *,
-        timeline: bool,
-    ) -> None:
-        super().__init__(control, machine, namespace=namespace, maker=session + bytes(4))
-        self._node = node
-        self._console = Console(self.loop, session)
-        if timeline:
-            self.record()
-
-    def _on_order(self, message: Message, fds: list[Descriptor]) -> None:
-        if message[0] == "output":
-            self._console.listen(message[1], fds)
-        else:
-            super()._on_order(message, fds)
-
-    def close(self) -> None:
-        """End the session: the node ends all workers when it loses us."""
-        super().close()
-        try:
-            self._node.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self._node.kill()
-            self._node.wait()
-        self._console.close()
-
-
 def open_engine(
     settings: Settings,
     *,
@@ -82,7 +42,7 @@ def open_engine(
     runtime_env: Mapping[str, Any] | None = None,
     namespace: str = "",
     log_to_driver: bool = True,
-) -> Embedded:
+) -> Engine:
     """Start a session of this process's own.
 
     Parameters
@@ -111,13 +71,6 @@ def open_engine(
     """
     options = TaskOptions().merged({"resources": resources or {}, "runtime_env": runtime_env or {}})
     env = dict(checked("init()", options.shape.env))
-    machine = survey(
-        settings,
-        secrets.token_hex(28),
-        resources=options.resources,
-        labels=labels or {},
-        memory=memory,
-    )
     _raise_descriptor_limit()
     ours, theirs = socket.socketpair()
     path = [*filter(None, [env.get("working_dir")]), *[folder or os.getcwd() for folder in sys.path]]
@@ -131,23 +84,23 @@ def open_engine(
             # Nobody sees a GPU but those who hold it.
             env=_ONE_THREAD | os.environ | {VISIBLE: ""} | dict(env.get("env_vars", ())),
         )
-    session = secrets.token_bytes(4)
-    engine = _Driver(ours, machine, namespace, session, node, timeline=settings.timeline)
-    tally, folder = Tally(), settings.home / "spill" / secrets.token_hex(8)
-    engine.use_memory(tally, tally.open(), folder)
-    config = {
-        "machine": machine.facts(),
-        "namespace": namespace,
-        "pid": os.getpid(),
-        "session": session,
-        "log_to_driver": log_to_driver,
-        "timeline": settings.timeline,
-        "window": str(runtime_folder() / "sessions" / f"{os.getpid()}-{session.hex()}"),
-        "spill": str(folder),
-    }
-    with engine.lock:
-        engine.tell_node(("config", config), (tally.descriptor,))
-    engine.loop.start()
+    try:
+        driver: Any = import_module("._driver", __package__)
+        engine: Engine = driver.connect(
+            ours,
+            node,
+            settings,
+            resources=options.resources,
+            memory=memory,
+            labels=labels or {},
+            namespace=namespace,
+            log_to_driver=log_to_driver,
+        )
+    except BaseException:
+        ours.close()
+        node.kill()
+        node.wait()
+        raise
     return engine
 
 

@@ -6,7 +6,6 @@ Pages that are there already are filled through a mapping that is kept: that is 
 
 import mmap
 import os
-import secrets
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -70,7 +69,7 @@ else:
     import _posixshmem  # what multiprocessing.shared_memory stands on
 
     def _made(name: str) -> int:
-        path = f"/{name}-{secrets.token_hex(8)}"
+        path = f"/{name}-{os.urandom(8).hex()}"
         descriptor: int = _posixshmem.shm_open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode=0o600)
         _posixshmem.shm_unlink(path)
         return descriptor

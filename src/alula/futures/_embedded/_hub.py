@@ -7,7 +7,6 @@ process only lends. Messages come in here and are handed on: what is queued wher
 """
 
 import os
-import secrets
 import socket
 import traceback
 import weakref
@@ -57,7 +56,7 @@ class Hub(Engine):
     ) -> None:
         """Make one; `maker` is how the ids of its actors begin, so that the node knows whose they are."""
         self._maker, self._actors_made = maker, 0
-        self.id = maker or secrets.token_bytes(8)
+        self.id = maker or os.urandom(8)
         self.namespace = namespace
         self.loop = Loop(self._on_idle, self._on_error)
         self.lock = self.loop.lock

@@ -5,7 +5,6 @@ a thousand times a second; if it stops, the thread that does the I/O sends what 
 where it yielded until enough was taken, and lends its cores meanwhile.
 """
 
-import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
@@ -333,6 +332,8 @@ class Streamer(Producer):
 
     async def room(self) -> None:
         """Wait for the consumer."""
+        import asyncio  # here, for it takes as long to import as all of the engine
+
         event = asyncio.Event()
         # The loop may be closed when the news comes: then nobody waits.
         self._wake = partial(asyncio.get_running_loop().call_soon_threadsafe, event.set)

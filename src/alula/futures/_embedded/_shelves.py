@@ -8,7 +8,6 @@ that it can be mapped; the page of one that has gone is given back to the file s
 import ctypes
 import errno
 import os
-import secrets
 import sys
 import threading
 from collections.abc import Iterable
@@ -154,7 +153,7 @@ def _unnamed(folder: Path) -> Descriptor:
     flags = os.O_RDWR | os.O_CLOEXEC
     with suppress(AttributeError, OSError):  # not every system, or file system, can do that
         return Descriptor(os.open(folder, flags | os.O_TMPFILE, 0o600))
-    path = folder / secrets.token_hex(8)
+    path = folder / os.urandom(8).hex()
     descriptor = Descriptor(os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600))
     path.unlink()
     return descriptor

@@ -8,7 +8,6 @@ one JSON object and the end of the connection. Nothing is read from it, so there
 """
 
 import contextlib
-import json
 import os
 import socket
 from collections.abc import Callable, Iterable, Mapping
@@ -132,4 +131,6 @@ def reply(client: socket.socket, facts: Mapping[str, Any]) -> None:
     with client, contextlib.suppress(OSError):  # gone meanwhile
         client.setblocking(False)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
+        import json  # here, for most sessions are never looked at
+
         client.sendall(json.dumps(facts).encode())

@@ -5,7 +5,6 @@ background thread of the loop takes orders, sends results that are ready, and gi
 would have to wait behind a long one.
 """
 
-import asyncio
 import ctypes
 import inspect
 import os
@@ -22,7 +21,7 @@ from itertools import chain
 from pathlib import Path
 from time import monotonic
 from types import CoroutineType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..._core._gates import gate
 from ...errors import ActorDiedError, TaskCancelledError
@@ -42,6 +41,9 @@ from ._tally import Tally
 from ._timeline import LEAST, RECORDED, Span
 from ._values import ERROR, NONE, SEGMENT, Blob, Ref, arguments_of, to_blob
 from ._wire import Descriptor, Message
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = ["Work", "Worker", "main"]
 
@@ -353,6 +355,8 @@ class Worker(Embedded):
         return arg.blob.load() if isinstance(arg, Ref) and arg.blob is not None else arg
 
     def _run_coroutine(self, coroutine: Any) -> Any:
+        import asyncio  # here, for it takes as long to import as all of the engine
+
         if threading.get_ident() != self._main:
             return asyncio.run(coroutine)
         if self._coroutines is None:
