@@ -24,7 +24,7 @@ __all__ = ["open_engine"]
 
 # The path is that of the driver; it does not go into the environment, which tasks hand on to what they start.
 _START = (
-    "import sys; fd, *sys.path = sys.argv[1:]; sys.argv[1:] = []; "
+    "import gc, sys; gc.disable(); fd, *sys.path = sys.argv[1:]; sys.argv[1:] = []; "
     "from alula.futures._embedded._node_process import main; main(int(fd))"
 )
 

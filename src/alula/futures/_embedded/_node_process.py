@@ -600,8 +600,9 @@ def main(descriptor: int) -> None:
     except EOFError:
         return
     (_, config), [tally] = messages.pop(0)
-    gc.collect()
-    gc.freeze()  # so that collections in the workers do not copy the pages they share with us
+    # What is loaded stays, and collections in the workers do not copy the pages that they share with us.
+    gc.freeze()
+    gc.enable()
     node = Node(driver, config, Tally(tally))
     try:
         node.run(messages)
