@@ -94,8 +94,10 @@ class Hub(Engine):
         """Queue the tasks and calls that were submitted; whoever waits for anything has done this before."""
         if self._submitted or self._told:
             with self.lock:
-                self._tasks.take(self._submitted)
-                self._actors.take(self._told)
+                if self._submitted:
+                    self._tasks.take(self._submitted)
+                if self._told:
+                    self._actors.take(self._told)
                 if self._over is not None:
                     self._fail_all(NodeDiedError(self._over))
 

@@ -238,13 +238,15 @@ class Loop:
         if now - self._last_led < _PAUSE:
             return not self.led
         with self.shield:
-            if self._take_lead(ask=True):
-                try:
-                    self._turn(0)
-                finally:
-                    self._leave_lead()
-                return True
-        return False
+            if not (self._lead.acquire(blocking=False) or self._is_left()):
+                return False
+            self._leader = get_ident()
+            self._leads += 1
+            try:
+                self._turn(0)
+            finally:
+                self._leave_lead()
+        return True
 
     @property
     def led(self) -> bool:
@@ -253,9 +255,13 @@ class Loop:
 
     def _lead_until(self, done: Callable[[], Any], deadline: float | None) -> bool:
         """Lead until it is done, or the time is over, or a signal waits; False if another leads."""
-        nested = self._leader == get_ident()  # we are inside a callback that waits for something
-        if not nested and not self._take_lead(ask=deadline is None or monotonic() < deadline):
-            return False
+        me = get_ident()
+        nested = self._leader == me  # we are inside a callback that waits for something
+        if not nested:
+            if not (self._lead.acquire(blocking=False) or self._is_left(deadline)):
+                return False
+            self._leader = me
+            self._leads += 1
         try:
             # First a look: whoever led before us may have done it since the last one.
             while not (done() or self.closed or self.shield.pending):
@@ -268,20 +274,15 @@ class Loop:
             if not nested:
                 self._leave_lead()
 
-    def _take_lead(self, *, ask: bool) -> bool:
-        """Take the lead if it is free, or if the background thread, being asked, steps back."""
-        if not self._lead.acquire(blocking=False):
-            if not (ask and self._in_background):
-                return False
-            self._wanting.append(None)
-            self.wake()
-            taken = self._lead.acquire(timeout=_PATIENCE)
-            self._wanting.pop()
-            if not taken:
-                return False
-        self._leader = get_ident()
-        self._leads += 1
-        return True
+    def _is_left(self, deadline: float | None = None) -> bool:
+        """Ask the background thread to leave us the lead, if that has it and there is time to wait for it."""
+        if not self._in_background or (deadline is not None and monotonic() >= deadline):
+            return False
+        self._wanting.append(None)
+        self.wake()
+        taken = self._lead.acquire(timeout=_PATIENCE)
+        self._wanting.pop()
+        return taken
 
     def _leave_lead(self) -> None:
         self._leader = None
