@@ -22,8 +22,8 @@ from .._errors import pack_error, unpack_error
 from .._options import MethodOptions
 from ._handles import ActorName, Terms
 from ._unread import unread
-from ._values import ERROR, Blob, Ref
-from ._wire import Descriptor
+from ._values import ERROR, NONE, Blob, Ref
+from ._wire import Descriptor, Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -308,7 +308,8 @@ class Actors:
                 if returns.__class__ is str:
                     returns = self._hub.streams.terms(peer, number, returns)
                 group, name = options.concurrency_group, options.name
-                batch.append((number, call.method, returns, encode(peer, args, fds), group, name))
+                sent: Message = () if args is NONE else encode(peer, args, fds)
+                batch.append((number, call.method, returns, sent, group, name))
                 size += args.size
             self._hub.send(peer, ("calls", batch), fds)
 

@@ -21,7 +21,7 @@ from ._descriptors import most_sent
 from ._memory import here
 from ._peers import Peer
 from ._segments import Backing, Segment
-from ._values import NONE, SEGMENT, TETHER, Blob, Ref
+from ._values import BODY, NONE, SEGMENT, TETHER, Blob, Ref
 from ._wire import Descriptor, Message
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ class Parcels:
         """
         if blob is NONE:
             return ()
+        if blob.kind == BODY and not blob.refs:  # as nearly all
+            return BODY, blob.data
         data = self._sent(peer, blob, fds, hand_over=hand_over)
         if not blob.refs:
             return blob.kind, data

@@ -427,7 +427,7 @@ class Worker(Embedded):
                 self.send(peer, ("leaving",))
             case "push":
                 for number, key, returns, args, name, ahead in message[1]:
-                    blob = self.parcels.decode(peer, args, fds)
+                    blob = self.parcels.decode(peer, args, fds) if args else NONE
                     if ahead and not self._makes(peer, ahead):
                         self.send(peer, ("unknown", [number]))
                         continue
@@ -483,7 +483,7 @@ class Worker(Embedded):
 
     def _as_work(self, peer: Peer, call: Message, fds: list[Descriptor]) -> Work:
         number, method, returns, args, group, name = call
-        blob = self.parcels.decode(peer, args, fds)
+        blob = self.parcels.decode(peer, args, fds) if args else NONE
         work = Work(peer, number, method, returns, blob, name or method, self._run_method, False, group)
         if returns.__class__ is not int:
             self._open_stream(work, returns)
