@@ -84,6 +84,7 @@ class Node:
         self.queue: deque[Request[Worker]] = deque()
         self.registry = Registry(self)
         self.next_id = 1
+        self.lacking = 0  # of the workers that are there from the start
         self.over = False
         self.surveys = Surveys()
         self.window = Window(config["window"])
@@ -118,18 +119,26 @@ class Node:
         self.window.open()
         if self.window.sock is not None:
             self.selector.register(self.window.sock, selectors.EVENT_READ, self.on_visitor)
-        with contextlib.suppress(OSError):  # whoever needs one will hear of it
-            for _ in range(self.cores):
-                self.idle.append(self.fork())
+        self.lacking = self.cores
+        self.stock()
         for message, fds in messages:
             self.handlers[message[0]](self.driver, *message[1:], *fds)
         self.grant()
         while not self.over:
-            for key, events in self.selector.select(self.surveys.patience()):
+            for key, events in self.selector.select(0 if self.lacking else self.surveys.patience()):
                 if not self.over:
                     key.data(events)
             self.surveys.expire()
             self.grant()
+            if self.lacking:
+                self.stock()
+
+    def stock(self) -> None:
+        """Start one of the first workers; between them we listen, for somebody may be waiting for one."""
+        try:
+            self.idle.append(self.fork())
+        except OSError:  # whoever needs one will hear of it
+            self.lacking = 0
 
     @property
     def cores(self) -> int:
@@ -221,6 +230,7 @@ class Node:
             self.send(self.driver, ("output", pid), tuple([Descriptor(read) for read, _ in pipes]))
         worker = Worker(self.next_id, pid, Channel(ours), env=env, devices=devices, slot=slot)
         self.next_id += 1
+        self.lacking = max(0, self.lacking - 1)
         self.workers[worker.id] = self.by_pid[pid] = worker
         self.register(worker)
         return worker
