@@ -94,12 +94,15 @@ class Hub(Engine):
         """Queue the tasks and calls that were submitted; whoever waits for anything has done this before."""
         if self._submitted or self._told:
             with self.lock:
-                if self._submitted:
-                    self._tasks.take(self._submitted)
-                if self._told:
-                    self._actors.take(self._told)
-                if self._over is not None:
-                    self._fail_all(NodeDiedError(self._over))
+                self._take_submitted()
+
+    def _take_submitted(self) -> None:
+        if self._submitted:
+            self._tasks.take(self._submitted)
+        if self._told:
+            self._actors.take(self._told)
+        if self._over is not None:
+            self._fail_all(NodeDiedError(self._over))
 
     def _fail_all(self, error: BaseException) -> None:
         self._tasks.fail_all(error)
@@ -314,9 +317,10 @@ class Hub(Engine):
         raise ValueError(f"unknown message: {message[0]!r}")
 
     def _on_idle(self) -> float | None:
-        """Before each wait for messages: how long it may last."""
+        """Before each wait for messages, behind the shield: how long it may last."""
         if self._submitted or self._told:
-            self.take_submitted()
+            with self.lock.bare:
+                self._take_submitted()
         if self._actors.due:
             with self.lock.bare:
                 self._actors.flush()
