@@ -5,6 +5,8 @@ import gc
 import os
 import signal
 import warnings
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -392,3 +394,58 @@ def test_names_of_actors_hold_one_descriptor_for_each_actor() -> None:
     copies = [get(put([cell]))[0] for _ in range(20)]
     assert len(os.listdir("/proc/self/fd")) <= before + 1
     del copies
+
+
+# ------------------------------------------------------------------------------------------ bursts
+
+
+class Diary:
+    def __init__(self) -> None:
+        self.days: list[int] = []
+
+    def note(self, day: int) -> int:
+        self.days.append(day)
+        return day
+
+    def two(self) -> tuple[int, int]:
+        return len(self.days), self.days[-1]
+
+    def all(self) -> Iterator[int]:
+        yield from self.days
+
+    def fail(self) -> None:
+        raise ValueError("a torn page")
+
+
+def test_calls_of_a_burst_keep_their_order_whatever_they_give() -> None:
+    diary = remote(Diary).remote()
+    first = [diary.note.remote(i) for i in range(300)]
+    pair = diary.two.options(num_returns=2).remote()
+    stream: Any = diary.all.remote()
+    later = [diary.note.remote(i) for i in range(300, 400)]
+    assert get(later) == list(range(300, 400))
+    assert get(pair) == [300, 299]
+    assert [get(ref) for ref in stream] == list(range(300)) == get(first)
+
+
+def test_an_error_in_a_burst_is_that_of_its_call_alone() -> None:
+    diary = remote(Diary).remote()
+    refs = [diary.fail.remote() if i % 50 == 7 else diary.note.remote(i) for i in range(200)]
+    for i, ref in enumerate(refs):
+        if i % 50 == 7:
+            with pytest.raises(ValueError, match="a torn page"):
+                get(ref)
+        else:
+            assert get(ref) == i
+
+
+def test_calls_that_were_made_before_kill_end_with_the_actor() -> None:
+    diary = remote(Diary).remote()
+    refs = [diary.note.remote(i) for i in range(300)]
+    kill(diary)
+    late = diary.note.remote(0)
+    with pytest.raises(ActorDiedError):
+        get(late)
+    for ref in refs:  # each has its value, or its actor's end
+        with suppress(ActorDiedError):
+            assert get(ref) in range(300)
