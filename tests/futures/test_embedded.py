@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import alula
-from alula.errors import GetTimeoutError, ObjectLostError, TaskCancelledError, TaskError
-from alula.futures import ActorHandle, ObjectRef, cancel, current, get, put, remote, wait
+from alula.errors import ActorDiedError, GetTimeoutError, ObjectLostError, TaskCancelledError, TaskError
+from alula.futures import ActorHandle, ObjectRef, cancel, current, get, kill, put, remote, wait
 from alula.graph import Done
 from alula.testing import Turnstile
 from tests.faults.processes import LIMIT, ended, eventually, lines, note
@@ -231,6 +231,34 @@ def test_an_error_goes_down_a_chain_of_any_length(turnstile: Turnstile) -> None:
 
 
 # ------------------------------------------------------------------------------------------- values
+
+
+@remote
+def fail() -> None:
+    raise ValueError("on purpose")
+
+
+def test_what_needs_a_failed_value_settles_although_no_answer_comes() -> None:
+    failed = fail.remote()
+    wait([failed])
+    refs: list[ObjectRef[Any]] = []
+    for _ in range(20):  # in a burst they are looked at when somebody waits, and nothing else happens then
+        refs += [echo.remote(failed) for _ in range(50)]
+        with pytest.raises(ValueError, match="on purpose"):
+            get(refs[-1], timeout=LIMIT)
+
+
+def test_a_call_of_a_dead_actor_settles_although_no_answer_comes() -> None:
+    actor = Cell.remote()
+    get(actor.pid.remote())
+    kill(actor)
+    with pytest.raises(ActorDiedError):
+        get(actor.pid.remote(), timeout=LIMIT)
+    refs: list[ObjectRef[Any]] = []
+    for _ in range(20):
+        refs += [actor.pid.remote() for _ in range(50)]
+        with pytest.raises(ActorDiedError):
+            get(refs[-1], timeout=LIMIT)
 
 
 def test_large_values_are_one_memory_read_only_and_outlive_their_reference() -> None:

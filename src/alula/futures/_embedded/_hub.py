@@ -319,8 +319,11 @@ class Hub(Engine):
     def _on_idle(self) -> float | None:
         """Before each wait for messages, behind the shield: how long it may last."""
         if self._submitted or self._told:
+            errors = self._errors
             with self.lock.bare:
                 self._take_submitted()
+            if self._errors != errors:  # what needs one that has failed settles here: no answer will come
+                return 0.0
         if self._actors.due:
             with self.lock.bare:
                 self._actors.flush()
