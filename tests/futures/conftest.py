@@ -1,7 +1,13 @@
 """Ray is an extra: its tests are left out where it is missing, but not in continuous integration."""
 
 import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from importlib.util import find_spec
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -15,3 +21,50 @@ def ray_is_installed() -> None:
         if os.environ.get("CI"):
             pytest.fail("Ray is not installed, and CI is set: pip install 'alula[ray]'")
         pytest.skip("Ray is not installed")
+
+
+@pytest.fixture(scope="module")
+def ray_server(ray_is_installed: None) -> Iterator[str]:
+    """A cluster of one machine that this process is no part of; gives the address for clients."""
+    port, own = free_ports(2)
+    options = {
+        "port": own,
+        "ray-client-server-port": port,
+        "num-cpus": 2,
+        "include-dashboard": "false",
+        "min-worker-port": 0,  # any, as for a Ray that a program starts
+        "max-worker-port": 0,
+        "dashboard-agent-listen-port": 0,
+    }
+    with TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:  # sockets have short names
+        words = [f"--{name}={text}" for name, text in {**options, "temp-dir": folder}.items()]
+        start = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", *words]
+        clean = {name: text for name, text in os.environ.items() if not name.startswith("RAY_")}
+        with subprocess.Popen(
+            [*start, "--disable-usage-stats"],
+            env={**clean, "RAY_AUTH_MODE": "disabled", "RAY_core_worker_internal_heartbeat_ms": "100"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as server:
+            while not listens(port):
+                with suppress(subprocess.TimeoutExpired):
+                    pytest.fail(f"Ray does not start: {server.communicate(timeout=0.1)[0]}")
+            yield f"ray://127.0.0.1:{port}"
+            server.terminate()
+            server.communicate()
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def free_ports(count: int) -> list[int]:
+    """Give ports on which nobody listens at the moment."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [each.getsockname()[1] for each in sockets]

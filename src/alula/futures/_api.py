@@ -255,7 +255,8 @@ def wait(
     timeout
         Seconds; 0 only looks, None waits for ever.
     fetch_local
-        Of no effect on one machine.
+        Whether a value that lies on another machine has to be fetched to this one before it counts; with
+        False it counts as soon as it exists. Of no effect on one machine.
 
     Returns
     -------
@@ -278,7 +279,7 @@ def wait(
         raise ValueError(f"num_returns must be from 1 to {len(refs)}, not {num_returns}")
     if timeout is not None and timeout < 0:
         raise ValueError(f"timeout must be 0 or more, not {timeout}")
-    return _session.current().wait(refs, num_returns, timeout)
+    return _session.current().wait(refs, num_returns, timeout, fetch_local)
 
 
 def cancel(ref: Waitable, *, force: bool = False, recursive: bool = True) -> None:

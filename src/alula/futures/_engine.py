@@ -17,8 +17,12 @@ from ._streams import ObjectRefGenerator
 
 __all__ = ["ActorExit", "ActorRef", "Cluster", "Context", "Engine", "Feature", "Settle", "Waitable"]
 
-Feature: TypeAlias = Literal["restarts", "threads", "nodes"]
-"""What only some engines can do: restart actors, run an actor's calls in threads, span machines."""
+Feature: TypeAlias = Literal["restarts", "threads", "nodes", "sharing"]
+"""What only some engines can do.
+
+Restart actors; run an actor's calls in threads; span machines; give this process each large value where it
+lies, so that two `get` share it.
+"""
 
 Settle: TypeAlias = Callable[[Done[Any] | Failed], None]
 """Gives a promise its value or error. A value that is a reference is followed, not wrapped."""
@@ -149,11 +153,12 @@ class Engine(ABC):
 
     @abstractmethod
     def wait(
-        self, refs: Sequence[Waitable], num_returns: int, timeout: float | None
+        self, refs: Sequence[Waitable], num_returns: int, timeout: float | None, fetch_local: bool = True
     ) -> tuple[list[Any], list[Any]]:
         """Wait until `num_returns` are settled or `timeout` s have passed; keep the input's order.
 
-        A stream among them counts as settled when its next reference, or its end, is there.
+        A stream among them counts as settled when its next reference, or its end, is there; a value on
+        another machine when it has been fetched, or, without `fetch_local`, as soon as it exists.
         """
 
     @contextmanager

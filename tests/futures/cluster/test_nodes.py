@@ -106,7 +106,8 @@ def begun(engine: Engine, turnstile: Turnstile, doomed: Any) -> SimpleNamespace:
     made.of_actor = made.mortal.array.remote()
     made.of_worker, made.put = alula.get(promised.options(**AWAY).remote())
     lying = [*made.arrays, *made.sums, made.once, made.of_actor]
-    ray.wait([ref.raw for ref in lying], num_returns=len(lying), fetch_local=False, timeout=50)
+    # (were they fetched, their machine's death would lose nothing)
+    assert not alula.wait(lying, num_returns=len(lying), fetch_local=False, timeout=50)[1]
     # what the machine was,
     made.moon = alula.get(alula.remote(where).options(label_selector={"zone": "moon"}).remote())
     gpu = alula.remote(lambda: os.environ["CUDA_VISIBLE_DEVICES"]).options(num_gpus=1, num_cpus=0)

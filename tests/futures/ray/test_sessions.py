@@ -118,7 +118,7 @@ def test_a_cluster_is_joined_and_stays_up(engine: Engine) -> None:
     assert alula.get(shared.greet.remote("again")) == "hello again"
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "127.0.0.1:99999"])
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "127.0.0.1:99999", "ray://127.0.0.1:1"])
 def test_where_nobody_listens_is_said_at_once(address: str) -> None:
     done = script(
         f"""
@@ -135,7 +135,7 @@ def test_where_nobody_listens_is_said_at_once(address: str) -> None:
 @pytest.mark.parametrize(
     ("given", "setting"),
     [
-        ({"address": "ray://127.0.0.1:1"}, "address"),
+        ({"address": "http://127.0.0.1:1"}, "address"),
         ({"address": "nonsense"}, "address"),
         ({"address": "127.0.0.1:1", "num_cpus": 2}, "num_cpus"),
         ({"address": "127.0.0.1:1", "resources": {"tpu": 1}}, "resources"),

@@ -49,7 +49,7 @@ class Embedded(Hub):
     """The engine of one machine, seen from one of its processes."""
 
     name: ClassVar[str] = "embedded"
-    supports: ClassVar[frozenset[Feature]] = frozenset({"restarts", "threads"})
+    supports: ClassVar[frozenset[Feature]] = frozenset({"restarts", "threads", "sharing"})
 
     def put(self, value: Any) -> ObjectRef[Any]:
         """Keep a copy of a value; see `Engine.put`."""
@@ -168,7 +168,7 @@ class Embedded(Hub):
         return ref.blob is not None or self._errors != seen
 
     def wait(
-        self, refs: Sequence[Waitable], num_returns: int, timeout: float | None
+        self, refs: Sequence[Waitable], num_returns: int, timeout: float | None, fetch_local: bool = True
     ) -> tuple[list[Any], list[Any]]:
         """Wait for some; see `Engine.wait`."""
         mine = [self._awaited(ref) for ref in refs]

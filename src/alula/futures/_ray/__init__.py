@@ -2,7 +2,8 @@
 
 `open_engine` starts Ray on this machine or joins a cluster. The adapter translates, and each translation
 stands in one place: calls in `_engine`, references in `_refs`, errors in `_errors`, what runs inside
-Ray's workers in `_worker`. Ray is the extra ``ray`` and is imported nowhere else.
+Ray's workers in `_worker`. A program outside of the cluster has an agent on it (`_client`, `_agent`). Ray is
+the extra ``ray`` and is imported nowhere else.
 
 The workers of a cluster must be able to import Alula: it is installed on each machine, or travels with the
 program, by ``init(runtime_env={"py_modules": [alula]})``.
@@ -14,8 +15,8 @@ Both engines pass one suite. Where Ray gives less, and people may notice:
 - `kill` is on its way when it returns: a call of an idle actor may still be answered.
 - An actor whose ``__init__`` raised tells so in the text of its errors, which have no ``__cause__`` of the
   user's.
-- A program joins a cluster from one of its machines: ``ray://`` is refused, as a client cannot send
-  references inside of values in the way that is used here.
+- A program that joins by ``ray://`` waits for an answer with each call, also with ``.remote()``, and two
+  `get` of one value are two copies; see `_client`.
 - The name of a dead actor's type stays in Ray's own table until the cluster ends: some kilobytes each.
 """
 
@@ -31,12 +32,17 @@ from ...errors import MissingExtraError, SettingError
 
 try:
     import ray
+    from ray.util import client
 except ImportError as error:
     raise MissingExtraError("ray", "ray", "the engine 'ray'") from error
 
+from .._engine import Engine
+from ._client import ClientEngine, check_client
 from ._engine import RayEngine
 
 __all__ = ["open_engine"]
+
+_CLIENT = "ray://"
 
 
 def open_engine(
@@ -48,15 +54,16 @@ def open_engine(
     runtime_env: Mapping[str, Any] | None = None,
     namespace: str | None = None,
     log_to_driver: bool = True,
-) -> RayEngine:
+) -> Engine:
     """Start Ray on this machine, or join it where it runs.
 
     Parameters
     ----------
     settings
         `address` None or ``"local"`` starts a Ray of this process's own, ended by `Engine.close`;
-        ``"auto"`` and ``"host:port"`` join a cluster, which stays up. `num_cpus`, `num_gpus` and
-        `object_store_memory` are for a Ray that is started.
+        ``"auto"`` and ``"host:port"`` join a cluster, which stays up, from one of its machines, and
+        ``"ray://host:port"`` from anywhere. `num_cpus`, `num_gpus` and `object_store_memory` are for a Ray
+        that is started.
     resources, memory, labels
         Further amounts by name, bytes that tasks may reserve, and labels of this machine: likewise.
     runtime_env
@@ -68,7 +75,7 @@ def open_engine(
 
     Returns
     -------
-    RayEngine
+    Engine
         If this process runs Ray already, the engine uses that and leaves it running when closed.
 
     Raises
@@ -76,7 +83,9 @@ def open_engine(
     SettingError
         If a setting cannot be honoured: amounts for a Ray that runs already, or an address of no use.
     ConnectionError
-        If there is no cluster at the address.
+        If there is no cluster at the address, or it refuses.
+    MissingExtraError
+        If Ray's client cannot run here.
     """
     env = dict(runtime_env) if runtime_env else None
     options = {"namespace": namespace, "log_to_driver": log_to_driver, "runtime_env": env}
@@ -91,13 +100,21 @@ def open_engine(
     if ray.is_initialized():
         wanted = {**given, "address": settings.address, "runtime_env": env}
         _refuse(wanted, "Ray runs in this process already")
-        return RayEngine()
+        return _joined(started=False)
     if settings.address in (None, "local"):
         _start(address="local", include_dashboard=False, **options, **given)
     else:
         _refuse(given, "the cluster that is joined has its own")
         _join(str(settings.address), options)
-    return RayEngine(started=True)
+    return _joined(started=True)
+
+
+def _joined(*, started: bool) -> Engine:
+    if not client.ray.is_connected():
+        return RayEngine(started=started)
+    engine = ClientEngine(started=started)
+    engine.meet()
+    return engine
 
 
 def _refuse(given: Mapping[str, Any], why: str) -> None:
@@ -118,13 +135,14 @@ def _join(address: str, options: Mapping[str, Any]) -> None:
 
 def _knock(address: str) -> None:
     """See that somebody listens: Ray itself would try for more than five minutes."""
-    host, _, port = address.rpartition(":")
+    if address.startswith(_CLIENT):
+        check_client()
+    host, _, port = address.removeprefix(_CLIENT).rpartition(":")
     if "//" in host or not host or not port.isdigit():
         why = (
-            "it must be 'auto' or 'host:port' of the head, in a program that runs on a machine of the cluster"
+            "it must be 'auto' or 'host:port' of the head, in a program that runs on a machine of the "
+            "cluster, or 'ray://host:port' of its server for clients"
         )
-        if address.startswith("ray://"):  # of the engine, too much would be missing in a client
-            why = f"Ray Client is not supported: {why}, such as one started by 'ray job submit'"
         raise SettingError("address", address, why)
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()

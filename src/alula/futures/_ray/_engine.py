@@ -3,6 +3,7 @@
 import inspect
 import pickle
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from functools import lru_cache, partial
 from typing import Any, ClassVar, cast
 
@@ -38,7 +39,7 @@ class RayEngine(Engine):
     """Ray, seen from one process: the driver, or a worker that runs our code."""
 
     name: ClassVar[str] = "ray"
-    supports: ClassVar[frozenset[Feature]] = frozenset({"restarts", "threads", "nodes"})
+    supports: ClassVar[frozenset[Feature]] = frozenset({"restarts", "threads", "nodes", "sharing"})
 
     def __init__(self, *, started: bool = False) -> None:
         """Use the Ray that runs in this process.
@@ -94,16 +95,17 @@ class RayEngine(Engine):
         return values
 
     def wait(
-        self, refs: Sequence[Waitable], num_returns: int, timeout: float | None
+        self, refs: Sequence[Waitable], num_returns: int, timeout: float | None, fetch_local: bool = True
     ) -> tuple[list[Any], list[Any]]:
         """Wait for some; see `Engine.wait`."""
         mine = {self._mine(ref).raw: ref for ref in refs}
-        ready, rest = ray.wait(list(mine), num_returns=num_returns, timeout=timeout)
+        ready, rest = ray.wait(list(mine), num_returns=num_returns, timeout=timeout, fetch_local=fetch_local)
         return [mine[raw] for raw in ready], [mine[raw] for raw in rest]
 
     def watch(self, ref: ObjectRef[Any], then: Callable[[BaseException | None], None]) -> None:
         """Call `then` when a reference has settled; see `Engine.watch`."""
-        self._watches.add(self._mine(ref), then)
+        mine: RayRef[Any] = self._mine(ref)
+        self._watches.add(mine.raw.future(), partial(_failure, mine), then)
 
     def promise(self) -> tuple[ObjectRef[Any], Settle]:
         """Give a reference and what settles it; see `Engine.promise`."""
@@ -130,7 +132,7 @@ class RayEngine(Engine):
         raw = self._mine(ref).raw
         # Ray 2.60 aborts this process if a task is cancelled in the moment in which its result arrives,
         # and that is just when people do it: after a `get`.
-        if not ray.wait([raw], timeout=0)[0]:
+        if not ray.wait([raw], timeout=0, fetch_local=False)[0]:
             ray.cancel(raw, force=force, recursive=recursive)
 
     # ---------------------------------------------------------------------------------------- actors
@@ -341,6 +343,11 @@ def _wrapped(raws: Any, origin: Origin) -> list[Any]:
         return [RayGenerator(raws, origin)]
     listed = [] if raws is None else raws if isinstance(raws, list) else [raws]
     return [RayRef(raw, origin) for raw in listed]
+
+
+def _failure(ref: RayRef[Any], settled: Future[Any]) -> BaseException | None:
+    error = settled.exception()
+    return None if error is None else translate(error, ref)
 
 
 def _missing(refs: Sequence[RayRef[Any]]) -> str:

@@ -8,16 +8,15 @@ import itertools
 import sys
 import threading
 from collections.abc import Callable
-from functools import partial
+from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, TypeAlias
 
 from ...errors import NodeDiedError
-from ._errors import translate
-from ._refs import RayRef
 
 __all__ = ["Watches"]
 
+Failure: TypeAlias = Callable[[Future[Any]], BaseException | None]
 Then: TypeAlias = Callable[[BaseException | None], None]
 
 
@@ -25,35 +24,32 @@ class Watches:
     """Who wants to know of which reference."""
 
     def __init__(self) -> None:
-        self._pending: dict[int, tuple[RayRef[Any], Then]] = {}
+        self._pending: dict[int, tuple[Future[Any], Failure, Then]] = {}
         self._numbers = itertools.count()
-        self._settled: SimpleQueue[tuple[int, Any] | None] = SimpleQueue()
+        self._settled: SimpleQueue[int | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
-    def add(self, ref: RayRef[Any], then: Then) -> None:
-        """Call `then` once, with the error if there is one, when the reference has settled."""
+    def add(self, future: Future[Any], failure: Failure, then: Then) -> None:
+        """Call `then` once, with what `failure` finds in the future, when that is done."""
         number = next(self._numbers)
-        self._pending[number] = ref, then
+        self._pending[number] = future, failure, then
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._serve, name="alula-ray-watch", daemon=True)
                 self._thread.start()
-        ref.raw.future().add_done_callback(partial(self._note, number))
-
-    def _note(self, number: int, future: Any) -> None:
-        self._settled.put((number, future.exception()))
+        future.add_done_callback(lambda _: self._settled.put(number))
 
     def _serve(self) -> None:
-        while (settled := self._settled.get()) is not None:
-            self._tell(*settled)
+        while (number := self._settled.get()) is not None:
+            self._tell(number)
 
-    def _tell(self, number: int, error: BaseException | None) -> None:
+    def _tell(self, number: int) -> None:
         found = self._pending.pop(number, None)
         if found is not None:
-            ref, then = found
+            future, failure, then = found
             try:
-                then(translate(error, ref) if error is not None else None)
+                then(failure(future))
             except Exception:  # a fault of whoever wanted to be told, and the others wait
                 threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
 
@@ -67,5 +63,5 @@ class Watches:
         if thread is not threading.current_thread():
             thread.join()
         while self._pending:
-            _, (_, then) = self._pending.popitem()
+            _, (*_, then) = self._pending.popitem()
             then(NodeDiedError("the session was shut down"))

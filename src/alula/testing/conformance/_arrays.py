@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ...futures import get, put, remote
+from ...futures import Engine, get, put, remote
 from .._turnstile import Turnstile
 from ._arguments import Box
-from ._part import LIMIT, Part, value
+from ._part import LIMIT, Part, needs, value
 from ._values import echo, hold
 
 __all__ = ["Arrays", "LargeArrays"]
@@ -125,7 +125,8 @@ class LargeArrays(Part):
         back = value(echo.remote(arrays))
         assert all(np.array_equal(back[name], arrays[name]) for name in arrays)
 
-    def test_two_gets_give_the_same_memory(self) -> None:
+    def test_two_gets_give_the_same_memory(self, engine: Engine) -> None:
+        needs(engine, "sharing")
         ref = put(np.zeros(1_300_000))
         assert np.shares_memory(value(ref), value(ref))
 

@@ -8,10 +8,10 @@ from typing import TypeVar
 
 import pytest
 
-from ...futures import Engine, ObjectRef, current, get
+from ...futures import Engine, Feature, ObjectRef, current, get
 from .._turnstile import Turnstile
 
-__all__ = ["LIMIT", "Notes", "Part", "ended", "value"]
+__all__ = ["LIMIT", "Notes", "Part", "ended", "needs", "value"]
 
 T = TypeVar("T")
 
@@ -56,6 +56,12 @@ def ended(pid: int, timeout: float = LIMIT) -> bool:
         return bool(select.select([descriptor], [], [], timeout)[0])
     finally:
         os.close(descriptor)
+
+
+def needs(engine: Engine, feature: Feature) -> None:
+    """Leave a test out if the engine need not pass it."""
+    if feature not in engine.supports:
+        pytest.skip(f"not supported: {feature}")
 
 
 class Part:
