@@ -17,11 +17,11 @@ from ._streams import ObjectRefGenerator
 
 __all__ = ["ActorExit", "ActorRef", "Cluster", "Context", "Engine", "Feature", "Settle", "Waitable"]
 
-Feature: TypeAlias = Literal["restarts", "threads", "nodes", "sharing"]
+Feature: TypeAlias = Literal["restarts", "threads", "nodes", "sharing", "lending"]
 """What only some engines can do.
 
 Restart actors; run an actor's calls in threads; span machines; give this process each large value where it
-lies, so that two `get` share it.
+lies, so that two `get` share it; let a stream yield references of tasks that still run.
 """
 
 Settle: TypeAlias = Callable[[Done[Any] | Failed], None]

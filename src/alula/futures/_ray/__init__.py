@@ -12,6 +12,8 @@ Both engines pass one suite. Where Ray gives less, and people may notice:
 
 - `cancel` interrupts a task between two lines of Python; a call that stays in the system, such as
   `time.sleep`, ends first.
+- A stream yields references of tasks that have ended: Ray may free the result of one that still runs before
+  anybody has it, and `get` then raises `ReferenceCountingAssertionError`.
 - `kill` is on its way when it returns: a call of an idle actor may still be answered.
 - An actor whose ``__init__`` raised tells so in the text of its errors, which have no ``__cause__`` of the
   user's.

@@ -15,8 +15,9 @@ A test module gives it an engine and has all the tests::
         pass
 
 The engine must have two cores at least, and its processes must see the file system of the test. What an
-engine need not have is asked of `Engine.supports`. No test sleeps, and none depends on how fast the
-machine is.
+engine need not have is asked of `Engine.supports`, and such a test is skipped as ``not supported``.
+``python -m alula.testing.conformance`` runs it on our own engines and counts. No test sleeps, and none
+depends on how fast the machine is.
 """
 
 import pytest

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ...errors import ActorDiedError, TaskCancelledError, TaskError, WorkerCrashedError
-from ...futures import ObjectRef, ObjectRefGenerator, cancel, get, kill, method, put, remote, wait
+from ...futures import Engine, ObjectRef, ObjectRefGenerator, cancel, get, kill, method, put, remote, wait
 from .._turnstile import Turnstile
-from ._part import LIMIT, Notes, Part, value
+from ._part import LIMIT, Notes, Part, needs, value
 from ._values import echo, fail, hold
 
 __all__ = ["ActorStreams", "FixedCounts", "RandomStreams", "StreamCrashes", "StreamEnds", "Streams"]
@@ -151,9 +151,20 @@ class Streams(Part):
         @remote
         def inner() -> Iterator[ObjectRef[Any]]:
             yield put("put")
-            yield echo.remote("made")
+            made = echo.remote("made")
+            wait([made])
+            yield made
 
         assert [value(ref) for ref in each(inner.remote())] == ["put", "made"]
+
+    def test_a_yielded_reference_may_be_of_a_task_that_runs(self, engine: Engine) -> None:
+        needs(engine, "lending")
+
+        @remote
+        def inner() -> Iterator[ObjectRef[Any]]:
+            yield echo.remote("made")
+
+        assert [value(ref) for ref in each(inner.remote())] == ["made"]
 
     def test_inputs_are_computed_first(self) -> None:
         assert each(count.remote(echo.remote(2))) == [0, 1]
