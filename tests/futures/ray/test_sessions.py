@@ -74,10 +74,12 @@ def test_a_ray_that_runs_already_is_used_and_left_running() -> None:
         import logging, os, ray, alula
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
         ray.init(address="local", num_cpus=1, include_dashboard=False, logging_level=logging.ERROR)
-        try:
-            alula.init(engine="ray", num_cpus=2)
-        except alula.errors.SettingError as error:
-            refused = error.setting
+        refused = []
+        for given in ({"num_cpus": 2}, {"namespace": "other"}, {"log_to_driver": False}):
+            try:
+                alula.init(engine="ray", **given)
+            except alula.errors.SettingError as error:
+                refused.append(error.setting)
         alula.init(engine="ray")
         value = alula.get(alula.remote(lambda: 7).remote())
         alula.shutdown()
@@ -86,7 +88,7 @@ def test_a_ray_that_runs_already_is_used_and_left_running() -> None:
         tell([refused, value, left])
         """
     )
-    assert answer(done) == ["num_cpus", 7, 8]
+    assert answer(done) == [["num_cpus", "namespace", "log_to_driver"], 7, 8]
 
 
 def test_a_cluster_is_joined_and_stays_up(engine: Engine) -> None:

@@ -100,7 +100,10 @@ def open_engine(
         "object_store_memory": settings.object_store_memory,
     }
     if ray.is_initialized():
-        wanted = {**given, "address": settings.address, "runtime_env": env}
+        silent = None if log_to_driver else False
+        wanted = {**given, "address": settings.address, "runtime_env": env, "log_to_driver": silent}
+        if namespace != ray.get_runtime_context().namespace:
+            wanted["namespace"] = namespace
         _refuse(wanted, "Ray runs in this process already")
         return _joined(started=False)
     if settings.address in (None, "local"):

@@ -22,7 +22,7 @@ from .._engine import Cluster, Context, Engine, Feature, Settle, Waitable
 from .._options import ActorOptions, MethodOptions, TaskOptions
 from .._refs import ObjectRef
 from .._remote import ActorType, Definition, Function
-from ._errors import translate
+from ._errors import in_our_words, translate
 from ._promises import Promises
 from ._refs import NOT_PICKLED, Origin, RayActor, RayRef, here
 from ._streams import RayGenerator
@@ -99,7 +99,10 @@ class RayEngine(Engine):
     ) -> tuple[list[Any], list[Any]]:
         """Wait for some; see `Engine.wait`."""
         mine = {self._mine(ref).raw: ref for ref in refs}
-        ready, rest = ray.wait(list(mine), num_returns=num_returns, timeout=timeout, fetch_local=fetch_local)
+        with in_our_words(Origin(self._session, "wait()")):
+            ready, rest = ray.wait(
+                list(mine), num_returns=num_returns, timeout=timeout, fetch_local=fetch_local
+            )
         return [mine[raw] for raw in ready], [mine[raw] for raw in rest]
 
     def watch(self, ref: ObjectRef[Any], then: Callable[[BaseException | None], None]) -> None:
@@ -129,11 +132,12 @@ class RayEngine(Engine):
 
     def cancel(self, ref: ObjectRef[Any], *, force: bool, recursive: bool) -> None:
         """Ask a task to end; see `Engine.cancel`."""
-        raw = self._mine(ref).raw
+        mine = self._mine(ref)
         # Ray 2.60 aborts this process if a task is cancelled in the moment in which its result arrives,
         # and that is just when people do it: after a `get`.
-        if not ray.wait([raw], timeout=0, fetch_local=False)[0]:
-            ray.cancel(raw, force=force, recursive=recursive)
+        with in_our_words(mine.origin):
+            if not ray.wait([mine.raw], timeout=0, fetch_local=False)[0]:
+                ray.cancel(mine.raw, force=force, recursive=recursive)
 
     # ---------------------------------------------------------------------------------------- actors
 
@@ -185,8 +189,9 @@ class RayEngine(Engine):
     def find(self, name: str, namespace: str | None) -> tuple[RayActor, ActorType]:
         """Give the living actor of that name; see `Engine.find`."""
         self.check_alive()
-        raw = _living(name, namespace)
-        cls = self._type_of(raw, name)
+        with in_our_words(Origin(self._session, f"get_actor({name!r})", actor=name)):
+            raw = _living(name, namespace)
+            cls = self._type_of(raw, name)
         return self._actor(raw, cls), cls
 
     def _type_of(self, raw: Any, name: str) -> ActorType:
@@ -199,7 +204,9 @@ class RayEngine(Engine):
 
     def kill(self, actor: RayActor, *, no_restart: bool) -> None:
         """End an actor at once; see `Engine.kill`."""
-        ray.kill(self._alive(actor).raw, no_restart=no_restart)
+        raw = self._alive(actor).raw
+        with in_our_words(Origin(self._session, "kill()", actor=actor.cls)):
+            ray.kill(raw, no_restart=no_restart)
 
     # --------------------------------------------------------------------------------------- session
 
@@ -242,14 +249,16 @@ class RayEngine(Engine):
     def cluster(self) -> Cluster:
         """Tell what there is; see `Engine.cluster`."""
         self.check_alive()
-        total, free = ray.cluster_resources(), ray.available_resources()
+        with in_our_words(Origin(self._session, "nodes()")):
+            total, free, nodes = ray.cluster_resources(), ray.available_resources(), ray.nodes()
         available = {name: free.get(name, 0.0) for name in total}
-        return Cluster(total=total, available=available, nodes=ray.nodes())
+        return Cluster(total=total, available=available, nodes=nodes)
 
     def timeline(self) -> list[dict[str, Any]]:
         """Tell what ran where and when, as far as Ray has heard of it; see `Engine.timeline`."""
         self.check_alive()
-        return list(ray.timeline() or ())
+        with in_our_words(Origin(self._session, "timeline()")):
+            return list(ray.timeline() or ())
 
     def close(self) -> None:
         """Leave Ray, and end it if it was started here; see `Engine.close`."""
@@ -268,10 +277,8 @@ class RayEngine(Engine):
         self.check_alive()
         theirs = {name: self._raw(arg) for name, arg in kwargs.items()}
         try:
-            return send(*map(self._raw, args), **theirs)
-        except ray.exceptions.RayError as error:
-            ours = translate(error, origin)
-            raise ours from ours.__cause__
+            with in_our_words(origin):
+                return send(*map(self._raw, args), **theirs)
         except NOT_PICKLED:
             for name, value in (*enumerate(args, 1), *kwargs.items()):
                 dump(value, f"argument {name}")  # says where in the value the trouble is

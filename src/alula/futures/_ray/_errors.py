@@ -5,7 +5,8 @@ stand by name, so that a class which only some versions of Ray have needs no imp
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import ray
@@ -40,7 +41,7 @@ from ...errors import (
 from .._errors import unpack_error
 from ._refs import Origin, RayRef
 
-__all__ = ["Raised", "Retry", "known_translation", "raised", "translate"]
+__all__ = ["Raised", "Retry", "in_our_words", "known_translation", "raised", "translate"]
 
 _Row: TypeAlias = Callable[[Any, "_About"], BaseException]
 
@@ -118,6 +119,16 @@ def translate(error: BaseException, of: RayRef[Any] | Origin) -> BaseException:
     if ours.__cause__ is None:
         ours.__cause__ = error
     return ours
+
+
+@contextmanager
+def in_our_words(of: Origin) -> Iterator[None]:
+    """Translate what a call of Ray's raises that gives no value."""
+    try:
+        yield
+    except ray.exceptions.RayError as error:
+        ours = translate(error, of)
+        raise ours from ours.__cause__
 
 
 def _about(of: RayRef[Any] | Origin) -> _About:

@@ -44,9 +44,10 @@ class Promises:
         return keeper.value.remote(ticket), partial(self._settle, keeper, ticket)
 
     def _bury(self, keeper: Any, _: Any) -> None:
-        with self._lock:
-            if self._keeper is keeper:
-                self._keeper = None
+        # Without the lock: this is a thread of Ray's, for which whoever has the lock may be waiting. Nobody
+        # replaces a keeper that has not been forgotten, so what is looked at here stays what it is.
+        if self._keeper is keeper:
+            self._keeper = None
 
     def _settle(self, keeper: Any, ticket: str, outcome: Done[Any] | Failed) -> None:
         if keeper is not self._keeper:  # it is dead, or the session over: whoever asks has the error already

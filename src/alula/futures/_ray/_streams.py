@@ -16,6 +16,7 @@ from .._engine import Engine
 from .._errors import pack_task_error, unpack_error
 from .._refs import ObjectRef
 from .._streams import DynamicObjectRefGenerator, ObjectRefGenerator
+from ._errors import in_our_words
 from ._refs import Origin, RayRef, here
 
 __all__ = ["RayGenerator", "filled", "listed", "stepped", "stepped_async", "yields"]
@@ -50,11 +51,19 @@ class RayGenerator(ObjectRefGenerator[T]):
 
     def __next__(self) -> ObjectRef[T]:
         here.engine.check_alive()
-        return RayRef(next(self.raw), self.origin)
+        with in_our_words(self.origin):
+            raw = next(self.raw, None)
+        if raw is None:
+            raise StopIteration
+        return RayRef(raw, self.origin)
 
     async def __anext__(self) -> ObjectRef[T]:
         here.engine.check_alive()
-        return RayRef(await anext(self.raw), self.origin)
+        with in_our_words(self.origin):
+            raw = await anext(self.raw, None)
+        if raw is None:
+            raise StopAsyncIteration
+        return RayRef(raw, self.origin)
 
 
 def yields(value: Any) -> bool:
