@@ -15,6 +15,18 @@ import pytest
 os.environ.setdefault("RAY_core_worker_internal_heartbeat_ms", "100")
 
 
+LIMIT = 150.0
+"""Seconds after which a test on Ray hangs. It starts processes by the dozen, which each import Ray, and on a
+busy machine that takes ten times as long as on another."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests on Ray their time."""
+    for item in items:
+        if {"ray", "cluster"} & set(item.path.parts[-2:]) or "[ray" in item.name or "-ray" in item.name:
+            item.add_marker(pytest.mark.timeout(LIMIT))
+
+
 @pytest.fixture(scope="session")
 def ray_is_installed() -> None:
     if find_spec("ray") is None:

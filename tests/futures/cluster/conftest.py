@@ -7,6 +7,7 @@ import pytest
 
 import alula
 from alula.futures import Engine, current
+from alula.testing.conformance._part import LIMIT
 
 # So that a dead machine is known to be dead after a second: five questions that nobody answers. One that
 # is merely slow to answer has ten seconds for it.
@@ -31,7 +32,7 @@ def cluster(ray_is_installed: None) -> Iterator[Any]:
         processes = processes_of(*cluster.list_all_nodes())
         cluster.shutdown()
         for process in processes:
-            process.wait(30)
+            process.wait(LIMIT)
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from alula.errors import ActorDiedError, ObjectReconstructionFailedError, OwnerD
 from alula.futures import Engine
 from alula.graph import Done
 from alula.testing import Turnstile
+from alula.testing.conformance._part import LIMIT
 from tests.futures.cluster.conftest import processes_of
 
 SIZE = 200_000  # numbers of an array that is too large to travel inside messages
@@ -85,7 +86,7 @@ def world(
         processes = processes_of(doomed)
         cluster.remove_node(doomed, allow_graceful=False)  # by SIGKILL, every process of it
         for process in processes:
-            process.wait(30)
+            process.wait(LIMIT)
         while any(node["NodeID"] == doomed.node_id and node["Alive"] for node in alula.nodes()):
             pass  # until it is known
         made.survivor = cluster.add_node(num_cpus=1, resources={"away": 100}).node_id
@@ -107,7 +108,7 @@ def begun(engine: Engine, turnstile: Turnstile, doomed: Any) -> SimpleNamespace:
     made.of_worker, made.put = alula.get(promised.options(**AWAY).remote())
     lying = [*made.arrays, *made.sums, made.once, made.of_actor]
     # (were they fetched, their machine's death would lose nothing)
-    assert not alula.wait(lying, num_returns=len(lying), fetch_local=False, timeout=50)[1]
+    assert not alula.wait(lying, num_returns=len(lying), fetch_local=False, timeout=LIMIT)[1]
     # what the machine was,
     made.moon = alula.get(alula.remote(where).options(label_selector={"zone": "moon"}).remote())
     gpu = alula.remote(lambda: os.environ["CUDA_VISIBLE_DEVICES"]).options(num_gpus=1, num_cpus=0)

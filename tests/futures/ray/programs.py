@@ -44,7 +44,7 @@ def script(code: str, mark: str = "", **environment: str) -> Done:
             env={**clean, MARK: mark, "ANSWER": file.name, **environment},
             text=True,
             capture_output=True,
-            timeout=55,
+            timeout=140,
             check=False,
         )
         text = file.read()

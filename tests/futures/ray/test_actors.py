@@ -14,6 +14,7 @@ from alula.errors import ActorDiedError, ActorUnavailableError, TaskCancelledErr
 from alula.futures import Engine
 from alula.futures._options import MethodOptions
 from alula.testing import Turnstile
+from alula.testing.conformance._part import LIMIT
 
 
 def call(actor: Any, method: str, *args: Any, **options: Any) -> Any:
@@ -47,7 +48,7 @@ class Meeting:
 
 def test_coroutines_of_an_actor_run_at_once_on_one_loop(engine: Engine) -> None:
     meeting = alula.remote(Meeting).remote()
-    loops = alula.get([meeting.wait.remote(), meeting.come.remote(), meeting.loop.remote()], timeout=30)
+    loops = alula.get([meeting.wait.remote(), meeting.come.remote(), meeting.loop.remote()], timeout=LIMIT)
     assert len(set(loops)) == 1
 
 
@@ -58,7 +59,7 @@ def test_a_coroutine_that_is_cancelled_ends(engine: Engine, turnstile: Turnstile
     turnstile.arrived()
     alula.cancel(ref)
     with pytest.raises(TaskCancelledError, match="pause"):
-        alula.get(ref, timeout=30)
+        alula.get(ref, timeout=LIMIT)
 
 
 class Office:
@@ -66,13 +67,14 @@ class Office:
         self.both = threading.Barrier(2)
 
     def meet(self) -> str:
-        self.both.wait(30)
+        self.both.wait(LIMIT)
         return threading.current_thread().name
 
 
 def test_groups_run_beside_each_other(engine: Engine) -> None:
     office = alula.remote(concurrency_groups={"io": 1, "cpu": 1})(Office).remote()
-    names = alula.get([call(office, "meet", concurrency_group=group) for group in ("io", "cpu")], timeout=30)
+    calls = [call(office, "meet", concurrency_group=group) for group in ("io", "cpu")]
+    names = alula.get(calls, timeout=LIMIT)
     assert len(set(names)) == 2
 
 

@@ -20,9 +20,8 @@ from alula.futures import Engine, current
 from alula.futures._ray._client import ClientEngine, check_client
 from alula.graph import Done
 from alula.testing import Turnstile
+from alula.testing.conformance._part import LIMIT
 from tests.futures.ray.programs import answer, script
-
-LIMIT = 40.0
 
 
 @pytest.fixture(scope="module")

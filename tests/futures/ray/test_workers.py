@@ -13,6 +13,7 @@ from alula.errors import ActorDiedError, TaskError, WorkerCrashedError
 from alula.futures import ActorHandle, Engine, current
 from alula.futures._ray._engine import RayEngine
 from alula.graph import Done
+from alula.testing.conformance._part import LIMIT
 
 pytestmark = pytest.mark.usefixtures("ray_is_installed")
 
@@ -87,7 +88,7 @@ def test_one_who_is_told_and_fails_does_not_silence_the_others(
 
     ref = alula.put(1)
     engine.watch(ref, fail)
-    assert ref.future().result(30) == 1
+    assert ref.future().result(LIMIT) == 1
     assert seen == [fault]
 
 
@@ -112,11 +113,11 @@ def test_promises_whose_keeper_dies_fail_and_the_next_one_is_kept(engine: Engine
     lost, settle = engine.promise()
     ray.kill(engine._promises._keeper)
     with pytest.raises(ActorDiedError, match=r"alula\.promises"):
-        alula.get(lost, timeout=30)
+        alula.get(lost, timeout=LIMIT)
     settle(Done(1))
     while True:  # until it is known that there must be a new one
         kept, settle = engine.promise()
         settle(Done(2))
         with suppress(ActorDiedError):
-            assert alula.get(kept, timeout=30) == 2
+            assert alula.get(kept, timeout=LIMIT) == 2
             break

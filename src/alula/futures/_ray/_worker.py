@@ -25,7 +25,7 @@ from .._remote import ActorType, Function
 from ._errors import Raised, raised
 from ._streams import filled, listed, stepped, stepped_async, yields
 
-__all__ = ["How", "Resident", "current_type", "described", "resident", "run", "stream"]
+__all__ = ["How", "Resident", "attach", "current_type", "described", "resident", "run", "stream"]
 
 
 class How(NamedTuple):

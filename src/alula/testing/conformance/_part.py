@@ -15,8 +15,12 @@ __all__ = ["LIMIT", "Notes", "Part", "ended", "needs", "value"]
 
 T = TypeVar("T")
 
-LIMIT = 40.0
-"""Seconds after which something has failed; nothing that works takes nearly as long."""
+LIMIT = 100.0
+"""Seconds after which something hangs.
+
+Nothing that works takes nearly as long, also where a process takes twenty to start: on a busy machine, when
+many are started at once and import much.
+"""
 
 
 def value(ref: ObjectRef[T]) -> T:
