@@ -8,12 +8,17 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import pytest
 
 from ...futures import Engine, current, init, shutdown
 
 __all__ = ["Run", "main"]
+
+# The package is no file of tests to pytest, unless it is told so.
+_PLAIN: Final = f"-c {os.devnull} -q -p no:cacheprovider -o python_files=__init__.py"
+_CLASS: Final = "-o python_classes=EngineConformance"
 
 
 class Run:
@@ -72,8 +77,8 @@ def main(names: Sequence[str], *options: str) -> int:
         0 if nothing failed, and there were behaviours.
     """
     runs = [Run(name) for name in names]
-    plain = ["-c", os.devnull, "-q", "-p", "no:cacheprovider", "--pyargs", "alula.testing.conformance._suite"]
-    codes = [pytest.main([*plain, *options], plugins=[run]) for run in runs]
+    suite = [*_PLAIN.split(), *_CLASS.split(), "--pyargs", "alula.testing.conformance"]
+    codes = [pytest.main([*suite, *options], plugins=[run]) for run in runs]
     print(*(run.line() for run in runs), sep="\n")
     return int(any(codes))
 
