@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import alula
-from alula.errors import ObjectStoreFullError, TaskError
+from alula.errors import ActorDiedError, ObjectStoreFullError, TaskError
 from alula.futures import ActorHandle, ObjectRef, current, get, put, remote
 from alula.futures._embedded._budget import Usage
 from alula.futures._embedded._engine import Embedded
@@ -56,6 +56,20 @@ class Holder:
 
     def keep(self, key: int, refs: list[ObjectRef[Any]]) -> None:
         self.kept[key] = refs
+
+    def pass_on(self, refs: list[ObjectRef[Any]], way: list[ActorHandle]) -> int:
+        """Keep them, or have another one do so, without whom nothing more is heard of them."""
+        if way:
+            self.kept[0] = way[0]
+            get(way[0].pass_on.remote(refs, way[1:]))
+        else:
+            self.kept[0] = refs
+        return os.getpid()
+
+    def mourn(self) -> None:
+        """Drop what was kept, and wait until the death of the next one on the way is known."""
+        with pytest.raises(ActorDiedError):
+            get(self.kept.pop(0).read.remote(0))
 
     def drop(self, key: int) -> None:
         self.kept.pop(key, None)
@@ -258,6 +272,30 @@ class TestBudget:
         assert [get(ref, timeout=LIMIT)[-1] for ref in refs] == list(range(20))
         assert eventually(lambda: usage().spilled >= MB)
         assert [get(ref)[-1] for ref in kept] == list(range(7))
+
+
+# ------------------------------------------------------------------------------------------- deaths
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("megabytes", [0.25, 10], ids=["memory", "disk"])
+@pytest.mark.parametrize("before", [0, 1])
+def test_what_the_dead_have_passed_on_is_not_written_to(before: int, megabytes: float) -> None:
+    """Whoever wrote a value has a hole in what he knows of its readers, wherever on its way the death was."""
+    way = [Keeper.remote() for _ in range(before + 2)]
+    other, ref = put(array(megabytes)), put(array(megabytes))
+    get(way[0].pass_on.remote([ref], way[1:]), timeout=LIMIT)
+    kill(get(way[before].trim.remote(), timeout=LIMIT))
+    with pytest.raises(ActorDiedError):
+        get(way[before].trim.remote(), timeout=LIMIT)
+    if before:
+        get(way[0].mourn.remote(), timeout=LIMIT)
+    assert eventually(lambda: usage().shared == 0)
+    del ref
+    for i in range(10):
+        put(array(megabytes, 2.0 + i))
+    assert get(way[-1].read.remote(0), timeout=LIMIT) == 1
+    assert get(other)[0] == 1
 
 
 # ------------------------------------------------------------------------------------------- model

@@ -298,6 +298,8 @@ class Hub(Engine):
                     self.settle(ref, blob)
             case "unseen":
                 self.parcels.unshare(peer, message[1])
+            case "astray":
+                self.parcels.astray(peer, message[1])
             case "withdraw":
                 _, owner, number, force, recursive = message
                 with suppress(ValueError):  # who wants to force an actor's call cannot know what it is

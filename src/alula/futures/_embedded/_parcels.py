@@ -208,6 +208,10 @@ class Parcels:
         for peer, numbers in found.items():
             self._hub.send(peer, ("unseen", numbers))
 
+    def tell_astray(self, peer: Peer, number: int) -> None:
+        """Tell another that we do not know any more who sees one of its large values."""
+        self._hub.send(peer, ("astray", number))
+
     def unshare(self, peer: Peer, numbers: list[tuple[int, int]]) -> None:
         """A process sees some of our large values less often."""
         for number, times in numbers:
@@ -218,8 +222,18 @@ class Parcels:
             if before > times:
                 peer.shared[number] = backing, before - times
 
+    def astray(self, peer: Peer, number: int) -> None:
+        """That process, or one behind it, has lost sight of who sees one of our large values."""
+        if number in peer.shared:
+            _freeze(peer.shared[number][0])
+
     def lost(self, peer: Peer) -> None:
-        """A process is gone: it sees nothing any more, and what it has sent us counts as ours."""
+        """A process is gone: it sees nothing any more, and what it has sent us counts as ours.
+
+        Those to whom it has passed our values on still see them, and have nobody whom to tell their end.
+        """
+        for backing, _ in peer.shared.values():
+            _freeze(backing)
         self.unshare(peer, [(number, times) for number, (_, times) in peer.shared.items()])
         for known in peer.seen.values():
             if (backing := known()) is not None and in_memory(backing):
@@ -230,6 +244,11 @@ class Parcels:
 def in_memory(backing: Backing) -> bool:
     """Whether its bytes are memory, whoever they count for."""
     return backing.source is not None and backing.source.in_memory
+
+
+def _freeze(backing: Backing) -> None:
+    if backing.source is not None:
+        backing.source.freeze()
 
 
 class _Loan:
@@ -252,3 +271,7 @@ class _Loan:
     def free(self) -> None:
         """Nobody sees it any more: its owner is told soon."""
         self._parcels.unseen.append(self)
+
+    def freeze(self) -> None:
+        """Somebody may see it for good: its owner is told that first. The lock is held."""
+        self._parcels.tell_astray(self.peer, self.number)

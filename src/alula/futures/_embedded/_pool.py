@@ -67,6 +67,10 @@ class MemoryFile:
         """Nobody sees it: keep it warm, or let it go."""
         self._pool.put(self)
 
+    def freeze(self) -> None:
+        """Others may see it for good: it is not written to again."""
+        self.reusable = False
+
 
 class Pool:
     """All memory files of one process. Its users hold a lock.

@@ -51,6 +51,9 @@ class Source(Protocol):
     def free(self) -> None:
         """Nobody sees the bytes any more, here or behind us."""
 
+    def freeze(self) -> None:
+        """Somebody of whom nobody will tell may see the bytes: they stay as they are, also once freed."""
+
 
 class _View(mmap.mmap):
     """A mapping that keeps its run alive; numpy arrays and slices keep the mapping alive."""

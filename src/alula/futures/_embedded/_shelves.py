@@ -48,13 +48,20 @@ class Shelf:
 
 
 class Place:
-    """Where a value lies in a shelf."""
+    """Where a value lies in a shelf.
 
-    __slots__ = ("_shelves", "shelf", "size", "start")
+    Attributes
+    ----------
+    frozen
+        Whether others may see it for good: then its pages go with the file.
+    """
+
+    __slots__ = ("_shelves", "frozen", "shelf", "size", "start")
     prompt: ClassVar[bool] = False
 
     def __init__(self, shelves: "Shelves", shelf: Shelf, start: int, size: int) -> None:
         self._shelves, self.shelf, self.start, self.size = shelves, shelf, start, size
+        self.frozen = False
 
     @property
     def in_memory(self) -> bool:
@@ -64,6 +71,10 @@ class Place:
     def free(self) -> None:
         """Give the pages back."""
         self._shelves.free(self)
+
+    def freeze(self) -> None:
+        """Leave the pages as they are."""
+        self.frozen = True
 
 
 class Shelves:
@@ -141,7 +152,8 @@ class Shelves:
             shelf.values -= 1
             self.held -= place.size
             if shelf.values:
-                _punch(shelf.descriptor.fileno(), place.start, place.size)
+                if not place.frozen:
+                    _punch(shelf.descriptor.fileno(), place.start, place.size)
                 return
             self._shelves.remove(shelf)
             if shelf is self._shelf:
