@@ -67,6 +67,7 @@ class Task:
         "options",
         "parent",
         "refs",
+        "void",
     )
 
     def __init__(
@@ -88,6 +89,7 @@ class Task:
         self.lease: Lease | None = None
         self.next: Task | None = None  # the first that was submitted with its value as an input
         self.after = 0  # the number of the task that it is the next of
+        self.void = False  # it ran ahead of a task that is tried again: what it gives does not count
 
     @property
     def name(self) -> str:
@@ -455,8 +457,8 @@ class Tasks:
             if key not in functions:
                 functions.append(key)
             lease.load -= self._cost.get(key, _AHEAD)
-            if task.missing and not task.cancelled:
-                task.lease = None  # the one before it has failed, and is tried again
+            if (task.void or task.missing) and not task.cancelled:
+                self._run_again(task)
             elif blobs[-1].kind != ERROR or not self._retried(task, blobs[-1]):
                 self._finish(task, blobs)
         self._collecting = False
@@ -489,9 +491,16 @@ class Tasks:
         if type(error) is TaskCancelledError:  # it interrupted itself; a child's would be a `TaskError` too
             return False
         task.attempts += 1
-        task.lease = None
-        self._enqueue(task)
+        self._run_again(task)
         return True
+
+    def _run_again(self, task: Task) -> None:
+        """Queue a task whose result does not count, and so does not that of what followed it."""
+        if task.next is not None and task.next.lease is task.lease:
+            task.next.void = True
+        task.lease, task.void = None, False
+        if not task.missing and task.number in self._tasks:
+            self._enqueue(task)
 
     def _attempts_left(self, task: Task) -> bool:
         return task.options.max_retries < 0 or task.attempts < task.options.max_retries
@@ -509,12 +518,14 @@ class Tasks:
             task = lease.inflight.pop(number, None)
             if task is None:
                 continue
-            task.lease = None
+            task.lease, task.void = None, False
             lease.load -= self._cost.get(task.function.definition.id, _AHEAD)
             if task.cancelled:
                 self._finish_cancelled(task)
             elif not task.missing and number in self._tasks:
                 queue.appendleft(task)
+        if not lease.inflight:
+            lease.load = 0.0  # what functions cost may have been known better meanwhile
 
     def unknown(self, lease: Lease, numbers: list[int]) -> None:
         """A worker gives back tasks that came too late to follow another: it has that value no more."""
@@ -541,7 +552,7 @@ class Tasks:
         inflight, lease.inflight = lease.inflight, {}
         lease.peer.lease = None  # lease and peer hold each other, and would keep the tasks' arguments
         for task in inflight.values():
-            task.lease = None
+            task.lease, task.void = None, False
             left = lease.forced or self._attempts_left(task)
             task.attempts += not lease.forced  # we had it killed for one task: the others are not to blame
             if task.number not in self._tasks:  # an input has failed meanwhile
