@@ -226,6 +226,22 @@ def test_the_actors_of_a_dead_process_end() -> None:
         get(cell.pid.remote(), timeout=LIMIT)
 
 
+def test_an_actor_does_not_live_in_a_process_that_owns_what_others_need(
+    tmp_path: Path, turnstile: Turnstile
+) -> None:
+    @remote
+    def start(turnstile: Turnstile, notes: Path) -> list[ObjectRef[Any]]:
+        return [hold.remote(turnstile, notes, "mine")]
+
+    [ref] = get(start.remote(turnstile, tmp_path / "pid"), timeout=LIMIT)
+    turnstile.arrived()
+    cells = [Cell.remote() for _ in range(3)]
+    for pid in get([cell.pid.remote() for cell in cells], timeout=LIMIT):
+        kill(pid)
+    turnstile.let()
+    assert get(ref, timeout=LIMIT) == "mine"
+
+
 def test_a_task_whose_worker_dies_starts_its_own_tasks_again(tmp_path: Path, turnstile: Turnstile) -> None:
     @remote
     def outer(folder: Path, turnstile: Turnstile) -> Any:

@@ -57,6 +57,7 @@ class Worker:
     devices: tuple[str, ...] = ()  # the GPUs that it may see, for good
     held: Mapping[str, float] = field(default_factory=dict)  # resources of its lease
     lessee: "Worker | None" = None
+    used: bool = False  # it has run tasks, so it may own what others need
     depth: int = 0  # of its task in the tree of tasks; the driver's own are 1
     blocked: int = 0  # depth of waits inside its tasks: its cores are lent on meanwhile
     actor: bytes | None = None
@@ -383,6 +384,7 @@ class Node:
         """Lend workers to those whose turn it is, and ask for idle ones back if there are none."""
         if not self.queue:
             return
+        self.reap()  # nobody is lent a worker of which he may know that it is dead
         served: set[Request[Worker]] = set()
         attainable = self.attainable()
         kept: set[str] = set()  # resources that a request has waited for too long to be overtaken again
@@ -438,7 +440,7 @@ class Node:
         client = request.client
         devices = self.ledger.take(request.resources)
         try:
-            worker = self.pick(client, request.env, devices)
+            worker = self.pick(request, devices)
         except OSError as error:  # no process is left, or no memory for one
             self.ledger.give(request.resources, devices, but_cores=False)
             return self.deny(request, error)
@@ -447,7 +449,7 @@ class Node:
         if request.actor is not None:
             self.registry.placed(request.actor, worker)
             return True
-        worker.lessee = client
+        worker.lessee, worker.used = client, True
         client.leases.add(worker.id)
         self.join(client, request.number, worker)
         return True
@@ -462,17 +464,25 @@ class Node:
             self.registry.deny(request.actor, f"it could not be started: {error}")
         return True
 
-    def pick(self, client: Worker, env: Frozen, devices: tuple[str, ...]) -> Worker:
-        """Choose an idle worker with just these surroundings, one that the client knows if possible."""
-        alike = [worker for worker in self.idle if worker.env == env and worker.devices == devices]
-        known = [worker for worker in alike if worker.id in client.connected]
-        if alike:
-            worker = (known or alike)[-1]
-            self.idle.remove(worker)
-            return worker
-        if devices:
-            self.clear(devices)
-        return self.fork(env, devices)
+    def pick(self, request: Request[Worker], devices: tuple[str, ...]) -> Worker:
+        """Choose an idle worker with just these surroundings, one that the client knows if possible.
+
+        An actor gets one that owns nothing, so that nobody else loses anything when it is killed.
+        """
+        alike = [worker for worker in self.idle if worker.env == request.env and worker.devices == devices]
+        fit = alike if request.actor is None else [worker for worker in alike if not worker.used]
+        if not fit:
+            if devices:
+                self.clear(devices)
+            try:
+                return self.fork(request.env, devices)
+            except OSError:
+                if not (fit := [worker for worker in alike if worker in self.idle]):
+                    raise
+        known = [worker for worker in fit if worker.id in request.client.connected]
+        worker = (known or fit)[-1]
+        self.idle.remove(worker)
+        return worker
 
     def clear(self, devices: tuple[str, ...]) -> None:
         """Let idle workers go that have used one of these GPUs, and may still have memory on it."""
