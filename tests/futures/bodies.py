@@ -41,7 +41,7 @@ def echo(given: Any) -> Any:
     return given
 
 
-@remote
+@remote(max_retries=-1)
 def fail() -> None:
     """Raise."""
     raise ValueError("as it should")

@@ -88,7 +88,12 @@ class Programs(RuleBasedStateMachine):
         super().__init__()
         self.story: list[str] = []  # what was done, for people
         self.program: list[Held] = []  # all that can be reached
+        self.lent: list[Expected] = []  # what workers own
         self.actors: list[Cell] = []
+
+    def workers(self) -> list[int]:
+        """Give the processes that may be killed; none by default."""
+        return []
 
     def _held(self, ref: ObjectRef[Any], expected: Expected) -> Held:
         self.story.append(expected.made)
@@ -122,6 +127,7 @@ class Programs(RuleBasedStateMachine):
         made = f"own({number})"
         plain = [Expected(f"{made}[{i}]", number + i) for i in range(3)]
         plain[2].inputs.append(plain[1])
+        self.lent += plain
         refs = self._within(made, lambda: get(own.remote(large, number), timeout=LIMIT))
         return multiple(*[self._held(ref, expected) for ref, expected in zip(refs, plain, strict=True)])
 
@@ -144,7 +150,7 @@ class Programs(RuleBasedStateMachine):
         """Look at a value."""
         self._look(given)
 
-    @rule(given=st.lists(held, min_size=1, max_size=4, unique_by=lambda each: each.ref))
+    @rule(given=st.lists(held, min_size=1, max_size=4, unique_by=lambda each: each.ref.binary()))
     def wait(self, given: list[Held]) -> None:
         """Wait for some of several."""
         refs = [each.ref for each in given]
@@ -158,6 +164,16 @@ class Programs(RuleBasedStateMachine):
             self.story.append(f"cancel {given.expected.made}")
             cancel(given.ref)
             given.expected.errors.add("TaskCancelledError")
+
+    @rule(which=st.integers(0, 9))
+    def kill_worker(self, which: int) -> None:
+        """Kill a process that is no actor's: what it did is done again, what it owned may be lost."""
+        pids = sorted(set(self.workers()) - {cell.pid for cell in self.actors})
+        if pids:
+            for expected in self.lent:
+                expected.errors.add("OwnerDiedError")
+            self.story.append("kill a worker")
+            kill_process(pids[which % len(pids)])
 
     @precondition(lambda self: len(self.actors) < 3)
     @rule(target=cells)
