@@ -232,8 +232,8 @@ class Parcels:
 
         Those to whom it has passed our values on still see them, and have nobody whom to tell their end.
         """
-        for backing, _ in peer.shared.values():
-            _freeze(backing)
+        for shared, _ in peer.shared.values():
+            _freeze(shared)
         self.unshare(peer, [(number, times) for number, (_, times) in peer.shared.items()])
         for known in peer.seen.values():
             if (backing := known()) is not None and in_memory(backing):
