@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 __all__ = [
     "LIMIT",
     "ROOT",
+    "TREE",
     "Program",
     "ended",
     "eventually",
@@ -30,6 +31,9 @@ LIMIT = 40.0
 """Seconds after which something has failed; nothing that works takes nearly as long."""
 
 ROOT = Path(__file__).parents[2]
+
+TREE = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+"""The PYTHONPATH of a program of its own: it runs what stands beside these tests, not what is installed."""
 
 Program: TypeAlias = "subprocess.Popen[str]"
 
@@ -150,7 +154,7 @@ def program(
     command = [sys.executable, "-c", code, *map(str, args)]
     variables = {
         **(os.environ if environment is None else environment),
-        "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}",
+        "PYTHONPATH": TREE,
     }
     pipe = subprocess.PIPE
     child = subprocess.Popen(

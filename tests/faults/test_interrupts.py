@@ -16,7 +16,7 @@ import pytest
 from alula.errors import TaskCancelledError
 from alula.futures import cancel, get, remote, wait
 from alula.testing import Turnstile
-from tests.faults.processes import LIMIT, ROOT, ended, lines, note, program
+from tests.faults.processes import LIMIT, TREE, ended, lines, note, program
 
 
 @remote
@@ -44,7 +44,8 @@ def interrupt_when_arrived(turnstile: Turnstile) -> threading.Thread:
 
 def without_coverage() -> dict[str, str]:
     """What a program gets that is interrupted: the tracer keeps its lock when that hits it."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    return kept | {"PYTHONPATH": TREE}
 
 
 @contextmanager
@@ -211,7 +212,7 @@ def in_a_terminal(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], Any]]
         with open(theirs, "rb", buffering=0) as end:
             child = subprocess.Popen(
                 [sys.executable, "-c", code, str(folder)],
-                env=without_coverage() | {"PYTHONPATH": str(ROOT)},
+                env=without_coverage(),
                 stdin=end,
                 stdout=end,
                 stderr=end,

@@ -18,13 +18,12 @@ from alula.futures import Engine
 from alula.store import Store
 from alula.testing import Turnstile, fault_environment
 from alula.workflow._tables import TASKS
+from tests.faults.processes import TREE
 from tests.workflow.bodies import Tally
 from tests.workflow.programs import SAMPLE, evaluate
 
 Child: TypeAlias = "subprocess.Popen[str]"
 Start: TypeAlias = Callable[..., Child]
-
-ROOT = Path(__file__).parents[2]
 
 DRIVER = """
 import sys
@@ -60,7 +59,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     started: list[Child] = []
 
     def start_one(code: str, kills: dict[str, int] | None = None) -> Child:
-        environment = {**(fault_environment(kills) if kills else os.environ), "PYTHONPATH": str(ROOT)}
+        environment = {**(fault_environment(kills) if kills else os.environ), "PYTHONPATH": TREE}
         command = [sys.executable, "-c", DRIVER + code, str(tmp_path)]
         pipe = subprocess.PIPE
         started.append(subprocess.Popen(command, text=True, env=environment, stdout=pipe, stderr=pipe))

@@ -18,7 +18,7 @@ from alula.errors import ActorDiedError, GetTimeoutError, ObjectLostError, TaskC
 from alula.futures import ActorHandle, ObjectRef, cancel, current, get, kill, put, remote, wait
 from alula.graph import Done
 from alula.testing import Turnstile
-from tests.faults.processes import LIMIT, ended, eventually, lines, note
+from tests.faults.processes import LIMIT, TREE, ended, eventually, lines, note
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -430,10 +430,10 @@ def test_modules_beside_the_script_are_found_by_workers(tmp_path: Path) -> None:
         "print(alula.get(alula.remote(beside.triple).remote(14)))\n"
         "print(alula.get(alula.remote(lambda: os.environ.get('PYTHONPATH', '')).remote()))\n"
     )
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment = os.environ | {"PYTHONPATH": TREE}
     command = [sys.executable, str(tmp_path / "script.py")]
     ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=True, cwd="/")
-    assert ran.stdout == "42\n\n"
+    assert ran.stdout == f"42\n{TREE}\n"
 
 
 # --------------------------------------------------------------------------------------- cancelling
