@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import warnings
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 import alula
 from alula.errors import ActorDiedError, GetTimeoutError, ObjectLostError, TaskCancelledError, TaskError
 from alula.futures import ActorHandle, ObjectRef, cancel, current, get, kill, put, remote, wait
+from alula.futures._embedded._values import to_blob
 from alula.graph import Done
 from alula.testing import Turnstile
 from tests.faults.processes import LIMIT, TREE, ended, eventually, lines, note
@@ -404,6 +406,25 @@ def test_functions_inside_functions_are_shipped_onward() -> None:
         return get(b.remote(x)) * 10
 
     assert get(a.remote(2), timeout=LIMIT) == 70
+
+
+def test_a_function_that_comes_back_while_it_is_forgotten_stays(turnstile: Turnstile) -> None:
+    """Its last holder goes, and before anybody was told it comes again, in the arguments of a task."""
+    engine: Any = current()
+    function = remote(lambda: 7)
+    assert get(function.remote(), timeout=LIMIT) == 7
+    sent = to_blob(function)
+    busy = [hold.remote(turnstile, i) for i in range(2)]
+    for _ in busy:
+        turnstile.arrived()
+    with engine.lock:  # so that nobody forgets it in between
+        known = weakref.ref(function._function.definition)
+        del function
+        assert known() is None
+        late = sent.load().remote()
+    assert eventually(lambda: not engine.loop._callbacks)
+    turnstile.let()
+    assert get(late, timeout=LIMIT) == 7
 
 
 def test_a_function_is_refused_at_the_call_also_for_what_stands_inside_it() -> None:

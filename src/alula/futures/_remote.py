@@ -32,6 +32,7 @@ __all__ = [
     "Function",
     "capture",
     "captures",
+    "known",
     "learn",
     "returns",
 ]
@@ -177,6 +178,11 @@ def learn(bundle: Bundle) -> Definition:
         if not definition._with:
             definition._with = tuple([other for other in arrived if other is not definition])
     return arrived[0]
+
+
+def known(key: bytes) -> Definition | None:
+    """Give the definition of that id, if this process has it."""
+    return _known.get(key)
 
 
 def captures() -> bool:

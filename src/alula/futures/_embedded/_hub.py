@@ -22,7 +22,7 @@ from ..._core._gates import gate
 from ...errors import NodeDiedError, OwnerDiedError
 from .._engine import Engine
 from .._errors import pack_error
-from .._remote import Definition
+from .._remote import Definition, known
 from ._actors import Actors, Call
 from ._budget import Share
 from ._handles import tether_of
@@ -242,11 +242,17 @@ class Hub(Engine):
     def meet(self, definition: Definition) -> None:
         """See a function for the first time; `TypeError` here, at the call, if it cannot be sent."""
         self._functions[definition.id] = to_blob(definition.bundle(), definition.name)
+        self._await_end(definition)
+
+    def _await_end(self, definition: Definition) -> None:
         end = weakref.finalize(definition, _forget, weakref.ref(self), definition.id)
         end.atexit = False
 
     def forget(self, function: bytes) -> None:
         """Nobody can submit that function again: those who have it need not keep it."""
+        if (again := known(function)) is not None:  # it has come once more since its last one went
+            self._await_end(again)
+            return
         with self.lock:
             self._functions.pop(function, None)
             self._tasks.forget(function)

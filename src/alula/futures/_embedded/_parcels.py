@@ -189,7 +189,7 @@ class Parcels:
         else:
             loan = _Loan(self, peer, number, in_memory=mode != _ON_DISK)
             backing = Backing(descriptor, start, size, loan, here.gone)
-            peer.seen[number] = weak(backing)
+            peer.seen[number] = weak(backing, _noted)
         if isinstance(backing.source, _Loan):
             backing.source.times += 1
         segment = here.add(Segment(backing, mine=mode == _MINE))
@@ -239,6 +239,13 @@ class Parcels:
             if (backing := known()) is not None and in_memory(backing):
                 backing.source = here.take_over(backing.descriptor, backing.size)
         peer.seen.clear()
+
+
+def _noted(known: "weak[Backing]") -> None:
+    """Do nothing: but of what dies in a cycle, references that tell somebody are cleared first.
+
+    Others may still give the object, in some versions of Python, when its descriptor is closed already.
+    """
 
 
 def in_memory(backing: Backing) -> bool:

@@ -47,8 +47,10 @@ class Descriptor:
         return fd
 
     def __del__(self, close: Callable[[int], None] = os.close) -> None:
-        if self._fd >= 0:
-            close(self._fd)  # bound early: at exit the module `os` may go before the last descriptor
+        # First: the number is soon another's, and what dies in a cycle may still be found by somebody.
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            close(fd)  # bound early: at exit the module `os` may go before the last descriptor
 
 
 class Channel:
