@@ -84,6 +84,21 @@ def test_a_pending_reference_is_settled_later_and_its_value_sent_once(pair: tupl
     assert (left.peer.lending, right.peer.borrowed) == (set(), {})
 
 
+def test_what_settles_after_the_death_of_its_borrower_is_shared_with_nobody() -> None:
+    left = Process()
+    ours, theirs = socket.socketpair()
+    left.connect(ours)
+    ref = left.ref()
+    left.send([ref])
+    left.peer.channel.close()
+    left.engine.parcels.lost(left.peer)
+    left.engine.settle(ref, to_blob(np.arange(100_000)))
+    assert ref.blob is not None
+    assert ref.blob.data.backing.shares == 0
+    theirs.close()
+    left.close()
+
+
 def test_what_comes_home_is_the_same_reference(pair: tuple[Process, Process]) -> None:
     left, right = pair
     ref = left.ref()

@@ -102,9 +102,11 @@ class Parcels:
         """Send the value of a reference that was lent."""
         assert ref.blob is not None
         gate("loan.settling")
+        peer.lending.discard((ref.owner, ref.number))
+        if peer.channel.closed:  # it has died: what it sees now it would never give back
+            return
         ref.blob.seen()
         fds: list[Descriptor] = []
-        peer.lending.discard((ref.owner, ref.number))
         encoded = self.encode(peer, ref.blob, fds)
         self._hub.send(peer, ("settle", ref.owner, ref.number, encoded), fds)
 
