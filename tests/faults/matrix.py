@@ -22,9 +22,9 @@ from uuid import uuid4
 import alula
 from alula._core._gates import arm
 from alula.errors import FutureError, TaskError
-from alula.futures import ObjectRef, current, get, put, remote
+from alula.futures import ActorHandle, ObjectRef, current, get, put, remote
 from alula.testing import Turnstile, fault_environment
-from tests.faults.processes import LIMIT, ROOT, ended, eventually, marked, rows, segments
+from tests.faults.processes import LIMIT, ROOT, ended, eventually, kill, marked, rows, segments
 
 __all__ = ["CELLS", "Cell", "Outcome", "main", "run", "table"]
 
@@ -36,7 +36,11 @@ Victim: TypeAlias = Literal[
     "owner, no retries",
     "lender",
     "actor",
+    "restarting actor",
+    "restarting actor, retried",
+    "actor in its restart",
     "node process",
+    "node process in a restart",
     "driver",
 ]
 Size: TypeAlias = Literal["small", "large"]
@@ -131,6 +135,10 @@ class Keeping:
     def __init__(self, value: bytes = b"") -> None:
         self.value = value
 
+    def pid(self) -> int:
+        """Give its process."""
+        return os.getpid()
+
     def change(self, last: int) -> bytes:
         """Give the value with another end."""
         self.value = self.value[:-1] + bytes([last])
@@ -177,9 +185,30 @@ def _lending(value: bytes, gate: str, folder: Path) -> None:
 
 
 def _acting(value: bytes) -> None:
-    keeper = Keeper.remote(value)
+    _changed(Keeper.remote(value), value)
+
+
+def _changed(keeper: ActorHandle, value: bytes) -> None:
     refs = [keeper.change.remote(i) for i in range(3)]
     assert get(refs, timeout=LIMIT) == [value[:-1] + bytes([i]) for i in range(3)]
+
+
+def _restarting(value: bytes, retries: int) -> None:
+    """Whatever comes of the calls that its death has hit, the actor is there again for later ones."""
+    keeper = Keeper.options(max_restarts=1, max_task_retries=retries).remote(value)
+    try:
+        _changed(keeper, value)
+    finally:
+        _changed(keeper, value)
+
+
+def _in_a_restart(value: bytes, folder: Path) -> None:
+    """What is armed by the token dies because an actor is started again, and not before."""
+    keeper = Keeper.options(max_restarts=-1, max_task_retries=-1).remote(value)
+    pid = get(keeper.pid.remote(), timeout=LIMIT)
+    (folder / "token").touch()
+    kill(pid)
+    _changed(keeper, value)
 
 
 def _driving(value: bytes, folder: Path) -> None:
@@ -210,7 +239,11 @@ _WORK: Final[Mapping[Victim, Callable[[bytes, str, Path], None]]] = {
     ),
     "lender": _lending,
     "actor": lambda value, gate, folder: _acting(value),
+    "restarting actor": lambda value, gate, folder: _restarting(value, 0),
+    "restarting actor, retried": lambda value, gate, folder: _restarting(value, -1),
+    "actor in its restart": lambda value, gate, folder: _in_a_restart(value, folder),
     "node process": lambda value, gate, folder: _with_node(value),
+    "node process in a restart": lambda value, gate, folder: _in_a_restart(value, folder),
     "driver": lambda value, gate, folder: _driving(value, folder),
 }
 
@@ -221,13 +254,15 @@ _WORK: Final[Mapping[Victim, Callable[[bytes, str, Path], None]]] = {
 def main(victim: str, gate: str, size: str, passage: str, folder: str) -> None:
     """Be the driver of one cell: print what came of the work, and what is left of it."""
     at, token = int(passage), Path(folder) / "token"
+    if victim.endswith("restart"):
+        token.unlink()
     if victim == "driver":
         arm(gate, _at(at, token))
     elif victim != "lender":
         os.environ |= fault_environment({gate: at}, {}, once=token)
     alula.init(num_cpus=2)
     print(_answer(_WORK[cast("Victim", victim)], bytes(_BYTES[cast("Size", size)]), gate, Path(folder)))
-    if victim != "node process":
+    if not victim.startswith("node process"):
         print(*_left(), sep="; ")
     alula.shutdown()
 
@@ -287,7 +322,25 @@ _AFTER = "results.sent"
 """Whoever dies here has answered; what came to him since then is lost with him."""
 
 
+def _in_a_call(gate: str) -> int:
+    """At which passage an actor does something for a call, or for its making if the gate is of that alone."""
+    return 1 if gate in _WRITING else _MAKING.get(gate, 2)
+
+
+def _restarts() -> Iterator[Cell]:
+    for gate in ("actor.making", *_RUNNING):
+        lost = RIGHT if gate == "actor.making" else "ActorUnavailableError"
+        hit = lost if gate != _AFTER else f"{RIGHT} or {lost}"
+        yield Cell("restarting actor", gate, "small", hit, _in_a_call(gate))
+        yield Cell("actor in its restart", gate, "small", RIGHT)
+    for gate in ("actor.making", *_RUNNING, *_WRITING):
+        yield Cell("restarting actor, retried", gate, "large", RIGHT, _in_a_call(gate))
+    for gate in ("node.burying", "node.lending"):
+        yield Cell("node process in a restart", gate, "small", "NodeDiedError", 1 + (gate == "node.lending"))
+
+
 def _cells() -> Iterator[Cell]:
+    yield from _restarts()
     for size in ("small", "large"):
         writing = _WRITING if size == "large" else ()
         for gate in (*_RUNNING, *writing):
@@ -300,8 +353,7 @@ def _cells() -> Iterator[Cell]:
             yield Cell("lender", gate, size, "OwnerDiedError")
         for gate in ("actor.making", *_RUNNING, *writing):
             died = "ActorDiedError" if gate != _AFTER else f"{RIGHT} or ActorDiedError"
-            passage = 1 if gate in writing else _MAKING.get(gate, 2)
-            yield Cell("actor", gate, size, died, passage)
+            yield Cell("actor", gate, size, died, _in_a_call(gate))
         for gate in (*_OWNING, "loan.settling", *writing):
             yield Cell("driver", gate, size, ENDED)
     for gate in _RUNNING:
