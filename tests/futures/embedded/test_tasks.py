@@ -59,6 +59,7 @@ class World:
     def __init__(self, cores: int = 2) -> None:
         self.parcels = self.loop = self
         self.closed = True  # so that nobody is told of errors that nobody reads
+        self.due: deque[Callable[[], None]] = deque()
         self.peers: dict[int, Worker] = {}
         self.asked: list[Callable[[Any], None]] = []
         self.killed: list[int] = []
@@ -70,8 +71,11 @@ class World:
     # What tasks ask of the engine.
 
     def settle(self, ref: Ref[Any], blob: Blob) -> None:
-        for callback in ref.settle(blob) or ():
-            callback()
+        settling = bool(self.due)
+        self.due.extend(ref.settle(blob) or ())
+        while self.due and not settling:  # a loop, as in the engine: chains are long
+            self.due[0]()
+            self.due.popleft()
 
     def encode(self, peer: Worker, blob: Blob, fds: list[Any], ahead: int = 0) -> Any:
         return blob
