@@ -72,6 +72,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "dag",
     "errors",
     "exceptions",
     "futures",

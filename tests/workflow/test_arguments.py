@@ -37,6 +37,36 @@ def test_nested_nodes_have_run_and_are_recorded_before_their_reader_starts(tally
     assert workflow.run(total.bind({"a": parts[0], "b": parts[1], "c": parts[2]}.values())) == 3
 
 
+class Book:
+    def read(self) -> int:
+        return 1
+
+
+Ledger = alula.remote(Book)
+
+
+@pytest.mark.parametrize("node", [Ledger.bind(), Ledger.bind().read.bind(), add.bind(Ledger.bind())])
+def test_actors_in_a_graph_are_refused_before_anything_is_stored(node: Any) -> None:
+    with pytest.raises(TypeError, match="made of remote functions, and 'Book"):
+        workflow.run(node)
+    assert workflow.list_all() == []
+
+
+def test_handles_of_actors_are_refused_before_anything_is_stored() -> None:
+    for argument in (ledger := Ledger.remote(), [ledger], {"it": (ledger,)}):
+        with pytest.raises(TypeError, match="Book> ends with its session"):
+            workflow.run(add.bind(argument))
+    with pytest.raises(TypeError, match="ends with its session"):
+        workflow.run(add.bind(InputNode()[0]), ledger)
+    assert workflow.list_all() == []
+
+
+def test_a_task_that_returns_the_handle_of_an_actor_fails() -> None:
+    with pytest.raises(WorkflowExecutionError) as caught:
+        workflow.run(alula.remote(lambda: [Ledger.remote()]).bind())
+    assert "ends with its session" in str(caught.value.__cause__)
+
+
 def test_a_reference_made_by_a_node_in_an_object_is_found() -> None:
     class Box:
         def __init__(self, content: Any) -> None:

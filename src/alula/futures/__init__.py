@@ -4,21 +4,15 @@ The words are Ray's. The engine of one machine is embedded; ``init(engine="ray")
 programs on a Ray cluster.
 """
 
+from ._actors import ActorClass, ActorHandle, ActorMethod, get_actor, kill, method
 from ._api import (
-    ActorClass,
-    ActorHandle,
-    ActorMethod,
     RemoteFunction,
     available_resources,
     cancel,
     cluster_resources,
-    execute,
     get,
-    get_actor,
     init,
     is_initialized,
-    kill,
-    method,
     nodes,
     put,
     remote,
@@ -29,6 +23,8 @@ from ._api import (
 from ._context import RuntimeContext, exit_actor, get_runtime_context
 from ._engine import ActorExit, ActorRef, Cluster, Context, Engine, Feature, Settle, Waitable
 from ._errors import pack_error, pack_task_error, unpack_error
+from ._graphs import execute
+from ._nodes import ClassMethodNode, ClassNode
 from ._options import ActorOptions, MethodOptions, TaskOptions
 from ._progress import progress
 from ._refs import ObjectRef
@@ -54,6 +50,8 @@ __all__ = [
     "ActorOptions",
     "ActorRef",
     "ActorType",
+    "ClassMethodNode",
+    "ClassNode",
     "Cluster",
     "Context",
     "Definition",

@@ -1,39 +1,34 @@
-"""The first face: `remote`, `get`, `put`, `wait`, actors, in the words that Ray gave them.
+"""The first face: `remote`, `get`, `put`, `wait`, in the words that Ray gave them.
 
-Written once over `Engine`, so that every engine behaves the same here.
+Actors are in `_actors`, graphs of both in `_graphs`. Written once over `Engine`, so that every engine
+behaves the same here.
 """
 
 import inspect
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, cast, overload
 
-from ..errors import ActorAlreadyExistsError, FutureError, suggest
-from ..graph import Done, Drive, Graph, Node, Outcome, Scope
+from ..errors import FutureError
+from ..graph import Node
 from . import _session
-from ._engine import ActorRef, Waitable
-from ._options import ActorOptions, MethodOptions, TaskOptions
-from ._refs import ObjectRef
+from ._actors import ActorClass
+from ._engine import Waitable
+from ._nodes import check_single
+from ._options import ActorOptions, TaskOptions
+from ._refs import ObjectRef, returned
 from ._remote import ActorType, Check, Function, returns
 from ._streams import ObjectRefGenerator
 
 __all__ = [
-    "ActorClass",
-    "ActorHandle",
-    "ActorMethod",
     "RemoteFunction",
     "available_resources",
     "cancel",
     "cluster_resources",
-    "execute",
     "get",
-    "get_actor",
     "init",
     "is_initialized",
-    "kill",
-    "method",
     "nodes",
     "put",
     "remote",
@@ -352,7 +347,7 @@ class RemoteFunction(Generic[P, T]):
             check = self._check = function.check
         check(args, kwargs)
         refs = _session.current().submit(function, args, kwargs, function.options)
-        return cast("ObjectRef[T]", _returned(refs))
+        return cast("ObjectRef[T]", returned(refs))
 
     def options(self, **options: Any) -> "RemoteFunction[P, T]":
         """Give the same function with some options replaced; see `TaskOptions`."""
@@ -365,12 +360,11 @@ class RemoteFunction(Generic[P, T]):
         ------
         TypeError
             If the arguments do not fit the function, or it gives a stream: a node has one value.
+        ValueError
+            If it has several values.
         """
         self._function.check(args, kwargs)
-        if self._function.options.num_returns == "streaming":
-            raise TypeError(
-                f"{self.__name__} yields a stream, and a node of a graph has one value: return a list"
-            )
+        check_single(self.__name__, self._function.options)
         return Node(self._function, args, kwargs, self._function.options.metadata)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -378,10 +372,6 @@ class RemoteFunction(Generic[P, T]):
 
     def __repr__(self) -> str:
         return f"<remote function {self._function.name}>"
-
-
-def _returned(refs: list[ObjectRef[Any]]) -> Any:
-    return refs[0] if len(refs) == 1 else refs or None
 
 
 @overload
@@ -422,169 +412,3 @@ def _made(target: Any, options: Mapping[str, Any]) -> Any:
     made.__doc__ = target.__doc__
     made.__module__ = target.__module__
     return made
-
-
-def execute(node: Node[T], /, *args: Any, **kwargs: Any) -> ObjectRef[T]:
-    """Run a graph on the engine, nothing recorded; see `Node.execute`."""
-    engine = _session.current()
-    ref, settle = engine.promise()
-
-    def then(outcome: Outcome) -> None:
-        settle(Done(outcome.value[0]) if isinstance(outcome, Done) else cast("Any", outcome))
-
-    Drive(Graph.of(node), engine, Scope(), then=then, args=args, kwargs=kwargs).start()
-    return ref
-
-
-# ------------------------------------------------------------------------------------------- actors
-
-
-class ActorClass:
-    """A class whose instances live in processes of their own: make one with ``.remote()``."""
-
-    def __init__(self, cls: ActorType) -> None:
-        self._cls = cls
-        self.__name__: str = cls.name.rpartition(".")[2]
-
-    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse: the instance lives elsewhere."""
-        raise TypeError(f"{self.__name__} is an actor class: call {self.__name__}.remote(...) instead")
-
-    def remote(self, *args: Any, **kwargs: Any) -> "ActorHandle":
-        """Start an actor; give its handle at once, before its ``__init__`` has run.
-
-        Raises
-        ------
-        TypeError
-            If the arguments do not fit ``__init__``, or cannot be pickled.
-        ActorAlreadyExistsError
-            If a living actor has that name, unless ``get_if_exists``.
-        """
-        cls = self._cls
-        cls.check(args, kwargs)
-        engine = _session.current()
-        while True:
-            try:
-                return ActorHandle(engine.actor(cls, args, kwargs, cls.options), cls)
-            except ActorAlreadyExistsError:
-                if not cls.options.get_if_exists or cls.options.name is None:
-                    raise
-            with suppress(ValueError):  # it may have ended in between: then the name is free again
-                return ActorHandle(*engine.find(cls.options.name, cls.options.namespace))
-
-    def options(self, **options: Any) -> "ActorClass":
-        """Give the same class with some options replaced; see `ActorOptions`."""
-        return ActorClass(self._cls.with_options(options))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return ActorClass, (self._cls,)
-
-    def __repr__(self) -> str:
-        return f"<actor class {self._cls.name}>"
-
-
-class ActorHandle:
-    """A living actor, as seen from anywhere: ``handle.method.remote(...)``. Pickles."""
-
-    def __init__(self, actor: ActorRef, cls: ActorType) -> None:
-        self._actor = actor
-        self._cls = cls
-
-    def __getattr__(self, name: str) -> "ActorMethod":
-        if name.startswith("__") and name != "__call__":
-            raise AttributeError(name)
-        options = self._cls.methods.get(name)
-        if options is None:
-            known = [m for m in self._cls.methods if not m.startswith("_")]
-            raise AttributeError(f"{self._cls.name} has no method {name!r}; {suggest(name, known)}")
-        # Kept, for to get here is slow. It must not hold the handle: a ring would keep the actor alive.
-        method = self.__dict__[name] = ActorMethod(self._actor, self._cls, name, options)
-        return method
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return ActorHandle, (self._actor, self._cls)
-
-    def __repr__(self) -> str:
-        return f"<actor {self._cls.name}>"
-
-
-class ActorMethod:
-    """A method of a living actor."""
-
-    def __init__(self, actor: ActorRef, cls: ActorType, name: str, options: MethodOptions) -> None:
-        self._actor, self._cls, self._name, self._options = actor, cls, name, options
-
-    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse: the instance lives elsewhere."""
-        raise TypeError(f"{self._name} is a method of an actor: call .{self._name}.remote(...) instead")
-
-    def remote(self, *args: Any, **kwargs: Any) -> ObjectRef[Any]:
-        """Call the method; give its reference at once. Calls of one caller run in their order."""
-        refs = _session.current().tell(self._actor, self._name, args, kwargs, self._options)
-        ref: ObjectRef[Any] = refs[0] if len(refs) == 1 else _returned(refs)
-        return ref
-
-    def options(self, **options: Any) -> "ActorMethod":
-        """Give the same method with some options replaced; see `MethodOptions`.
-
-        Raises
-        ------
-        ValueError
-            If an option is unknown or out of range, or the actor has no such concurrency group.
-        """
-        merged = self._options.merged(options)
-        self._cls.check_group(merged)
-        return ActorMethod(self._actor, self._cls, self._name, merged)
-
-
-def method(**options: Any) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Say how calls of an actor's method run: ``@method(num_returns=2)``; see `MethodOptions`.
-
-    What a caller says with ``.options()`` stands above it, and it above what is said of the class.
-
-    Raises
-    ------
-    ValueError
-        If an option is unknown or out of range.
-    TypeError
-        If an option is of the wrong type, or there is none.
-    """
-    if not options:
-        raise TypeError("use @method(option=...), with one option at least")
-    MethodOptions().merged(options)  # refused here already, where the mistake stands
-
-    def mark(function: Callable[P, T]) -> Callable[P, T]:
-        merged = MethodOptions(num_returns=returns(function)).merged(options)
-        function.__alula_method__ = merged  # type: ignore[attr-defined]  # read by ActorType
-        return function
-
-    return mark
-
-
-def get_actor(name: str, namespace: str | None = None) -> ActorHandle:
-    """Give the living actor of that name.
-
-    Raises
-    ------
-    ValueError
-        If there is none; says which there are.
-    """
-    return ActorHandle(*_session.current().find(name, namespace))
-
-
-def kill(actor: ActorHandle, *, no_restart: bool = True) -> None:
-    """End an actor at once: running and queued calls fail with `ActorDiedError`.
-
-    Parameters
-    ----------
-    no_restart
-        False only ends its process: the actor starts again, if ``max_restarts`` allows one more.
-
-    Raises
-    ------
-    ValueError
-        If given anything but an actor's handle.
-    """
-    if not isinstance(actor, ActorHandle):
-        raise ValueError(f"kill() takes an actor's handle, not {type(actor).__name__}")
-    _session.current().kill(actor._actor, no_restart=no_restart)

@@ -3,7 +3,7 @@
 from typing import NoReturn
 
 from . import _session
-from ._api import ActorHandle
+from ._actors import ActorHandle
 from ._engine import ActorExit, Engine
 
 __all__ = ["RuntimeContext", "exit_actor", "get_runtime_context"]

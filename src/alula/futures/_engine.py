@@ -216,5 +216,9 @@ class Engine(ABC):
         if not isinstance(call.fn, Function):
             raise TypeError(f"a node of {call.fn!r} cannot run on an engine: bind a remote function")
         [ref] = self.submit(call.fn, call.args, call.kwargs, call.fn.options)
+        return self.follow(ref, then)
+
+    def follow(self, ref: ObjectRef[Any], then: Then) -> Cancel:
+        """Answer with a reference itself, or its error, when it has settled; see `Place.start`."""
         self.watch(ref, lambda error: then(Failed(error) if error else Done(ref)))
         return lambda: self.cancel(ref, force=False, recursive=True)

@@ -9,7 +9,7 @@ from ..graph import Mark
 if TYPE_CHECKING:
     from ._engine import Engine
 
-__all__ = ["ObjectRef"]
+__all__ = ["ObjectRef", "returned"]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -66,3 +66,8 @@ class ObjectRef(Mark, Generic[T_co]):
 
     def __repr__(self) -> str:
         return f"ObjectRef({self.hex()})"
+
+
+def returned(refs: list[ObjectRef[Any]]) -> Any:
+    """Give what a call returns: its one reference on its own, a list of several, None for none."""
+    return refs[0] if len(refs) == 1 else refs or None

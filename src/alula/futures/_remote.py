@@ -242,6 +242,10 @@ class _Shipped:
         return self.definition.name
 
     @property
+    def __name__(self) -> str:
+        return self.name.rpartition(".")[2]
+
+    @property
     def target(self) -> Any:
         """The function or class itself."""
         return self.definition.target
@@ -336,6 +340,16 @@ class ActorType(_Shipped):
         if "concurrency_groups" in given:
             made.check_groups()
         return made
+
+    def method(self, name: str) -> MethodOptions:
+        """Give how a method runs; `AttributeError` if there is none that people may call by that name."""
+        if name.startswith("__") and name != "__call__":
+            raise AttributeError(name)
+        options = self.methods.get(name)
+        if options is None:
+            known = [method for method in self.methods if not method.startswith("_")]
+            raise AttributeError(f"{self.name} has no method {name!r}; {suggest(name, known)}")
+        return options
 
     def check_groups(self) -> None:
         """Raise `ValueError` if any method is to run in a concurrency group that there is not."""

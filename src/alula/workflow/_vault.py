@@ -15,7 +15,7 @@ from .._core._ids import Key
 from .._core._pickle import add_plain
 from .._core._seal import seal, unseal
 from .._core._settings import Durability, Settings
-from ..futures import Definition, Function, ObjectRef, TaskOptions, current
+from ..futures import ActorHandle, Definition, Function, ObjectRef, TaskOptions, current
 from ..graph import Mark, fill
 from ..store import Artifacts
 
@@ -198,7 +198,15 @@ class Packer:
         return self._vault.seal(call)
 
     def mark(self, mark: Mark) -> Mark:
-        """Give what stands for a mark in stored bytes: for a reference its object, else the mark itself."""
+        """Give what stands for a mark in stored bytes: for a reference its object, else the mark itself.
+
+        Raises
+        ------
+        TypeError
+            If it is an actor's handle.
+        """
+        if isinstance(mark, ActorHandle):
+            raise TypeError(f"{mark!r} ends with its session, so a workflow cannot take it from task to task")
         if not isinstance(mark, ObjectRef):
             return mark
         if mark not in self._objects:

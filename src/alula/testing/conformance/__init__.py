@@ -40,6 +40,7 @@ pytest.register_assert_rewrite(
             "refs",
             "restarts",
             "retries",
+            "stages",
             "streams",
             "tasks",
             "values",
@@ -60,6 +61,7 @@ from ._promises import Promises, Watches  # noqa: E402  # see above
 from ._refs import Awaiting, Futures, Identity  # noqa: E402  # see above
 from ._restarts import Restarts  # noqa: E402  # see above
 from ._retries import Crashes, Retries  # noqa: E402  # see above
+from ._stages import Stages  # noqa: E402  # see above
 from ._streams import (  # noqa: E402  # see above
     ActorStreams,
     FixedCounts,
@@ -111,6 +113,7 @@ class EngineConformance(
     Leaving,
     Graphs,
     RandomGraphs,
+    Stages,
     Promises,
     Watches,
     Cancels,
