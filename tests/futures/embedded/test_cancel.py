@@ -124,6 +124,38 @@ def test_whoever_borrows_a_reference_may_cancel_its_task(turnstile: Turnstile) -
     assert cancelled(ref)
 
 
+class Desk:
+    def wait(self, turnstile: Turnstile, file: Path) -> None:
+        turnstile.wait()
+        note(file, "through")
+
+    def note(self, file: Path) -> list[str]:
+        note(file, "noted")
+        return lines(file)
+
+
+def test_calls_of_a_cancelled_task_never_run_if_they_wait_behind_others(
+    turnstile: Turnstile, tmp_path: Path
+) -> None:
+    """The actor runs one at a time; what others have asked of it stays, and so does what runs."""
+
+    @remote(num_cpus=0)
+    def ask(desk: Any) -> Any:
+        refs = [desk.wait.remote(turnstile, notes), *[desk.note.remote(notes) for _ in range(3)]]
+        hold.options(num_cpus=0).remote(turnstile)
+        return get(refs)
+
+    desk, notes = remote(Desk).remote(), tmp_path / "notes"
+    asked = ask.remote(desk)
+    turnstile.arrived()
+    turnstile.arrived()
+    ours = desk.note.remote(notes)
+    cancel(asked)
+    assert cancelled(asked)
+    turnstile.let()
+    assert get(ours, timeout=LIMIT) == ["through", "noted"]
+
+
 def test_a_task_that_interrupts_itself_is_cancelled_and_not_retried(tmp_path: Path) -> None:
     @remote(retry_exceptions=True)
     def interrupts(file: Path) -> None:

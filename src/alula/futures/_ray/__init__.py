@@ -14,6 +14,8 @@ Both engines pass one suite. Where Ray gives less, and people may notice:
   `time.sleep`, ends first.
 - A stream yields references of tasks that have ended: Ray may free the result of one that still runs before
   anybody has it, and `get` then raises `ReferenceCountingAssertionError`.
+- A call that was cancelled while it waited for its turn in an actor that runs one at a time gives
+  `TaskCancelledError`, and runs all the same.
 - `kill` is on its way when it returns: a call of an idle actor may still be answered.
 - An actor whose ``__init__`` raised tells so in the text of its errors, which have no ``__cause__`` of the
   user's.

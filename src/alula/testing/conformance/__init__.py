@@ -51,7 +51,7 @@ pytest.register_assert_rewrite(
 from ._actors import Actors, Deaths, Handles, Names  # noqa: E402  # they are rewritten only if imported after that
 from ._arguments import Arguments, Copies, Dependencies  # noqa: E402  # see above
 from ._arrays import Arrays, LargeArrays  # noqa: E402  # see above
-from ._cancels import Cancels, Clusters  # noqa: E402  # see above
+from ._cancels import CancelledCalls, Cancels, Clusters  # noqa: E402  # see above
 from ._concurrency import Coroutines, Groups, Threads  # noqa: E402  # see above
 from ._contexts import Contexts, Leaving  # noqa: E402  # see above
 from ._errors import Errors, OddErrors  # noqa: E402  # see above
@@ -117,6 +117,7 @@ class EngineConformance(
     Promises,
     Watches,
     Cancels,
+    CancelledCalls,
     Clusters,
     Placements,
 ):

@@ -1,16 +1,17 @@
 """`cancel`, and what the engine says of itself."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from ...errors import TaskCancelledError
-from ...futures import Engine, cancel, cluster_resources, get, is_initialized, nodes, put, remote
+from ...futures import ActorHandle, Engine, cancel, cluster_resources, get, is_initialized, nodes, put, remote
 from .._turnstile import Turnstile
-from ._part import Notes, Part, value
+from ._part import LIMIT, Notes, Part, value
 from ._values import echo, hold
 
-__all__ = ["Cancels", "Clusters"]
+__all__ = ["CancelledCalls", "Cancels", "Clusters"]
 
 
 @remote
@@ -127,6 +128,129 @@ class Cancels(Part):
     def test_anything_but_a_reference_is_refused(self) -> None:
         with pytest.raises(TypeError, match="ObjectRef"):
             cancel(1)  # type: ignore[arg-type]  # the mistake is the point
+
+
+class Desk:
+    """An actor of which tasks ask something."""
+
+    def note(self, notes: Notes, *inputs: Any) -> int:
+        """Leave a line."""
+        return notes.add()
+
+    def wait(self, turnstile: Turnstile, notes: Notes) -> None:
+        """Stop until the test lets it through; leave a line then."""
+        turnstile.wait()
+        notes.add("through")
+
+
+class Bell:
+    """An actor whose calls are coroutines."""
+
+    async def wait(self, notes: Notes) -> None:
+        """Wait for ever; leave a line at the beginning and another at the end."""
+        notes.add("begun")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            notes.add("cancelled")
+
+    async def relay(self, other: ActorHandle, notes: Notes) -> None:
+        """Have another one wait."""
+        await other.wait.remote(notes)
+
+
+@remote
+def ask(actor: ActorHandle, name: str, args: list[Any], notes: Notes) -> Any:
+    """Call a method; leave a line when that was sent, and wait for what it gives."""
+    ref = getattr(actor, name).remote(*args)
+    notes.add("asked")
+    return get(ref)
+
+
+class CancelledCalls(Part):
+    """Calls of actors that a cancelled task has made."""
+
+    def test_a_coroutine_is_cancelled_with_the_task_that_called_it(self, notes: Notes) -> None:
+        bell = remote(Bell).remote()
+        ref = ask.remote(bell, "wait", [notes], notes)
+        notes.wait_for("begun")
+        notes.wait_for("asked")
+        cancel(ref)
+        with pytest.raises(TaskCancelledError, match="ask"):
+            value(ref)
+        notes.wait_for("cancelled")
+
+    def test_a_coroutine_stays_if_only_the_task_is_to_end(self, notes: Notes) -> None:
+        bell = remote(Bell).remote()
+        ref = ask.remote(bell, "wait", [notes], notes)
+        notes.wait_for("begun")
+        notes.wait_for("asked")
+        cancel(ref, recursive=False)
+        with pytest.raises(TaskCancelledError, match="ask"):
+            value(ref)
+        other = bell.wait.remote(notes)
+        notes.wait_for("begun", 2)
+        assert "cancelled" not in notes.lines
+        cancel(other)
+
+    def test_a_call_that_waits_for_its_turn_never_runs(self, turnstile: Turnstile, notes: Notes) -> None:
+        desk = remote(Desk).options(max_concurrency=2).remote()
+        busy = [desk.wait.remote(turnstile, notes) for _ in range(2)]
+        for _ in busy:
+            turnstile.arrived()
+        ref = ask.remote(desk, "note", [notes], notes)
+        notes.wait_for("asked")
+        cancel(ref)
+        with pytest.raises(TaskCancelledError, match="ask"):
+            value(ref)
+        turnstile.let()
+        get(busy, timeout=LIMIT)
+        assert value(desk.note.remote(notes)) == 4, "only what we have asked for ourselves"
+
+    def test_a_call_that_waits_for_its_input_never_runs(self, turnstile: Turnstile, notes: Notes) -> None:
+        desk = remote(Desk).remote()
+        late = hold.options(num_cpus=0).remote(turnstile)
+        turnstile.arrived()
+        call = remote(lambda desk, notes, late: get([desk.note.remote(notes, *late), notes.add("asked")][0]))
+        ref = call.remote(desk, notes, [late])
+        notes.wait_for("asked")
+        cancel(ref)
+        with pytest.raises(TaskCancelledError):
+            value(ref)
+        turnstile.let()
+        value(late)
+        assert value(desk.note.remote(notes)) == 2
+
+    def test_a_call_that_runs_in_a_plain_actor_is_left(self, turnstile: Turnstile, notes: Notes) -> None:
+        desk = remote(Desk).remote()
+        ref = ask.remote(desk, "wait", [turnstile, notes], notes)
+        turnstile.arrived()
+        cancel(ref)
+        with pytest.raises(TaskCancelledError, match="ask"):
+            value(ref)
+        turnstile.let()
+        value(desk.note.remote(notes))
+        assert notes.lines[-2:] == ["through", "ran"]
+
+    def test_a_coroutine_is_cancelled_with_the_coroutine_that_called_it(self, notes: Notes) -> None:
+        first, second = remote(Bell).remote(), remote(Bell).remote()
+        ref = first.relay.remote(second, notes)
+        notes.wait_for("begun")
+        cancel(ref)
+        with pytest.raises(TaskCancelledError):
+            value(ref)
+        notes.wait_for("cancelled")
+
+    def test_a_coroutine_is_cancelled_with_the_tree_that_it_is_a_leaf_of(self, notes: Notes) -> None:
+        bell = remote(Bell).remote()
+        above = remote(lambda bell, notes: get(ask.remote(bell, "wait", [notes], notes)))
+        ref = above.remote(bell, notes)
+        notes.wait_for("begun")
+        notes.wait_for("asked")
+        cancel(ref)
+        with pytest.raises(TaskCancelledError):
+            value(ref)
+        notes.wait_for("cancelled")
 
 
 class Clusters(Part):

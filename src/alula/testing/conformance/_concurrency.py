@@ -4,7 +4,6 @@ import asyncio
 import threading
 import warnings
 from contextlib import suppress
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -101,9 +100,9 @@ class Threads(Part):
         for most in (1, 2):
             meeting = remote(Meeting).options(max_concurrency=most).remote(1)
             ref = meeting.wait_for_cancel.remote(notes, f"begun {most}")
-            _noted(notes, f"begun {most}")
+            notes.wait_for(f"begun {most}")
             cancel(ref)
-            _noted(notes, f"begun {most}: True")
+            notes.wait_for(f"begun {most}: True")
             with suppress(TaskCancelledError):  # some engines keep the value, some do not
                 assert value(ref) == "cancelled"
 
@@ -174,20 +173,12 @@ class Coroutines(Part):
     def test_a_coroutine_that_runs_is_cancelled(self, notes: Notes) -> None:
         hall = remote(Hall).remote(notes)
         ref = hall.stay.remote()
-        _noted(notes, "begun")
+        notes.wait_for("begun")
         cancel(ref)
         with pytest.raises(TaskCancelledError):
             value(ref)
-        _noted(notes, "cancelled")
+        notes.wait_for("cancelled")
         assert value(hall.come.remote(1)) == 1
-
-
-def _noted(notes: Notes, line: str) -> None:
-    """Wait until a task has left a line."""
-    deadline = monotonic() + LIMIT
-    while line not in notes.lines:
-        assert monotonic() < deadline, f"nobody noted {line!r}"
-        get(echo.remote(None), timeout=LIMIT)
 
 
 class _Grouped:

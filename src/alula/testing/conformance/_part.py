@@ -2,8 +2,10 @@
 
 import os
 import select
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 from typing import TypeVar
 
 import pytest
@@ -48,6 +50,13 @@ class Notes:
     def lines(self) -> list[str]:
         """All lines, the oldest first."""
         return self._path.read_text().splitlines()
+
+    def wait_for(self, line: str, count: int = 1) -> None:
+        """Wait until tasks have left a line so many times; fails the test if they do not."""
+        deadline = monotonic() + LIMIT
+        while self.lines.count(line) < count:
+            assert monotonic() < deadline, f"nobody noted {line!r}"
+            threading.Event().wait(0.001)
 
 
 def ended(pid: int, timeout: float = LIMIT) -> bool:
