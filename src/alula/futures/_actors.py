@@ -14,7 +14,7 @@ from ._engine import ActorRef
 from ._nodes import ClassMethodNode, ClassNode, Method, check_single
 from ._options import MethodOptions
 from ._refs import ObjectRef, returned
-from ._remote import ActorType, returns
+from ._remote import ActorType, Check, returns
 
 __all__ = ["ActorClass", "ActorHandle", "ActorMethod", "get_actor", "kill", "method"]
 
@@ -102,13 +102,29 @@ class ActorMethod:
 
     def __init__(self, actor: ActorRef, cls: ActorType, name: str, options: MethodOptions) -> None:
         self._actor, self._cls, self._name, self._options = actor, cls, name, options
+        self._check: Check | None = None  # once it is called
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: the instance lives elsewhere."""
         raise TypeError(f"{self._name} is a method of an actor: call .{self._name}.remote(...) instead")
 
     def remote(self, *args: Any, **kwargs: Any) -> ObjectRef[Any]:
-        """Call the method; give its reference at once. Calls of one caller run in their order."""
+        """Call the method; give its reference at once. Calls of one caller run in their order.
+
+        Raises
+        ------
+        TypeError
+            If the arguments cannot be pickled, or do not fit the method. In a process that has been given the
+            handle and not the class, the latter is an error of the call.
+        ActorDiedError
+            If the actor is of a session that has ended.
+        PendingCallsLimitExceeded
+            If too many calls wait.
+        """
+        check = self._check
+        if check is None:
+            check = self._check = self._cls.check_of(self._name)
+        check(args, kwargs)
         refs = _session.current().tell(self._actor, self._name, args, kwargs, self._options)
         ref: ObjectRef[Any] = refs[0] if len(refs) == 1 else returned(refs)
         return ref
@@ -119,10 +135,11 @@ class ActorMethod:
         Raises
         ------
         TypeError
-            If the method yields a stream: a node has one value.
+            If the arguments do not fit the method, or it yields a stream: a node has one value.
         ValueError
             If it has several values.
         """
+        self._cls.check_of(self._name)(args, kwargs)
         method = Method(self._cls.name, self._name, self._options)
         check_single(method.__name__, self._options)
         return ClassMethodNode(method, ((ActorHandle(self._actor, self._cls), None), *args), kwargs)

@@ -5,7 +5,9 @@ behaves the same here.
 """
 
 import inspect
+import logging
 from collections.abc import Callable, Mapping
+from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
 from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, cast, overload
@@ -16,7 +18,7 @@ from . import _session
 from ._actors import ActorClass
 from ._engine import Waitable
 from ._nodes import check_single
-from ._options import ActorOptions, TaskOptions
+from ._options import ActorOptions, TaskOptions, check_early, session_options
 from ._refs import ObjectRef, returned
 from ._remote import ActorType, Check, Function, returns
 from ._streams import ObjectRefGenerator
@@ -58,6 +60,7 @@ def init(
     object_store_memory: int | None = None,
     namespace: str | None = None,
     log_to_driver: bool = True,
+    logging_level: int | str | None = None,
     timeline: bool | None = None,
     ignore_reinit_error: bool = False,
 ) -> None:
@@ -92,6 +95,9 @@ def init(
     log_to_driver
         Whether this process shows what tasks and actors write to their standard output and error, each line
         after the name of its task or class, as in ``(train pid=71) epoch 3``. With False it is lost.
+    logging_level
+        Of the logger ``"alula"``, here and in workers: a number, or a name such as ``"DEBUG"``. None leaves
+        it as it is. On Ray it is that of Ray's own loggers too, which else tell errors alone.
     timeline
         Whether `timeline` is to know every task and its way, and not only which longer ones ran where; False
         by default. It halves the rate of the smallest tasks.
@@ -103,16 +109,23 @@ def init(
     RuntimeError
         If there is an engine already.
     SettingError
-        If a value cannot be used.
+        If a setting cannot be used.
+    TypeError, ValueError
+        If anything else is of the wrong type, or out of range.
+    ConnectionError
+        If there is no engine at the address.
     """
-    options: dict[str, Any] = {
-        "resources": resources,
-        "memory": memory,
-        "labels": labels,
-        "runtime_env": runtime_env,
-        "namespace": namespace,
-        "log_to_driver": None if log_to_driver else False,
-    }
+    options = session_options(
+        {
+            "resources": resources,
+            "memory": memory,
+            "labels": labels,
+            "runtime_env": runtime_env,
+            "namespace": namespace,
+            "log_to_driver": None if log_to_driver is True else log_to_driver,
+            "logging_level": logging_level,
+        }
+    )
     given = {
         "address": address,
         "engine": engine,
@@ -123,9 +136,11 @@ def init(
     }
     _session.start(
         again=ignore_reinit_error,
-        options={name: value for name, value in options.items() if value is not None},
+        options=options,
         **{name: value for name, value in given.items() if value is not None},
     )
+    if "logging_level" in options:
+        logging.getLogger("alula").setLevel(options["logging_level"])
 
 
 def shutdown() -> None:
@@ -220,12 +235,14 @@ def get(refs: Any, *, timeout: float | None = None) -> Any:
         If a value was not there in time.
     ValueError
         If given anything but references: the references of an `ObjectRefGenerator` are what `next` gives.
+    TypeError
+        If `timeout` is no number.
     """
-    limit = None if timeout is None or timeout < 0 else timeout
+    limit = None if timeout is None or _seconds(timeout) < 0 else timeout
     try:
         if isinstance(refs, ObjectRef):
             return refs.engine.get((refs,), limit)[0]
-        _only_refs("get", refs, ValueError)
+        _only_refs("get() takes an ObjectRef or", refs, ValueError)
         return _session.current().get(refs, limit) if refs else []
     except FutureError as error:  # what lies between here and where it was found helps nobody
         raise error.with_traceback(None) from error.__cause__
@@ -265,14 +282,13 @@ def wait(
     ValueError
         For duplicates, a negative timeout, or a `num_returns` below 1 or above the length.
     """
-    _only_refs("wait", refs, TypeError, (ObjectRef, ObjectRefGenerator))
+    _only_refs("wait() takes", refs, TypeError, (ObjectRef, ObjectRefGenerator))
     if not refs:
         return [], []
     if len(set(refs)) != len(refs):
         raise ValueError("wait() takes each reference once")
-    if not 1 <= num_returns <= len(refs):
-        raise ValueError(f"num_returns must be from 1 to {len(refs)}, not {num_returns}")
-    if timeout is not None and timeout < 0:
+    _check_count(num_returns, len(refs))
+    if timeout is not None and _seconds(timeout) < 0:
         raise ValueError(f"timeout must be 0 or more, not {timeout}")
     return _session.current().wait(refs, num_returns, timeout, fetch_local)
 
@@ -296,17 +312,36 @@ def cancel(ref: Waitable, *, force: bool = False, recursive: bool = True) -> Non
     ref.engine.cancel(ref, force=force, recursive=recursive)
 
 
-def _only_refs(call: str, refs: Any, error: type[Exception], kind: Any = ObjectRef) -> None:
+def _seconds(timeout: Any) -> float:
+    if not isinstance(timeout, Real):
+        raise TypeError(f"timeout must be a number of seconds, or None, not {timeout!r}")
+    if timeout != timeout:
+        raise ValueError("timeout must be a number of seconds, or None, not nan")
+    return float(timeout)
+
+
+def _check_count(num_returns: Any, most: int) -> None:
+    if not isinstance(num_returns, Integral):
+        raise TypeError(f"num_returns must be a whole number, not {num_returns!r}")
+    if not 1 <= int(num_returns) <= most:
+        raise ValueError(f"num_returns must be from 1 to {most}, not {num_returns}")
+
+
+def _only_refs(takes: str, refs: Any, error: type[Exception], kind: Any = ObjectRef) -> None:
     if not isinstance(refs, list):
-        raise error(f"{call}() takes an ObjectRef or a list of them, not {_kind(refs)}")
+        raise error(f"{takes} a list of ObjectRefs, not {_kind(refs)}")
     for i, ref in enumerate(refs):
         if not isinstance(ref, kind):
-            raise error(f"{call}() takes a list of ObjectRefs; item {i} is {_kind(ref)}")
+            raise error(f"{takes} a list of ObjectRefs; item {i} is {_kind(ref)}")
 
 
 def _kind(value: Any) -> str:
+    if isinstance(value, ObjectRef):
+        return "an ObjectRef on its own: put it in a list"
     if isinstance(value, ObjectRefGenerator):
         return "an ObjectRefGenerator: take its references, as in [get(ref) for ref in stream]"
+    if isinstance(value, Node):
+        return "a node of a graph: node.execute() gives a reference"
     return type(value).__name__
 
 
@@ -393,7 +428,7 @@ def remote(*targets: Any, **options: Any) -> Any:
     if not targets:
         if not options:
             raise TypeError("use @remote without parentheses, or with options")
-        # Checked here already, where the mistake stands, although only the target tells which kind.
+        check_early(options)  # here, where the mistake stands, although only the target tells which kind
         return lambda target: _made(target, options)
     if options or len(targets) > 1:
         raise TypeError("use @remote on a function or class, or @remote(option=...) with keywords only")

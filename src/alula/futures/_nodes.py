@@ -96,12 +96,13 @@ class UnboundMethod:
         Raises
         ------
         TypeError
-            If the method yields a stream: a node has one value.
+            If the arguments do not fit the method, or it yields a stream: a node has one value.
         ValueError
             If it has several values.
         """
         actor, cls = self._actor, self._actor.fn
         method = Method(cls.name, self._name, self._options)
+        cls.check_of(self._name)(args, kwargs)
         check_single(method.__name__, self._options)
         # Where calls run one by one each waits for the one before: that is their order. Others may need
         # those that run beside them.

@@ -1,5 +1,6 @@
 """Options of tasks, actors and methods: checked where they are written, frozen afterwards."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
@@ -23,7 +24,9 @@ __all__ = [
     "Shape",
     "Streaming",
     "TaskOptions",
+    "check_early",
     "frozen",
+    "session_options",
 ]
 
 _NONE: Final[Mapping[str, float]] = MappingProxyType({})
@@ -266,6 +269,32 @@ class MethodOptions:
         return _merged(self, given, "method")
 
 
+def check_early(given: Mapping[str, Any]) -> None:
+    """Refuse what can be an option of neither tasks nor actors; errors as in `TaskOptions.merged`.
+
+    For a decorator, before it is known what it decorates.
+    """
+    known = {made.name for kind in (TaskOptions, ActorOptions) for made in fields(kind) if made.init}
+    for name, value in given.items():
+        if (field_name := _RAYS.get(name, name)) in known:
+            _CHECKS[field_name](name, value)
+        else:
+            TaskOptions().merged({name: value})
+
+
+def session_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check what `init` is given beside the settings, and leave out what is None.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of range.
+    TypeError
+        If a value is of the wrong type.
+    """
+    return {name: _OF_SESSIONS[name](name, value) for name, value in given.items() if value is not None}
+
+
 Given = TypeVar("Given", TaskOptions, ActorOptions, MethodOptions)
 
 
@@ -395,6 +424,15 @@ def _optional(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
     return lambda name, value: None if value is None else check(name, value)
 
 
+def _level(name: str, value: Any) -> int:
+    levels = logging.getLevelNamesMapping()
+    if isinstance(value, str) and value.upper() in levels:
+        return levels[value.upper()]
+    if isinstance(value, str):
+        raise ValueError(f"{name} must be one of {', '.join(levels)}, or a number, not {value!r}")
+    return _count(0)(name, value)
+
+
 def _lifetime(name: str, value: Any) -> str | None:
     if value not in (None, "detached", "non_detached"):
         raise ValueError(f'{name} must be "detached" or None, not {value!r}')
@@ -439,4 +477,14 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "retry_exceptions": _retry,
     "runtime_env": _environment,
     "scheduling_strategy": _strategy,
+}
+
+_OF_SESSIONS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
+    "labels": _labels,
+    "log_to_driver": _flag,
+    "logging_level": _level,
+    "memory": _amount,
+    "namespace": _text,
+    "resources": _resources,
+    "runtime_env": _environment,
 }

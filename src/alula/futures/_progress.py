@@ -40,12 +40,14 @@ def progress(
     Raises
     ------
     TypeError
-        If a list holds anything but references.
+        If a list holds anything but references, or `refs` is neither a list nor an iterator.
 
     Examples
     --------
     ``results = [alula.get(ref) for ref in alula.progress(refs)]``
     """
+    if not isinstance(refs, Iterable):
+        raise TypeError(f"progress() takes references, as a list or an iterator, not {type(refs).__name__}")
     if not isinstance(refs, (list, tuple, set, frozenset)):
         return _shown(((ref, False) for ref in refs), description, total)
     for ref in refs:

@@ -77,7 +77,17 @@ class Definition:
         The references that it captures, once it has been pickled.
     """
 
-    __slots__ = ("__weakref__", "_check", "_inner", "_pickle", "_target", "_with", "captured", "id", "name")
+    __slots__ = (
+        "__weakref__",
+        "_check",
+        "_inner",
+        "_pickle",
+        "_target",
+        "_with",
+        "captured",
+        "id",
+        "name",
+    )
 
     def __init__(self, key: bytes, name: str, target: Any = _UNKNOWN, pickled: bytes | None = None) -> None:
         self.id, self.name = key, name
@@ -153,6 +163,15 @@ class Definition:
         if self._check is None:
             self._check = _bind_check(self.target, self.name)
         return self._check
+
+    def check_of(self, method: str) -> Check:
+        """Give what tells whether arguments fit a method, if the class is at hand."""
+        if self._target is _UNKNOWN:
+            return _unchecked
+        function = inspect.getattr_static(self._target, method)
+        if not inspect.isfunction(function):
+            return _unchecked
+        return _bind_check(function, f"{self.name}.{method}", bound=True)
 
 
 def _check_size(name: str, size: int) -> None:
@@ -351,6 +370,13 @@ class ActorType(_Shipped):
             raise AttributeError(f"{self.name} has no method {name!r}; {suggest(name, known)}")
         return options
 
+    def check_of(self, method: str) -> Check:
+        """Give what raises `TypeError` if it is given arguments that do not fit a method.
+
+        Where the class itself has never been needed, it is not unpickled for this: the call will tell.
+        """
+        return self.definition.check_of(method)
+
     def check_groups(self) -> None:
         """Raise `ValueError` if any method is to run in a concurrency group that there is not."""
         for method in self.methods.values():
@@ -376,16 +402,22 @@ def _is_async(member: Any) -> bool:
     return inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member)
 
 
-def _bind_check(target: Callable[..., Any], name: str) -> Check:
+def _unchecked(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    """Nobody knows what arguments it takes; the call itself will tell."""
+
+
+def _bind_check(target: Callable[..., Any], name: str, *, bound: bool = False) -> Check:
     """Make the function that tells whether arguments fit, cheap for positional ones.
 
     `inspect.Signature.bind` costs five microseconds, which is more than all the rest of a call; so
-    calls without keywords are only counted.
+    calls without keywords are only counted. If `bound`, the first argument is given by the call itself.
     """
     try:
         signature = inspect.signature(target)
-    except (TypeError, ValueError):  # written in C, without a signature: the call itself will tell
-        return lambda args, kwargs: None
+    except (TypeError, ValueError):  # written in C, without a signature
+        return _unchecked
+    if bound:
+        signature = signature.replace(parameters=[*signature.parameters.values()][1:])
     least, most = 0, 0
     countable = True
     for parameter in signature.parameters.values():

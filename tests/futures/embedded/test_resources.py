@@ -344,7 +344,6 @@ def test_what_the_machine_cannot_be_is_refused_at_the_start(monkeypatch: pytest.
         monkeypatch.setenv(VISIBLE, "3,5")
         several: list[dict[str, Any]] = [
             {"num_gpus": 3},
-            {"labels": {"zone": 1}},
             {"labels": {"ray.io/x": "1"}},
             {"resources": {"GPU": 1}},
         ]

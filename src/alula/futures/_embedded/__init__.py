@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import Any
 
 from ..._core._settings import Settings
+from ...errors import SettingError
 from .._engine import Engine
 from .._options import TaskOptions
 from ._environments import VISIBLE, checked
@@ -42,13 +43,15 @@ def open_engine(
     runtime_env: Mapping[str, Any] | None = None,
     namespace: str = "",
     log_to_driver: bool = True,
+    logging_level: int | None = None,
 ) -> Engine:
     """Start a session of this process's own.
 
     Parameters
     ----------
     settings
-        Of which `num_cpus`, `num_gpus`, `object_store_memory`, `timeline` and `home` count here.
+        Of which `num_cpus`, `num_gpus`, `object_store_memory`, `timeline` and `home` count here. There is
+        nothing to join, so `address` is None or ``"local"``.
     resources
         Further amounts by name.
     memory
@@ -61,6 +64,8 @@ def open_engine(
         Of the names of actors.
     log_to_driver
         Whether this process shows what workers write; otherwise nobody does.
+    logging_level
+        Of the logger ``"alula"`` in workers.
 
     Raises
     ------
@@ -68,7 +73,10 @@ def open_engine(
         If the machine cannot be as the settings say.
     UnsupportedError, RuntimeEnvSetupError
         If the runtime environment cannot be had.
+    ConnectionError
+        If the address is ``"auto"``: no other process's session can be joined.
     """
+    _check_address(settings.address)
     options = TaskOptions().merged({"resources": resources or {}, "runtime_env": runtime_env or {}})
     env = dict(checked("init()", options.shape.env))
     _raise_descriptor_limit()
@@ -95,6 +103,7 @@ def open_engine(
             labels=labels or {},
             namespace=namespace,
             log_to_driver=log_to_driver,
+            logging_level=logging_level,
         )
     except BaseException:
         ours.close()
@@ -102,6 +111,14 @@ def open_engine(
         node.wait()
         raise
     return engine
+
+
+def _check_address(address: str | None) -> None:
+    why = "the embedded engine has a session of its own in each program: use engine='ray' to join a cluster"
+    if address == "auto":
+        raise ConnectionError(f"there is nothing to join: {why}")
+    if address not in (None, "local"):
+        raise SettingError("address", address, why)
 
 
 def _raise_descriptor_limit() -> None:

@@ -62,6 +62,7 @@ def connect(
     labels: Mapping[str, str],
     namespace: str,
     log_to_driver: bool,
+    logging_level: int | None,
 ) -> Driver:
     """Begin the session of a node process that is being started, at the other end of `control`.
 
@@ -81,6 +82,7 @@ def connect(
         "pid": os.getpid(),
         "session": session,
         "log_to_driver": log_to_driver,
+        "logging_level": logging_level,
         "timeline": settings.timeline,
         "window": str(runtime_folder() / "sessions" / f"{os.getpid()}-{session.hex()}"),
         "spill": str(folder),

@@ -360,6 +360,7 @@ class Embedded(Hub):
 
     def kill(self, actor: ActorRef, *, no_restart: bool) -> None:
         """End an actor at once; see `Engine.kill`."""
+        actor.check(self)
         with self.lock:
             self._check_alive()
             self._actors.take(self._told)

@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...errors import ActorDiedError
 from .._remote import ActorType
 from ._values import TETHER, Blob, Ref, travels
 from ._wire import Descriptor
@@ -86,6 +87,8 @@ class ActorName:
 
     def __reduce__(self) -> tuple[Any, ...]:
         engine, tether = self._engine, self.tether
+        if engine is not None and engine.over:
+            raise ActorDiedError(self.cls_name, "it ended with its session")
         if engine is not None and tether is None:
             # Not kept: the actor's own process would hold its own tether, and so never end.
             tether = engine.tethers.get(self.id) or engine.another_tether(self.id)
@@ -94,6 +97,11 @@ class ActorName:
             engine.pinned.append(tether)
             tether = None
         return _arrived, (self.id, self.cls_name, self.terms, tether)
+
+    def check(self, engine: "Hub") -> None:
+        """Raise `ActorDiedError` if it is of another session."""
+        if self._engine is not None and self._engine is not engine:
+            raise ActorDiedError(self.cls_name, "it ended with its session")
 
     def __repr__(self) -> str:
         return f"{self.cls_name}({self.id.hex()[-8:]})"

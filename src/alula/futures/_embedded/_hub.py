@@ -387,6 +387,11 @@ class Hub(Engine):
 
     # ------------------------------------------------------------------------------------- the end
 
+    @property
+    def over(self) -> bool:
+        """Whether the session has ended."""
+        return self._over is not None
+
     def _check_alive(self) -> None:
         if self._over is not None:
             raise NodeDiedError(self._over)

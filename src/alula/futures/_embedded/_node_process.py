@@ -267,6 +267,7 @@ class Node:
                 self.maker(number),
                 (self.tally, slot, Path(self.config["spill"])),
                 timeline=self.config["timeline"],
+                logging_level=self.config["logging_level"],
             )
             status = 0
         finally:

@@ -7,6 +7,7 @@ would have to wait behind a long one.
 
 import ctypes
 import inspect
+import logging
 import os
 import signal
 import socket
@@ -722,6 +723,7 @@ def main(
     share: tuple[Tally, int, Path],
     *,
     timeline: bool,
+    logging_level: int | None,
 ) -> None:
     """Be a worker of the node at the other end of `control`."""
     if sys.platform == "linux":
@@ -730,6 +732,8 @@ def main(
     worker.use_memory(*share)
     if timeline:
         worker.record()
+    if logging_level is not None:
+        logging.getLogger("alula").setLevel(logging_level)
     _session.set_default(worker)
     worker.loop.start()
     worker.serve()

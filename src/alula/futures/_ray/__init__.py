@@ -43,6 +43,7 @@ except ImportError as error:
 from .._engine import Engine
 from ._client import ClientEngine, check_client
 from ._engine import RayEngine
+from ._worker import with_level
 
 __all__ = ["open_engine"]
 
@@ -58,6 +59,7 @@ def open_engine(
     runtime_env: Mapping[str, Any] | None = None,
     namespace: str | None = None,
     log_to_driver: bool = True,
+    logging_level: int | None = None,
 ) -> Engine:
     """Start Ray on this machine, or join it where it runs.
 
@@ -76,6 +78,8 @@ def open_engine(
         Of the names of actors; None is one that nobody else has.
     log_to_driver
         Whether this process shows what workers write.
+    logging_level
+        Of the logger ``"alula"`` in workers, and of Ray's own loggers; these tell errors alone by default.
 
     Returns
     -------
@@ -92,7 +96,16 @@ def open_engine(
         If Ray's client cannot run here.
     """
     env = dict(runtime_env) if runtime_env else None
-    options = {"namespace": namespace, "log_to_driver": log_to_driver, "runtime_env": env}
+    if logging_level is not None:
+        env = with_level(env or {}, logging_level)
+    # Workers' output reaches this terminal as usual; Ray's banners, which are warnings, do not.
+    level = logging.ERROR if logging_level is None else logging_level
+    options = {
+        "namespace": namespace,
+        "log_to_driver": log_to_driver,
+        "runtime_env": env,
+        "logging_level": level,
+    }
     given = {
         "num_cpus": settings.num_cpus,
         "num_gpus": settings.num_gpus,
@@ -102,8 +115,13 @@ def open_engine(
         "object_store_memory": settings.object_store_memory,
     }
     if ray.is_initialized():
-        silent = None if log_to_driver else False
-        wanted = {**given, "address": settings.address, "runtime_env": env, "log_to_driver": silent}
+        wanted = {
+            **given,
+            "address": settings.address,
+            "log_to_driver": None if log_to_driver else False,
+            "logging_level": logging_level,
+            "runtime_env": env,
+        }
         if namespace != ray.get_runtime_context().namespace:
             wanted["namespace"] = namespace
         _refuse(wanted, "Ray runs in this process already")
@@ -158,10 +176,9 @@ def _knock(address: str) -> None:
 
 
 def _start(**options: Any) -> None:
-    # Workers' output reaches this terminal as usual; Ray's banners, which are warnings, do not.
     with _without_telemetry():
         try:
-            ray.init(logging_level=logging.ERROR, **options)
+            ray.init(**options)
         except BaseException:  # half of Ray may be up
             ray.shutdown()
             raise

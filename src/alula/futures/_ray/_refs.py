@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import ray
 
+from ...errors import ActorDiedError
 from .._refs import ObjectRef
 
 if TYPE_CHECKING:
@@ -104,6 +105,8 @@ class RayActor:
         self.raw, self.session, self.cls, self.groups, self.retries = raw, session, cls, groups, retries
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if self.session != here.session:  # Ray would end this process
+            raise ActorDiedError(self.cls, "it ended with its session")
         raw = ray.cloudpickle.dumps(self.raw)
         return _revive_actor, (raw, self.session, self.cls, self.groups, self.retries)
 

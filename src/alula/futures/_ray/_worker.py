@@ -7,6 +7,8 @@ somebody asks for the value; Ray only carries the bytes. So any class of error s
 import asyncio
 import hashlib
 import inspect
+import logging
+import os
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
@@ -25,7 +27,17 @@ from .._remote import ActorType, Function
 from ._errors import Raised, raised
 from ._streams import filled, listed, stepped, stepped_async, yields
 
-__all__ = ["How", "Resident", "attach", "current_type", "described", "resident", "run", "stream"]
+__all__ = [
+    "How",
+    "Resident",
+    "attach",
+    "current_type",
+    "described",
+    "resident",
+    "run",
+    "stream",
+    "with_level",
+]
 
 
 class How(NamedTuple):
@@ -52,9 +64,19 @@ class How(NamedTuple):
         return cls(task, options.num_returns, (BaseException,) if retry is True else retry or ())
 
 
+_LEVEL = "_ALULA_LOGGING_LEVEL"  # in the environment of workers; no setting, so no name of one
+
+
+def with_level(env: Mapping[str, Any], level: int) -> dict[str, Any]:
+    """Give a runtime environment in whose workers the logger ``"alula"`` has that level."""
+    return {**env, "env_vars": {**env.get("env_vars", {}), _LEVEL: str(level)}}
+
+
 def attach() -> None:
     """Make this worker's engine the one that user code finds."""
     if _session.current_or_none() is None:
+        if _LEVEL in os.environ:
+            logging.getLogger("alula").setLevel(int(os.environ[_LEVEL]))
         _session.set_default(_session.open_engine(Settings(engine="ray")))
 
 

@@ -33,6 +33,7 @@ pytest.register_assert_rewrite(
             "concurrency",
             "contexts",
             "errors",
+            "misuse",
             "nodes",
             "part",
             "placements",
@@ -55,6 +56,7 @@ from ._cancels import CancelledCalls, Cancels, Clusters  # noqa: E402  # see abo
 from ._concurrency import Coroutines, Groups, Threads  # noqa: E402  # see above
 from ._contexts import Contexts, Leaving  # noqa: E402  # see above
 from ._errors import Errors, OddErrors  # noqa: E402  # see above
+from ._misuse import Misuse  # noqa: E402  # see above
 from ._nodes import Graphs, RandomGraphs  # noqa: E402  # see above
 from ._placements import Placements  # noqa: E402  # see above
 from ._promises import Promises, Watches  # noqa: E402  # see above
@@ -120,6 +122,7 @@ class EngineConformance(
     CancelledCalls,
     Clusters,
     Placements,
+    Misuse,
 ):
     """All of it: subclass it under a name that begins with ``Test``, and give it a fixture `engine`.
 
