@@ -11,6 +11,7 @@ beside it: they are of one session, the pickle is not.
 
 import inspect
 import os
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -181,7 +182,15 @@ def _check_size(name: str, size: int) -> None:
     advice = "give data as an argument, or put() it once and pass the reference"
     if size > _TOO_LARGE:
         raise ValueError(f"{what}, more than the {_TOO_LARGE / 1e6:,.0f} MB that are allowed: {advice}")
-    warnings.warn(f"{what}: {advice}", RuntimeWarning, stacklevel=8)  # whoever called `.remote()`
+    warnings.warn(f"{what}: {advice}", RuntimeWarning, stacklevel=_callers_level())
+
+
+def _callers_level() -> int:
+    """Give the level of the stack, as seen by who asks, at which whoever called `.remote()` stands."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith("alula.futures."):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def learn(bundle: Bundle) -> Definition:

@@ -198,6 +198,13 @@ class Misuse(Part):
         with pytest.raises(TypeError, match="'by'"):
             futures.get(ask.remote(Counter.remote()), timeout=LIMIT)
 
+    def test_a_function_that_captures_much_is_warned_of(self) -> None:
+        much = b"x" * 12_000_000
+        with pytest.warns(RuntimeWarning, match="12 MB large.*put") as caught:
+            ref = futures.remote(lambda: len(much)).remote()
+        assert caught[0].filename == __file__, "where the call stands"
+        assert futures.get(ref, timeout=LIMIT) == len(much)
+
     def test_what_is_odd_and_fine(self, names: dict[str, Any]) -> None:
         ref, late = names["ref"], names["late"]
         assert futures.get([]) == []
