@@ -1,5 +1,7 @@
 """One engine by default, made at its first use; another inside `with`."""
 
+import logging
+import os
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -52,6 +54,36 @@ def test_shutdown_may_be_called_again_and_init_after_it() -> None:
         alula.shutdown()
         alula.shutdown()
         assert not alula.is_initialized()
+
+
+@pytest.mark.parametrize("engine", ["embedded", "ray"])
+def test_the_level_of_the_logger_is_that_of_workers_too(
+    request: pytest.FixtureRequest, engine: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    if engine == "ray":
+        request.getfixturevalue("ray_is_installed")
+    levels = remote(
+        lambda: [logging.getLogger(f"alula{part}").getEffectiveLevel() for part in ("", ".futures")]
+    )
+    with caplog.at_level(logging.INFO, "alula"):  # which sets it back in the end
+        alula.init(engine=engine, num_cpus=1, logging_level="error")
+        assert logging.getLogger("alula").level == logging.ERROR
+        assert get(levels.remote()) == [logging.ERROR] * 2
+        alula.shutdown()
+        alula.init(engine=engine, num_cpus=1, runtime_env={"env_vars": {"A": "b"}}, logging_level=7)
+        assert get(levels.remote()) == [7, 7]
+        assert get(remote(lambda: os.environ["A"]).remote()) == "b"
+
+
+@pytest.mark.parametrize(
+    ("address", "error"),
+    [("auto", ConnectionError), ("10.0.0.1:6379", SettingError), ("ray://a:1", SettingError)],
+)
+def test_the_embedded_engine_has_nothing_to_join(address: str, error: type[Exception]) -> None:
+    with pytest.raises(error, match="engine='ray'"):
+        alula.init(address)
+    assert not alula.is_initialized()
+    alula.init("local", num_cpus=1)
 
 
 @pytest.mark.parametrize("given", [{"engine": "cloud"}, {"num_cpus": 0}, {"num_cpus": "many"}], ids=str)
