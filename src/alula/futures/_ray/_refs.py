@@ -105,7 +105,7 @@ class RayActor:
         self.raw, self.session, self.cls, self.groups, self.retries = raw, session, cls, groups, retries
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self.session != here.session:  # Ray would end this process
+        if here.session not in ("", self.session):  # Ray would end this process
             raise ActorDiedError(self.cls, "it ended with its session")
         raw = ray.cloudpickle.dumps(self.raw)
         return _revive_actor, (raw, self.session, self.cls, self.groups, self.retries)

@@ -125,7 +125,7 @@ class Stages(Part):
     def test_options_of_the_class_and_of_the_method(self) -> None:
         counter = Counter.options(name="of a graph").bind(echo.bind(3))
         assert value(counter.add.options(name="plus").bind().execute()) == 4
-        assert value(counter.pair.options(num_returns=1).bind().execute()) == (3, -3)
+        assert value(counter.pair.options(num_returns=1).bind().execute()) == (4, -4)
 
     def test_a_failure_of_a_call_is_the_failure_of_the_graph(self) -> None:
         counter = Counter.bind()
