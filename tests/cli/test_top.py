@@ -1,7 +1,9 @@
 """What ``alula top`` shows of sessions that really run."""
 
+import asyncio
 import json
 import os
+import re
 import socket
 from collections.abc import Iterator
 
@@ -56,11 +58,14 @@ def test_it_shows_what_runs_and_what_is_held(turnstile: Turnstile) -> None:
         turnstile.arrived()
     text = shown("--once")
     assert f"session {os.getpid()}" in text
-    assert "3 running, 3 queued, 0 waiting for inputs, 0 finished" in text
+    assert "tasks: 2 running, 3 queued, 0 waiting for inputs, 0 finished" in text
     assert "CPU 2/2" in text
     assert "slot 1/4" in text
     assert "memory 0 B/" in text
-    assert "shared memory: 8 MB" in text
+    assert "calls: 1 running, 0 waiting" in text
+    assert "values: 8 MB of" in text
+    assert "in memory, 0 B on disk" in text
+    assert "node:" not in text
     assert text.count("test_top.hold") == 2
     assert "actor Keeper" in text
     assert "Keeper.hold" in text
@@ -87,6 +92,38 @@ def test_a_session_is_seen_as_long_as_it_runs() -> None:
     assert ours() == []
 
 
+class Waiting:
+    async def come(self, turnstile: Turnstile) -> None:
+        await asyncio.to_thread(turnstile.wait)
+
+
+class Threaded(Keeper):
+    pass
+
+
+def test_it_shows_calls_that_run_at_once_those_behind_them_and_what_lies_on_disk(
+    turnstile: Turnstile,
+) -> None:
+    alula.init(num_cpus=2, object_store_memory=2_000_000)
+    keeper, waiting = remote(Keeper).remote(), remote(Waiting).remote()
+    threaded = remote(Threaded).options(max_concurrency=2).remote()
+    refs = [actor.hold.remote(turnstile) for actor in (keeper, threaded) for _ in range(4)]
+    refs += [waiting.come.remote(turnstile) for _ in range(3)]
+    for _ in range(6):
+        turnstile.arrived()
+    big = [put(np.zeros(100_000)) for _ in range(4)]
+    text = shown("--once")
+    assert "Keeper.hold (3 behind)" in text
+    assert "Threaded.hold (2 at once, 2 behind)" in text
+    assert "Waiting.come (3 at once)" in text
+    assert "calls: 6 running, 5 waiting" in text
+    assert re.search(r"values: \d+ MB of 2 MB in memory, \d+ MB on disk", text)
+    turnstile.let()
+    get(refs, timeout=LIMIT)
+    del big
+    alula.shutdown()
+
+
 def test_without_a_session_one_line_says_so() -> None:
     done = CliRunner().invoke(app, ["top", "--once", "--session", "1"])
     assert done.exit_code == 1
@@ -108,7 +145,7 @@ PROCESS = {"pid": 7, "kind": "worker", "held": {}, "idle": False, "waits": False
 
 def drawn(now: float, **facts: object) -> str:
     process = PROCESS | facts
-    seen = {"now": now, "total": {}, "free": {}, "shared_memory": 0, "processes": [process]}
+    seen = {"now": now, "total": {}, "free": {}, "objects": 0, "processes": [process]}
     console = Console(width=150, record=True, file=open(os.devnull, "w"))  # noqa: SIM115  # closed with it
     with console.file:
         console.print(frame([SessionFacts(1, "prog", seen)], {7: (2.0, 100.0)}))

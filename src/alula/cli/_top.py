@@ -2,8 +2,8 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, Literal
 
 import typer
 from rich.console import Group, RenderableType
@@ -19,6 +19,19 @@ __all__ = ["frame", "run"]
 
 _EACH: Final = 1.0  # s between looks
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
+_OBJECTS: Final = "object_store_memory"
+_COLUMNS: Final = {  # those of numbers are as wide as they need, and the others share what is left
+    "pid": True,
+    "what": False,
+    "cpu": True,
+    "memory": True,
+    "values": True,
+    "on disk": True,
+    "runs": False,
+    "for": True,
+    "awaits": True,
+    "holds": False,
+}
 _NOTHING: Final = "no session of yours runs on this machine; a program starts one with alula.init()"
 
 _Usage = dict[int, tuple[float, float]]
@@ -84,50 +97,67 @@ def frame(found: list[SessionFacts], before: Mapping[int, tuple[float, float]]) 
 
 def _head(session: SessionFacts) -> Text:
     facts = session.facts
-    processes = facts["processes"]
-    counts = {
-        name: sum(p.get(name, 0) for p in processes) for name in ("waiting", "queued", "sent", "finished")
-    }
-    running = sum("running" in p for p in processes)
-    queued = counts["queued"] + max(0, counts["sent"] - running)
-    total = facts["total"]
+    total, free, processes = facts["total"], facts["free"], facts["processes"]
+    workers = [p for p in processes if p["kind"] == "worker"]
+    actors = [p for p in processes if p["kind"] == "actor"]
+    running, calls = _sum(workers, "at_once"), _sum(actors, "at_once")
+    queued = _sum(processes, "queued") + max(0, _sum(processes, "sent") - running)
     held = [
-        f"{name} {_amount(name, total[name] - free)}/{_amount(name, total[name])}"
-        for name, free in facts["free"].items()
-        if total[name]
+        f"{name} {_amount(name, total[name] - free[name])}/{_amount(name, total[name])}"
+        for name in total
+        if total[name] and not _is_plain(name)
     ]
+    budget, on_disk = _bytes(total.get(_OBJECTS, 0)), _bytes(_sum(processes, "on_disk"))
     return Text.assemble(
         (f"session {session.pid}", "bold"),
         (f"  {session.program}\n", "dim"),
-        f"tasks: {running} running, {queued} queued, {counts['waiting']} waiting for inputs, ",
-        f"{counts['finished']} finished\n",
-        f"held: {', '.join(held)}   shared memory: {_bytes(facts['shared_memory'])}",
+        f"tasks: {running} running, {queued} queued, {_sum(processes, 'waiting')} waiting for inputs, ",
+        f"{_sum(processes, 'finished')} finished\n",
+        f"calls: {calls} running, {max(0, _sum(processes, 'calls') - calls)} waiting\n",
+        f"in use: {', '.join(held)}\n",
+        f"values: {_bytes(facts['objects'])} of {budget} in memory, {on_disk} on disk",
         overflow="ellipsis",
         no_wrap=True,
     )
 
 
+def _sum(processes: Iterable[Mapping[str, Any]], fact: str) -> int:
+    return sum(process.get(fact, 0) for process in processes)
+
+
+def _is_plain(resource: str) -> bool:
+    """Tell whether there is nothing to see: nobody holds it, or it has a line of its own."""
+    return resource.startswith(("node:", "accelerator_type:")) or resource == _OBJECTS
+
+
 def _table(session: SessionFacts, before: Mapping[int, tuple[float, float]]) -> Table:
+    rows = [_row(process, before, session.facts["now"]) for process in session.facts["processes"]]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column, justify in (("pid", "right"), ("what", "left"), ("cpu", "right"), ("memory", "right")):
-        table.add_column(column, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # two of its words
-    table.add_column("runs", overflow="ellipsis", no_wrap=True)
-    table.add_column("for", justify="right", no_wrap=True)
-    table.add_column("holds", overflow="ellipsis", no_wrap=True)
-    now = session.facts["now"]
-    for process in session.facts["processes"]:
-        held = ", ".join(f"{name} {_amount(name, amount)}" for name, amount in process["held"].items())
-        what = f"actor {process['actor']}" if "actor" in process else process["kind"]
-        table.add_row(
-            str(process["pid"]),
-            escape(what),
-            _share(process, before, now),
-            _bytes(process["memory"]) if "memory" in process else "?",
-            _doing(process),
-            _seconds(now - process["since"]) if "since" in process else "",
-            escape(held),
-        )
+    for (column, number), cells in zip(_COLUMNS.items(), zip(*rows, strict=True), strict=True):
+        justify: Literal["left", "right"] = "right" if number else "left"
+        width = max(map(len, (column, *cells))) if number else None
+        table.add_column(column, justify=justify, min_width=width, overflow="ellipsis", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
     return table
+
+
+def _row(
+    process: Mapping[str, Any], before: Mapping[int, tuple[float, float]], now: float
+) -> tuple[str, ...]:
+    held = ", ".join(f"{name} {_amount(name, amount)}" for name, amount in process["held"].items())
+    return (
+        str(process["pid"]),
+        escape(f"actor {process['actor']}" if "actor" in process else process["kind"]),
+        _share(process, before, now),
+        _bytes(process["memory"]) if "memory" in process else "?",
+        _bytes(process["objects"]) if process.get("objects") else "",
+        _bytes(process["on_disk"]) if process.get("on_disk") else "",
+        _doing(process),
+        _seconds(now - process["since"]) if "since" in process else "",
+        str(sum(process.get(fact, 0) for fact in ("waiting", "queued", "sent", "calls")) or ""),
+        escape(held),
+    )
 
 
 def _share(process: Mapping[str, Any], before: Mapping[int, tuple[float, float]], now: float) -> str:
@@ -142,8 +172,11 @@ def _doing(process: Mapping[str, Any]) -> str:
         return "[yellow]busy: does not answer[/]"
     if "running" not in process:
         return "" if process["kind"] == "driver" else "[dim]idle[/]"
-    waits = " [dim](waits for others)[/]" if process["waits"] else ""
-    return f"[green]{escape(process['running'])}[/]{waits}"
+    notes = [f"{process['at_once']} at once"] if process.get("at_once", 1) > 1 else []
+    notes += [f"{process['behind']} behind"] if process.get("behind") else []
+    notes += ["waits for others"] if process["waits"] else []
+    shown = escape(f" ({', '.join(notes)})") if notes else ""
+    return f"[green]{escape(process['running'].removeprefix('__main__.'))}[/][dim]{shown}[/]"
 
 
 def _amount(resource: str, amount: float) -> str:

@@ -33,8 +33,10 @@ class SessionFacts:
         What the driver runs.
     facts
         In plain values, fit for JSON: ``now`` on the monotonic clock in s, ``total`` and ``free`` by
-        resource, ``shared_memory`` in bytes, and ``processes``: for each its ``pid``, ``kind``
-        (``"driver"``, ``"worker"``, ``"actor"``), what it has ``running`` ``since`` when, and so on.
+        resource, ``shared_memory`` in bytes, of which ``objects`` are values and room that is kept for more,
+        and ``processes``: for each its ``pid``, ``kind`` (``"driver"``, ``"worker"``, ``"actor"``), what it
+        has ``running`` ``since`` when, how many run ``at_once`` and wait ``behind``, its ``objects`` and
+        those ``on_disk`` in bytes, and so on.
     """
 
     pid: int

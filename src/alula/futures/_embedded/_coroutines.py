@@ -68,9 +68,9 @@ class Coroutines:
 
     async def _run(self, work: "Work", group: _Group) -> None:
         working_on.set(work)
-        started = monotonic()
+        work.started = monotonic()
         blobs = await self._outcome(work)
-        self._worker.ran(work, started)
+        self._worker.ran(work)
         group.running -= 1
         if not self._results:
             self._loop.call_soon(self._finish)
@@ -117,6 +117,10 @@ class Coroutines:
         self._groups[work.group].queue.remove(work)
         del self._tasks[work]
         return True
+
+    def works(self) -> "list[Work]":
+        """See `Resident.works`."""
+        return list(self._tasks)
 
     def find(self, matches: "Callable[[Work], bool]") -> "Work | None":
         """See `Resident.find`."""

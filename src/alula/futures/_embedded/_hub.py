@@ -200,7 +200,9 @@ class Hub(Engine):
 
     def facts(self) -> dict[str, Any]:
         """Say what this process does, in plain values, for those who look at the session."""
-        return {**self._tasks.counts(), "calls": self._actors.pending}
+        memory = here.usage()
+        held = {"objects": memory.held, "on_disk": memory.spilled}
+        return {**self._tasks.counts(), "calls": self._actors.pending, **held}
 
     def record(self) -> None:
         """Keep from now on when tasks of ours were submitted, ready, sent and answered."""

@@ -554,6 +554,7 @@ class Node:
             "total": self.ledger.total,
             "free": {name: max(0.0, amount) for name, amount in self.ledger.free.items()},
             "waiting_for_workers": len(self.queue),
+            "objects": self.tally.total(),
             "processes": [self.describe_process(w, facts.get(w.id)) for w in self.workers.values()],
         }
 

@@ -38,6 +38,9 @@ class Resident(Protocol):
     def cancel(self, work: "Work") -> bool:
         """Ask a call to end; True if it has not begun, and now never will."""
 
+    def works(self) -> "list[Work]":
+        """Give the calls that have no result yet."""
+
     def find(self, matches: "Callable[[Work], bool]") -> "Work | None":
         """Give the call that matches, if it has no result yet."""
 
@@ -83,9 +86,9 @@ class Threads:
 
     def _run(self, work: "Work") -> None:
         working_on.set(work)
-        started = monotonic()
+        work.started = monotonic()
         blobs = self._worker.outcome(work)
-        self._worker.ran(work, started)
+        self._worker.ran(work)
         with self._worker.lock.bare:
             del self._works[work]
             self._worker.finish([(work, blobs)])
@@ -97,6 +100,10 @@ class Threads:
         if never := self._works[work].cancel():
             del self._works[work]
         return never
+
+    def works(self) -> "list[Work]":
+        """See `Resident.works`."""
+        return list(self._works)
 
     def find(self, matches: "Callable[[Work], bool]") -> "Work | None":
         """See `Resident.find`."""

@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from time import monotonic
 from types import CoroutineType
@@ -68,6 +69,7 @@ class Work:
     is_task: bool
     group: str | None = None  # the concurrency group of an actor's call
     cancelled: bool = False  # somebody has asked it to end
+    started: float = 0.0  # when it began beside others, on the monotonic clock; 0 if it has not
     stream: Yields | None = None  # what takes the values, if the function has to yield them
 
     def fail(self, blob: Blob) -> list[Blob]:
@@ -213,12 +215,12 @@ class Worker(Embedded):
         blob = Blob(ERROR, pack_task_error(_explained(raised), work.name))
         return work.stream.spoilt(blob) if work.stream is not None else work.fail(blob)
 
-    def ran(self, work: Work, started: float) -> None:
+    def ran(self, work: Work) -> None:
         """Take note of a call that ran beside others, for the timeline, and write its last words."""
         self._voice.flush()
         now = monotonic()
-        if now - started >= self._least:
-            span = (work.name, work.peer.id, work.number, started, now, threading.get_native_id())
+        if now - work.started >= self._least:
+            span = (work.name, work.peer.id, work.number, work.started, now, threading.get_native_id())
             self._ran.append(span)
 
     def finish(self, results: list[tuple[Work, list[Blob]]]) -> None:
@@ -515,11 +517,15 @@ class Worker(Embedded):
         """Say what this process does; see `Hub.facts`."""
         current = self._current
         found = super().facts()
-        found["calls"] += sum(not work.is_task for work in self._inbox)
+        beside = [] if self._resident is None else self._resident.works()
+        running = sorted((work for work in beside if work.started), key=attrgetter("started"))
+        found["behind"] = len(self._inbox) + len(self._early) + len(beside) - len(running)
         if self._actor is not None:
             found["actor"] = type(self._actor).__name__
         if current is not None:
-            found |= {"running": current.name, "since": self._started}
+            found |= {"running": current.name, "since": self._started, "at_once": 1}
+        elif running:
+            found |= {"running": running[0].name, "since": running[0].started, "at_once": len(running)}
         return found
 
     def record(self) -> None:
