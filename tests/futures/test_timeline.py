@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import alula
-from alula.futures import get, remote, timeline
+from alula.errors import ActorDiedError
+from alula.futures import get, kill, remote, timeline
 from tests.faults.processes import LIMIT, ended
 
 
@@ -61,6 +62,42 @@ def test_the_file_holds_the_same(recorded: bool, tmp_path: Path) -> None:
     assert timeline(tmp_path / "trace.json") is None
     events = json.loads((tmp_path / "trace.json").read_text())
     assert {event["pid"] for event in events} >= {os.getpid()}
+
+
+class Desk:
+    def work(self, *inputs: Any) -> int:
+        return os.getpid()
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_the_way_of_a_call_is_like_that_of_a_task(recorded: bool, most: int) -> None:
+    desk = remote(Desk).options(max_concurrency=most).remote()
+    pid = get(desk.work.remote(slow.remote()), timeout=LIMIT)
+    get([desk.work.remote() for _ in range(20)], timeout=LIMIT)
+    events = timeline() or []
+    if not recorded:
+        assert "waiting for inputs" not in names(events, ph="b", pid=os.getpid())
+        return
+    assert sorted(names(events, ph="X", cat="task", pid=pid)) == ["__init__"] + ["work"] * 21
+    ways: dict[str, list[tuple[str, float]]] = {}
+    for event in events:
+        if event.get("cat") == "way" and event["ph"] == "b" and event["pid"] == os.getpid():
+            ways.setdefault(event["id"], []).append((event["name"], event["ts"]))
+    calls = [way for way in ways.values() if way[0][0].endswith("Desk.work")]
+    assert len(calls) == 21
+    [_, waiting, queued, sent] = calls[0]
+    assert [waiting[0], queued[0], sent[0]] == ["waiting for inputs", "queued", "being sent"]
+    assert queued[1] - waiting[1] > 0.02e6, "it waited for the slow one"
+    assert len([event for event in events if event["ph"] == "f" and event["pid"] == pid]) == 22
+
+
+def test_a_call_that_fails_with_its_actor_has_a_way(recorded: bool) -> None:
+    desk = remote(Desk).remote()
+    late = desk.work.options(name="late").remote(slow.remote())
+    kill(desk)
+    with pytest.raises(ActorDiedError):
+        get(late, timeout=LIMIT)
+    assert names(timeline() or [], ph="e", name="late") == ["late"] * recorded
 
 
 class Clerk:

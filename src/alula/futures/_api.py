@@ -173,8 +173,8 @@ def timeline(filename: str | PathLike[str] | None = None) -> list[dict[str, Any]
 
     Each process has a row with the tasks and calls that it ran lately, at most 10,000, if they took a
     millisecond or more. If `init` was given ``timeline=True``, the shorter ones are there as well, and
-    the way of each task: waiting for inputs, queued, being sent, with an arrow from where it was
-    submitted to where it ran. A process that was killed takes what it knew with it.
+    the way of each task and call: waiting for inputs, queued, being sent or waiting for its turn, with an
+    arrow from where it was submitted to where it ran. A process that was killed takes what it knew with it.
 
     Parameters
     ----------

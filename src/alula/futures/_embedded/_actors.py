@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from ._hub import Hub
     from ._peers import Peer
+    from ._tasks import Tasks
 
 __all__ = ["Actors", "Call"]
 
@@ -146,6 +147,8 @@ class Actors:
     ----------
     due
         Actors whose queued calls are to be sent before the next wait for messages.
+    record
+        Where the ways of calls are recorded, with those of tasks, if they are.
     """
 
     def __init__(self, hub: "Hub") -> None:
@@ -153,6 +156,7 @@ class Actors:
         self._actors: dict[bytes, _Actor] = {}
         self._by_peer: dict[int, _Actor] = {}
         self.due: list[_Actor] = []
+        self.record: Tasks | None = None
         self._collecting = False
 
     @property
@@ -180,6 +184,8 @@ class Actors:
         if state is not None and state.creation is not None:  # else it was buried already
             self._await_inputs(state, state.creation, inputs)
             state.creation.missing -= 1
+            if self.record is not None:
+                self.record.note(state.creation.number, 0 if state.creation.missing else 1)
             self._send_creation(state)
 
     def refused(self, actor: bytes) -> None:
@@ -195,6 +201,8 @@ class Actors:
         state.inflight[call.number] = call
         encode, peer = self._hub.parcels.encode, state.peer
         args, made = encode(peer, call.args, fds), encode(peer, call.made, fds)
+        if self.record is not None:
+            self.record.note(call.number, 2)
         self._hub.send(peer, ("make", call.number, state.id, args, made, state.restarts), fds)
 
     def _made(self, state: _Actor, failed: bool) -> None:
@@ -240,6 +248,8 @@ class Actors:
         if call.inputs:
             self._await_inputs(state, call, call.inputs)
             call.inputs = ()
+        if self.record is not None:
+            self.record.note(call.number, 0 if call.missing else 1)
         if call.missing and not state.terms.ordered:
             state.late[call.number] = call
         else:
@@ -256,6 +266,8 @@ class Actors:
         call.missing -= 1
         if call.missing or state.dead is not None:
             return
+        if self.record is not None:
+            self.record.note(call.number, 1)
         if call is state.creation:
             self._send_creation(state)
             return
@@ -311,6 +323,9 @@ class Actors:
                 sent: Message = () if args is NONE else encode(peer, args, fds)
                 batch.append((number, call.method, returns, sent, group, name))
                 size += args.size
+            if self.record is not None:
+                for number, *_ in batch:
+                    self.record.note(number, 2)
             self._hub.send(peer, ("calls", batch), fds)
 
     def results(self, peer: "Peer", results: list[Any], fds: list[Descriptor]) -> None:
@@ -329,6 +344,8 @@ class Actors:
                 self._made(state, failed)
             elif failed and call.options.retry_exceptions and self._retried(state, call, blobs[-1]):
                 continue
+            if self.record is not None:
+                self.record.note_end(_shown(state, call), number)
             if failed:
                 blobs = unread(blobs, self._hub.loop)
             for ref, blob in zip(call.refs, blobs, strict=True):
@@ -406,9 +423,9 @@ class Actors:
             if (unmade and not call.cancelled) or call.again(state.terms):  # unmade, it has run nothing
                 again.append(call)
             elif call.cancelled:
-                self._settle(call, self._cancelled(state, call))
+                self._settle(state, call, self._cancelled(state, call))
             else:
-                self._settle(call, ActorUnavailableError(state.name, str(how)))
+                self._settle(state, call, ActorUnavailableError(state.name, str(how)))
         state.queue.extendleft(reversed(again))
 
     def let_go(self, actor: bytes) -> None:
@@ -437,15 +454,17 @@ class Actors:
         how = state.dead
         assert how is not None
         if isinstance(how, bytes):
-            self._settle_blob(call, Blob(ERROR, how))
+            self._settle_blob(state, call, Blob(ERROR, how))
         else:
-            self._settle(call, ActorDiedError(state.name, how))
+            self._settle(state, call, ActorDiedError(state.name, how))
 
-    def _settle(self, call: Call, error: BaseException) -> None:
-        self._settle_blob(call, Blob(ERROR, pack_error(error)))
+    def _settle(self, state: _Actor, call: Call, error: BaseException) -> None:
+        self._settle_blob(state, call, Blob(ERROR, pack_error(error)))
 
-    def _settle_blob(self, call: Call, blob: Blob) -> None:
+    def _settle_blob(self, state: _Actor, call: Call, blob: Blob) -> None:
         call.actor = None
+        if self.record is not None:
+            self.record.note_end(_shown(state, call), call.number)
         for ref in call.refs:
             self._hub.settle(ref, blob)
 
@@ -484,11 +503,11 @@ class Actors:
             return
         if state.late.pop(call.number, None) is None:
             state.queue.remove(call)
-        self._settle(call, self._cancelled(state, call))
+        self._settle(state, call, self._cancelled(state, call))
         self._push(state)  # another may be the first now
 
     def _cancelled(self, state: _Actor, call: Call) -> TaskCancelledError:
-        return TaskCancelledError(call.options.name or f"{state.name}.{call.method}")
+        return TaskCancelledError(_shown(state, call))
 
     def give_up(self, ref: Ref[Any]) -> None:
         """Whoever awaited a reference was cancelled: so is the call behind it, if it is a coroutine."""
@@ -501,10 +520,14 @@ class Actors:
         """The session is over: nothing that is pending will come."""
         for state in self._actors.values():
             for call in list(state.calls()):
-                self._settle(call, error)
+                self._settle(state, call, error)
             for held in (state.inflight, state.late, state.queue):
                 held.clear()
             state.dead, state.peer, state.creation = "it ended with its session", None, None
+
+
+def _shown(state: _Actor, call: Call) -> str:
+    return call.options.name or f"{state.name}.{call.method}"
 
 
 def _unpacked(blob: Blob) -> BaseException | None:

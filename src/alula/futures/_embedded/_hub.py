@@ -205,8 +205,9 @@ class Hub(Engine):
         return {**self._tasks.counts(), "calls": self._actors.pending, **held}
 
     def record(self) -> None:
-        """Keep from now on when tasks of ours were submitted, ready, sent and answered."""
+        """Keep from now on when tasks and calls of ours were submitted, ready, sent and answered."""
         self._tasks.ways, self._tasks.times = deque(maxlen=RECORDED), {}
+        self._actors.record = self._tasks
 
     def trace(self) -> tuple[list[Any], list[Any]]:
         """Give what is known of tasks that ran here, and of those that we own; see `_timeline`."""

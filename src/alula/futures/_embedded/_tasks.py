@@ -222,6 +222,12 @@ class Tasks:
         del times[step:]
         times += [monotonic()] * (step + 1 - len(times))  # what it skipped took no time
 
+    def note_end(self, name: str, number: int) -> None:
+        """Record that a task has ended."""
+        assert self.times is not None
+        if times := self.times.pop(number, None):
+            self.ways.append((name, number, times, monotonic()))
+
     def counts(self) -> dict[str, int]:
         """Say how many tasks of ours wait for inputs, are queued, sent to workers, and finished."""
         queued = sum(len(shape.queue) for shape in self.shapes.values())
@@ -569,8 +575,8 @@ class Tasks:
 
     def _finish(self, task: Task, blobs: list[Blob]) -> None:
         pending = self._tasks.pop(task.number, None)  # not if it ran ahead of an input that failed
-        if self.times is not None and (times := self.times.pop(task.number, None)):
-            self.ways.append((task.name, task.number, times, monotonic()))
+        if self.times is not None:
+            self.note_end(task.name, task.number)
         if pending is not None and blobs and blobs[-1].kind == ERROR:
             blobs = unread(blobs, self._hub.loop)
         for ref, blob in zip(task.refs, blobs, strict=True):

@@ -3,7 +3,8 @@
 Each process keeps what it ran lately, if it took a millisecond: to keep every small task would cost some
 per cent of their rate. If that was asked for, everything is kept, and owners keep what they know of a
 task: when it was submitted, had its inputs, was sent, was answered. The two are joined here by the
-owner's number in the session and the task's in the owner.
+owner's number in the session and the task's in the owner. Calls of actors are tasks here: what is being
+sent may also wait for its turn where it runs.
 """
 
 from collections.abc import Iterable, Iterator
