@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
+import alula
 from alula import errors
 from alula._core._settings import Settings
 from alula.cli import app
@@ -61,6 +62,17 @@ def test_every_option_and_no_other_is_on_the_page_of_options(section: str, optio
     shared = {field.name for field in fields(Placement) if field.init}
     own = {field.name for field in fields(options) if field.init} - shared if options else shared
     assert rows("options.md", section) == own
+
+
+def test_every_option_of_a_session_is_on_the_page_of_options() -> None:
+    assert rows("options.md", "The session") == set(inspect.signature(alula.init).parameters)
+
+
+def test_every_call_of_the_first_face_is_on_its_page() -> None:
+    text = (DOCS / "futures.md").read_text().partition("## All calls\n")[2].partition("\n## ")[0]
+    cells = [line.partition(" | ")[0] for line in text.splitlines() if line.startswith("| `")]
+    named = {name for cell in cells for name in re.findall(r"`@?(\w+)", cell)}
+    assert named == {name for name in alula.__all__ if name in alula.futures.__all__}
 
 
 def test_every_command_is_on_the_page_of_the_command_line() -> None:
