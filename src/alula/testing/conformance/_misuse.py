@@ -122,7 +122,7 @@ _ACTORS: Final[list[_Row]] = [
     ("Counter.options(max_concurrency=0)", ValueError, "max_concurrency"),
     ("Counter.options(get_if_exists=True)", ValueError, "name="),
     ("Counter.options(lifetime='long')", ValueError, "lifetime"),
-    ("[actor, Counter.options(name='taken').remote()]", ActorAlreadyExistsError, "'taken'.*get_if_exists"),
+    ("[actor, Counter.options(name='kept').remote()]", ActorAlreadyExistsError, "'kept'.*get_if_exists"),
     ("actor.ad", AttributeError, "did you mean 'add'"),
     ("actor.add()", TypeError, r"add\.remote"),
     ("actor.spoil.remote()", TypeError, "Tally.spoil.*'amount'"),
@@ -138,7 +138,7 @@ _ACTORS: Final[list[_Row]] = [
     ("kill(Counter)", ValueError, "not ActorClass"),
     ("get_actor('nobody')", ValueError, "'nobody'"),
     ("get_actor('')", ValueError, "''"),
-    ("get_actor('taken', 'elsewhere')", ValueError, "'taken'"),
+    ("get_actor('kept', 'elsewhere')", ValueError, "'kept'"),
     ("exit_actor()", TypeError, "runs in none"),
     ("get_runtime_context().current_actor", RuntimeError, "no current actor"),
 ]
@@ -167,7 +167,7 @@ class Misuse(Part):
     def names(self, turnstile: Turnstile, code: str) -> dict[str, Any]:
         """Give what the code talks about, beside what every program has."""
         made: dict[str, Callable[[], Any]] = {
-            "actor": Counter.options(name="taken", get_if_exists=True).remote,
+            "actor": Counter.options(name="kept", get_if_exists=True).remote,
             "huge": lambda: np.zeros(120_000_000, np.uint8),
             "late": lambda: hold.options(num_cpus=0).remote(turnstile),
             "ref": lambda: futures.put(1),
