@@ -56,5 +56,5 @@ $(VENV)/.lab: $(VENV)/.pip pyproject.toml $(LOCK)
 	@touch $@
 
 $(VENV)/.all: $(VENV)/.pip pyproject.toml $(LOCK)
-	@$(PIP) --editable '.[lab,ray]' --group dev
+	@$(PIP) --editable '.[lab,postgres,ray,s3]' --group dev
 	@touch $(VENV)/.lab $@

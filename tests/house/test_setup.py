@@ -50,7 +50,8 @@ def test_the_version_is_the_same_everywhere() -> None:
 def test_all_extras_together_are_one_extra() -> None:
     extras = project()["project"]["optional-dependencies"]
     every = Requirement(*extras["all"]).extras | {"all"}
-    reached = every | {name for each in every for text in extras[each] for name in Requirement(text).extras}
+    asked = [Requirement(text) for each in every for text in extras[each]]
+    reached = every | {name for each in asked if each.name == "alula" for name in each.extras}
     assert reached == set(extras)
 
 
