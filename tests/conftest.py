@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 import alula
 from alula.futures import Engine, current
 from alula.testing import Turnstile
+from tests.postgres import Postgres, running
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for the tests that use ONNX Runtime on their own
 
@@ -59,3 +60,10 @@ def turnstile(tmp_path: Path) -> Iterator[Turnstile]:
     """A turnstile in the folder of one test; the end of the test lets through whoever waits."""
     with Turnstile(tmp_path) as turnstile:
         yield turnstile
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """Run a Postgres server for the tests that need one."""
+    with running() as server:
+        yield server

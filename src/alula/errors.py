@@ -61,6 +61,7 @@ Each class takes its facts, keeps them as attributes, writes its own message, an
 Errors know no wire: the server and the web look their texts and codes up by class.
 """
 
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from types import GetSetDescriptorType, MemberDescriptorType
@@ -672,10 +673,14 @@ class StoreError(AlulaError):
     """Something about what is kept on disk."""
 
 
+_SECRET = re.compile(r"(://[^:/@\s]*:)[^/\s]*@")  # what stands between a user's name and a host
+
+
 class StoreUnavailableError(StoreError):
     """The store cannot be opened, read or written; the message says where and why."""
 
     def __init__(self, where: str, why: str) -> None:
+        where = _SECRET.sub(r"\1***@", where)  # of a URL: people show errors to others
         super().__init__(f"the store {where} cannot be used: {why}")
         self.where, self.why = where, why
 

@@ -172,6 +172,8 @@ def test_recovery_of_a_long_chain_reads_its_end_alone(start: Start, tmp_path: Pa
         turnstile.let()
         statements: list[str] = []
         executor = workflow.default_executor()
-        event.listen(executor._store._engine, "before_cursor_execute", lambda *a: statements.append(a[2]))
+        event.listen(
+            executor._store._database._engine, "before_cursor_execute", lambda *a: statements.append(a[2])
+        )
         assert workflow.resume("w") == "top"
     assert len([s for s in statements if s.startswith("SELECT") and "workflow_tasks" in s]) < 10

@@ -28,9 +28,19 @@ def die_at(gate): arm(gate, lambda: os.kill(os.getpid(), signal.SIGKILL))
 """
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'home' / 'alula.db'}"
+ON_A_FILE = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+"""Marks what is about SQLite alone."""
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Give the place of an empty store of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'home' / 'alula.db'}"
+        return
+    server = request.getfixturevalue("postgres")
+    with server.database() as url:
+        yield url
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 from alula._core._seal import seal, unseal
 from alula.errors import ArtifactNotFoundError, SealError, StoreUnavailableError
 from alula.store import Artifacts
+from tests.store.conftest import ON_A_FILE
 
 KEY = b"key"
 
@@ -111,6 +112,7 @@ def test_content_signed_with_another_key_is_signed_anew(tmp_path: Path) -> None:
     assert unseal(artifacts.get(digest), key=KEY) == "hello"
 
 
+@ON_A_FILE
 def test_a_kill_while_writing_leaves_nothing_under_the_digest(
     tmp_path: Path, spawn: Callable[..., Any]
 ) -> None:

@@ -1,7 +1,6 @@
 import os
 import signal
 import socket
-import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 
 from alula.errors import ExecutorAliveError, StoreUnavailableError
 from alula.store import Executors, Lease, Store
+from tests.store.conftest import ON_A_FILE
 
 HOST = socket.gethostname()
 
@@ -117,14 +117,14 @@ def test_a_death_between_lock_and_record_costs_nothing(
 def test_a_registration_that_cannot_be_recorded_leaves_no_living_ghost(
     executors: Executors, store: Store
 ) -> None:
-    with sqlite3.connect(store.file) as other:
-        other.execute("ALTER TABLE executors RENAME COLUMN pid TO process")
-    other.close()
+    with store.transaction() as connection:
+        connection.exec_driver_sql("ALTER TABLE executors RENAME COLUMN pid TO process")
     with pytest.raises(Exception, match="pid"):
         executors.register(["gpu"], name="worker")
     assert not executors.is_alive("worker", 1)
 
 
+@ON_A_FILE
 def test_an_older_copy_of_the_database_does_not_give_an_epoch_twice(
     executors: Executors, store: Store
 ) -> None:

@@ -12,7 +12,8 @@ from sqlalchemy import Column, Connection, Integer, MetaData, Table, func, inser
 from sqlalchemy.exc import IntegrityError
 
 from alula.errors import FencedError, StoreUnavailableError
-from alula.store import Store, _metadata, _sqlite
+from alula.store import Store, _metadata, _postgres, _sqlite
+from tests.store.conftest import ON_A_FILE
 
 TABLES = MetaData()
 NUMBERS = Table("numbers", TABLES, Column("n", Integer, primary_key=True))
@@ -32,6 +33,10 @@ def add(connection: Connection, *values: int) -> None:
 def kept(store: Store) -> list[int]:
     with store.reading() as connection:
         return list(connection.scalars(select(NUMBERS.c.n).order_by(NUMBERS.c.n)))
+
+
+def file_of(store: Store) -> Path:
+    return Path(store.url.removeprefix("sqlite:///"))
 
 
 def fence(connection: Connection) -> None:
@@ -84,6 +89,7 @@ def test_a_process_that_waits_too_long_for_another_is_told(
     numbers: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_sqlite, "BUSY", 0.05)
+    monkeypatch.setattr(_postgres, "_SETTINGS", "SET lock_timeout = '50ms'")
     other = Store.open(numbers.url)
     with numbers.transaction() as connection:
         add(connection, 1)
@@ -201,6 +207,7 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
     assert file.read_text() == "my notes\n" * 200
 
 
+@ON_A_FILE
 def test_a_damaged_database_says_so(url: str, tmp_path: Path) -> None:
     Store.open(url).close()
     file = tmp_path / "home" / "alula.db"
@@ -209,6 +216,7 @@ def test_a_damaged_database_says_so(url: str, tmp_path: Path) -> None:
         Store.open(url)
 
 
+@ON_A_FILE
 def test_a_full_disk_undoes_the_transaction_and_says_so(numbers: Store) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, hard))
@@ -222,10 +230,10 @@ def test_a_full_disk_undoes_the_transaction_and_says_so(numbers: Store) -> None:
     assert kept(numbers) == [1]
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:x?uri=true"])
-def test_a_store_in_memory_is_refused(url: str) -> None:
+@pytest.mark.parametrize("place", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:x?uri=true"])
+def test_a_store_in_memory_is_refused(place: str) -> None:
     with pytest.raises(StoreUnavailableError, match="must be a file"):
-        Store.open(url)
+        Store.open(place)
 
 
 def test_a_url_that_is_none_is_refused() -> None:
@@ -234,8 +242,8 @@ def test_a_url_that_is_none_is_refused() -> None:
 
 
 def test_a_database_that_is_not_supported_is_refused_without_its_password() -> None:
-    with pytest.raises(StoreUnavailableError, match="only sqlite: URLs") as caught:
-        Store.open("postgresql://me:secret@host/db")
+    with pytest.raises(StoreUnavailableError, match="only sqlite: and postgresql: URLs") as caught:
+        Store.open("mysql://me:secret@host/db")
     assert "secret" not in str(caught.value)
 
 
@@ -256,20 +264,23 @@ def test_a_closed_store_says_so(numbers: Store) -> None:
         numbers.post(lambda connection: None, lambda value, error: None)
 
 
+@ON_A_FILE
 def test_a_store_that_was_deleted_says_so(numbers: Store) -> None:
-    shutil.rmtree(numbers.file.parent)
+    shutil.rmtree(file_of(numbers).parent)
     with pytest.raises(StoreUnavailableError, match=r"alula.db .* gone"), numbers.transaction():
         pass
 
 
+@ON_A_FILE
 def test_a_store_that_was_replaced_says_so(numbers: Store) -> None:
-    copy = numbers.file.with_name("copy")
-    shutil.copy(numbers.file, copy)
-    copy.rename(numbers.file)
+    copy = file_of(numbers).with_name("copy")
+    shutil.copy(file_of(numbers), copy)
+    copy.rename(file_of(numbers))
     with pytest.raises(StoreUnavailableError, match="replaced"), numbers.reading():
         pass
 
 
+@ON_A_FILE
 @pytest.mark.parametrize(("durability", "level"), [("normal", 1), ("full", 2)])
 def test_durability_sets_how_often_the_disk_is_forced(
     url: str, durability: Literal["normal", "full"], level: int

@@ -21,6 +21,9 @@ from alula.graph import Graph, InputNode
 from alula.testing import Turnstile
 from alula.workflow import WorkflowStatus
 from tests.workflow.bodies import Tally, add, exp_remote, fail_unless, held, noted
+from tests.workflow.conftest import ON_BOTH
+
+pytestmark = ON_BOTH
 
 
 def test_the_founding_example_gives_three_times_two_to_the_seventh() -> None:

@@ -13,6 +13,9 @@ from alula.errors import (
     WorkflowOutputNotReady,
 )
 from tests.workflow.bodies import Tally, add, fail_unless, noted
+from tests.workflow.conftest import ON_BOTH
+
+pytestmark = ON_BOTH
 
 VOLATILE = workflow.options(checkpoint=False)
 

@@ -8,6 +8,9 @@ from alula import workflow
 from alula.errors import WorkflowExecutionError
 from alula.graph import Node
 from tests.workflow.bodies import OddError, Tally, add, countdown, exp_remote, fail_unless, fib, noted
+from tests.workflow.conftest import ON_BOTH
+
+pytestmark = ON_BOTH
 
 
 def test_a_bare_node_is_a_continuation() -> None:

@@ -27,6 +27,9 @@ from alula.testing import Turnstile, fail, faults
 from alula.workflow import Executor, WorkflowStatus
 from alula.workflow._journal import PYTHON
 from tests.workflow.bodies import OddError, Tally, add, fail_unless, held, noted
+from tests.workflow.conftest import ON_BOTH
+
+pytestmark = ON_BOTH
 
 Open = Callable[..., Executor]
 

@@ -23,6 +23,9 @@ from alula.workflow._tables import METADATA, TASKS, VERSION, WORKFLOWS
 from alula.workflow._tasks import Continued, Creator, Ended, Span, outline, tasks_of
 from alula.workflow._vault import Recorded, Stored, Vault, Volatile
 from tests.workflow.bodies import add
+from tests.workflow.conftest import ON_BOTH
+
+pytestmark = ON_BOTH
 
 LEASE = Lease("tester", 1, ("default",))
 SPAN = Span(10.0, 11.0, 1)

@@ -19,12 +19,12 @@ from threading import Lock, Thread, current_thread
 from .._core._runtime import private, runtime_folder
 from ..errors import StoreUnavailableError
 
-__all__ = ["Doorbell"]
+__all__ = ["SocketDoorbell"]
 
 _log = logging.getLogger("alula.store")
 
 
-class Doorbell:
+class SocketDoorbell:
     """Rings and listens for one store."""
 
     def __init__(self, url: str) -> None:

@@ -1,26 +1,33 @@
 """Executors: who runs durable work on this store, and whether it still lives.
 
 Each holds a row (name, labels, epoch) and a lock. The epoch grows with each holder of the name, so a
-write can tell an earlier holder from the present one. On one machine the lock is one of the operating
-system's: it ends with its process, however that dies, and no clock is asked.
+write can tell an earlier holder from the present one. What the lock is depends on the database: on one
+machine it ends with its process, across machines it has to be renewed.
 """
 
-import fcntl
 import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
-from threading import Lock
 from typing import Final
-from urllib.parse import quote
 
-from sqlalchemy import Boolean, Column, Connection, Double, Integer, MetaData, String, Table, select
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Double,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    bindparam,
+    select,
+)
 from sqlalchemy.engine import Row
 
-from ..errors import ExecutorAliveError, StoreUnavailableError
+from ..errors import ExecutorAliveError, FencedError
 from ._metadata import Store
 
 __all__ = ["ExecutorInfo", "Executors", "Lease"]
@@ -38,6 +45,8 @@ _EXECUTORS = Table(
     Column("pid", Integer, nullable=False),
     Column("started", Double, nullable=False),
 )
+
+_EPOCH: Final = select(_EXECUTORS.c.epoch).where(_EXECUTORS.c.name == bindparam("of_name"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +102,7 @@ class Executors:
     def __init__(self, store: Store) -> None:
         store.ensure("executors", _VERSION, _METADATA)
         self._store = store
-        self._locks = _Locks(store.file.with_name(store.file.name + "-executors"))
+        self._locks = store.locks
 
     def register(self, labels: Sequence[str], *, name: str | None = None, claims: bool = False) -> Lease:
         """Become an executor, until `release` or the end of this process.
@@ -122,13 +131,27 @@ class Executors:
             with self._store.transaction() as connection:  # of two that register at once, one waits here
                 name, epoch = self._free_name(connection, name)
                 lease = Lease(name, epoch, tuple(labels))
-                self._locks.take(name, epoch)  # before the row can be seen: its readers find it alive
+                self._locks.take(
+                    connection, name, epoch
+                )  # before the row can be seen: its readers find it alive
                 undo.callback(self._locks.give_back, name, epoch)
                 connection.execute(_EXECUTORS.delete().where(_EXECUTORS.c.name == name))
                 connection.execute(_EXECUTORS.insert().values(self._row(lease, claims)))
             undo.pop_all()
         self._locks.forget(name, epoch - 1)
         return lease
+
+    def check(self, connection: Connection, lease: Lease) -> None:
+        """Refuse an executor whose name is another's by now: it was away for so long that it passed for dead.
+
+        Raises
+        ------
+        FencedError
+            If the name has a later holder.
+        """
+        epoch = connection.scalar(_EPOCH, {"of_name": lease.name})
+        if epoch != lease.epoch:
+            raise FencedError(f"executor {lease.name!r}", lease.epoch)
 
     def release(self, lease: Lease) -> None:
         """Stop being an executor. The name keeps its epoch, so this lease never counts again."""
@@ -180,72 +203,3 @@ def _names() -> Iterator[str]:
     host = socket.gethostname()
     yield f"alula@{host}"
     yield from (f"alula-{number}@{host}" for number in count(2))
-
-
-class _Locks:
-    """Locks of the operating system, one file for each holder of a name.
-
-    They lie beside the database and not in the user's runtime folder: that one is emptied when its
-    user logs out, and whoever then looked would take a living executor for dead.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def take(self, name: str, epoch: int) -> None:
-        path = self._path(name, epoch)
-        with _guard:  # no fork in here: its child could not tell that the file is one of these
-            try:
-                path.parent.mkdir(exist_ok=True)
-                descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
-            except OSError as error:
-                raise StoreUnavailableError(str(path), str(error.strerror)) from error
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                os.close(descriptor)
-                why = "an executor unknown to the store holds it; is the database an older copy of itself?"
-                raise StoreUnavailableError(str(path), why) from error
-            _held[path] = descriptor
-
-    def taken(self, name: str, epoch: int) -> bool:
-        try:
-            descriptor = os.open(self._path(name, epoch), os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(descriptor)
-        return False
-
-    def give_back(self, name: str, epoch: int) -> None:
-        path = self._path(name, epoch)
-        with _guard:
-            descriptor = _held.pop(path, None)
-        if descriptor is not None:
-            path.unlink(missing_ok=True)
-            os.close(descriptor)
-
-    def forget(self, name: str, epoch: int) -> None:
-        self._path(name, epoch).unlink(missing_ok=True)
-
-    def _path(self, name: str, epoch: int) -> Path:
-        return self._folder / f"{quote(name, safe='@')}.{epoch}.lock"
-
-
-_guard = Lock()
-_held: dict[Path, int] = {}
-
-
-def _close_inherited() -> None:
-    """Let go of the locks in a forked child, which would otherwise hold them after its parent's death."""
-    for descriptor in _held.values():
-        os.close(descriptor)
-    _held.clear()
-
-
-os.register_at_fork(before=_guard.acquire, after_in_parent=_guard.release, after_in_child=_guard.release)
-os.register_at_fork(after_in_child=_close_inherited)

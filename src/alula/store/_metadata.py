@@ -7,21 +7,20 @@ It knows nothing of what it keeps: each layer brings its own tables. Large value
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from threading import Lock, get_ident
-from typing import TypeVar
+from typing import Final, TypeVar
 from weakref import WeakSet
 
-from sqlalchemy import Column, Connection, Engine, Integer, MetaData, String, Table, insert, make_url, select
+from sqlalchemy import URL, Column, Connection, Integer, MetaData, String, Table, insert, make_url, select
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.pool import Pool
 
 from .._core._clock import SYSTEM, Clock
 from .._core._gates import gate
 from .._core._settings import Durability
 from ..errors import StoreUnavailableError
-from ._doorbell import Doorbell
-from ._sqlite import BEGIN, BUSY, WRITE, database_file, open_sqlite
+from ._database import BUSY, Database, Doorbell, Locks
+from ._postgres import Postgres
+from ._sqlite import SQLite
 from ._writer import Fence, Piece, Writer
 
 __all__ = ["Store"]
@@ -37,56 +36,68 @@ _LAYERS = Table(
 )
 
 
+_KINDS: Final[dict[str, Callable[[URL, Durability], Database]]] = {
+    "postgres": Postgres,
+    "postgresql": Postgres,
+    "sqlite": SQLite,
+}
+_TRIES: Final = 5  # times that a write is begun anew because the connection was lost on the way
+
+
 class Store:
-    """Tables that many processes of a machine read and write; safe to use from any thread.
+    """Tables that many processes read and write; safe to use from any thread.
 
     Attributes
     ----------
     url
-        Absolute SQLAlchemy URL, good for opening the same store in another process.
+        SQLAlchemy URL, good for opening the same store in another process; may hold a password.
     clock
         Where those who use the store read the time of their records.
-    file
-        The database; what belongs to it and is no table lies beside it.
+    locks
+        By which living executors are told from dead ones.
     """
 
-    def __init__(self, engine: Engine, file: Path, clock: Clock) -> None:
-        self.url, self.clock, self.file = f"sqlite:///{file}", clock, file
-        self._engine = engine
-        self._writing = engine.execution_options(**{BEGIN: WRITE})
-        self._inode = file.stat().st_ino
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self.url, self.clock = database.url, clock
+        self._database = database
         self._closed = False
         self._begin_life()
         _opened.add(self)
 
     @classmethod
     def open(cls, url: str, *, durability: Durability = "normal", clock: Clock = SYSTEM) -> "Store":
-        """Open a store, making its folder and file if there are none.
+        """Open a store, making its tables, and a file's folder, if there are none.
 
         Parameters
         ----------
         url
-            SQLAlchemy URL of a file: ``sqlite:////home/me/alula.db``.
+            SQLAlchemy URL of a file, ``sqlite:////home/me/alula.db``, or of a database on a Postgres
+            server, ``postgresql://user:password@host/name``.
         durability
-            ``"normal"``: a commit survives the death of any process; ``"full"``: also loss of power.
+            ``"normal"``: a commit survives the death of any process; ``"full"``: also loss of power. On
+            Postgres, ``"normal"`` leaves both to the server's ``synchronous_commit``, which is on unless
+            somebody turned it off, and ``"full"`` turns it on.
 
         Raises
         ------
         StoreUnavailableError
-            If it cannot be opened and written: read-only, disk full, not a database, no folder. The
-            message names the place and what to do.
+            If it cannot be opened and written: read-only, disk full, not a database, no folder, no
+            server. The message names the place and what to do.
+        MissingExtraError
+            If it needs a driver that is not installed.
         """
         try:
             parsed = make_url(url)
         except ArgumentError as error:
             raise StoreUnavailableError(url, "that is no database URL, such as sqlite:////a/b.db") from error
-        if parsed.get_backend_name() != "sqlite":
-            raise StoreUnavailableError(str(parsed), "only sqlite: URLs can be used in this version")
-        file = database_file(parsed)
-        store = cls(open_sqlite(parsed.set(database=str(file)), durability), file, clock)
+        kind = _KINDS.get(parsed.get_backend_name())
+        if kind is None:
+            raise StoreUnavailableError(str(parsed), "only sqlite: and postgresql: URLs can be used")
+        store = cls(kind(parsed, durability), clock)
         try:
             with store.transaction() as connection:  # proves that it can be written, not only read
                 _METADATA.create_all(connection)
+                store._database.prepare(connection)
         except StoreUnavailableError:
             store.close()
             raise
@@ -123,6 +134,8 @@ class Store:
     def transaction(self, fence: Fence | None = None) -> Iterator[Connection]:
         """Write: all that is done with the connection is kept when the block ends, or nothing.
 
+        Nobody else writes meanwhile, in any process.
+
         Parameters
         ----------
         fence
@@ -137,13 +150,10 @@ class Store:
         RuntimeError
             If this thread is inside a transaction of this store already.
         """
-        with self._take_turn():
-            with self._connect(self._writing) as connection, connection.begin():
-                if fence is not None:
-                    fence(connection)
-                yield connection
-                gate("store.before_commit")
-            gate("store.committed")
+        with self._transaction(alone=True) as connection:
+            if fence is not None:
+                fence(connection)
+            yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -154,7 +164,8 @@ class Store:
         StoreUnavailableError
             If the store cannot be read.
         """
-        with self._connect(self._engine) as connection, connection.begin():
+        self._check()
+        with self._database.reading() as connection:
             yield connection
 
     def post(
@@ -170,12 +181,15 @@ class Store:
         ----------
         work
             Called in the writer's thread inside a transaction. If it or the fence raises, what it did
-            is undone and nobody else is affected.
+            is undone and nobody else is affected. It may be called again, when what it did was undone
+            because another's work failed or the connection was lost: the last call counts.
         then
             Called in the order of posting, in the writer's thread, when the write is durable: with
             what `work` returned and None; or with None and the error. Must not block.
         fence
-            Asked before `work`, in the same transaction.
+            Asked before `work`, in the same transaction, during which what it has seen stays true. Such
+            a write may run beside those of other processes that have a fence, so it must touch nothing
+            but what the fence guards. Without one, nobody else writes meanwhile.
 
         Raises
         ------
@@ -186,7 +200,7 @@ class Store:
             raise self._unavailable("it was closed in this process")
 
     def ring(self, topic: str) -> None:
-        """Wake those who listen to a topic, in all processes of this user; never blocks, never fails."""
+        """Wake those who listen to a topic, in all processes of the store; never blocks, never fails."""
         self._doorbell.ring(topic)
 
     def listen(self, topic: str, then: Callable[[], None]) -> Callable[[], None]:
@@ -207,33 +221,53 @@ class Store:
         self._writer.close()
         self._closed = True
         self._doorbell.close()
-        self._engine.dispose()
+        self._database.close()
 
     # ------------------------------------------------------------------------------------- inside
 
     def _begin_life(self) -> None:
         self._turn, self._writes_now = Lock(), 0
-        self._doorbell: Doorbell = Doorbell(self.url)
-        self._writer: Writer = Writer(self.transaction)
+        self._doorbell: Doorbell = self._database.doorbell()
+        self.locks: Locks = self._database.locks()
+        self._writer: Writer = Writer(self._certainly)
 
-    def _connect(self, engine: Engine) -> Connection:
+    def _check(self) -> None:
         if self._closed:
             raise self._unavailable("it was closed in this process")
-        # SQLite would go on writing into a file that has no name any more, and never say a word.
-        try:
-            inode = self.file.stat().st_ino
-        except OSError as error:
-            raise self._unavailable(f"it is gone ({error.strerror})") from error
-        if inode != self._inode:
-            raise self._unavailable("the file was replaced by another while it was open")
-        return engine.connect()
 
     def _unavailable(self, why: str) -> StoreUnavailableError:
-        return StoreUnavailableError(str(self.file), why)
+        return self._database.unavailable(why)
+
+    @contextmanager
+    def _transaction(self, *, alone: bool) -> Iterator[Connection]:
+        with self._take_turn():
+            self._check()
+            with self._database.writing(alone=alone) as connection:
+                yield connection
+                gate("store.before_commit")
+            gate("store.committed")
+
+    def _certainly(self, work: Callable[[Connection], R], *, alone: bool) -> R:
+        """Do some work in a transaction, and again if that was lost on its way, but never twice."""
+        for last in (*[False] * _TRIES, True):
+            begun, signed = False, 0
+            try:
+                with self._transaction(alone=alone) as connection:
+                    begun = True
+                    done = work(connection)
+                    signed = self._database.sign(connection)
+            except StoreUnavailableError as error:
+                if last or not begun or not self._database.is_passing(error):
+                    raise
+                if signed and self._database.kept(signed):
+                    return done
+            else:
+                return done
+        raise AssertionError("the last attempt returns or raises")
 
     @contextmanager
     def _take_turn(self) -> Iterator[None]:
-        """Queue the writers of this process on a lock, where SQLite would let them sleep and retry."""
+        """Queue the writers of this process on a lock, where the database would let them sleep and retry."""
         if self._writes_now == get_ident():
             raise RuntimeError("this thread is in a transaction of this store: hand its connection on")
         if not self._turn.acquire(timeout=BUSY):
@@ -246,16 +280,14 @@ class Store:
             self._turn.release()
 
     def _after_fork(self) -> None:
-        """Begin anew in a forked child, for which SQLite's connections must stay untouched."""
-        _inherited.append(self._engine.pool)
-        self._engine.dispose(close=False)
+        """Begin anew in a forked child, for which the parent's connections must stay untouched."""
+        self._database.after_fork()
         self._doorbell.forget()
         if not self._closed:
             self._begin_life()
 
 
 _opened: WeakSet[Store] = WeakSet()
-_inherited: list[Pool] = []  # never freed: to close the parent's connections here would end its locks
 
 
 def _renew_all() -> None:

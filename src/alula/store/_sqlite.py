@@ -18,16 +18,13 @@ from sqlalchemy.pool import QueuePool
 
 from .._core._settings import Durability
 from ..errors import StoreUnavailableError
+from ._database import BUSY, Database
+from ._doorbell import SocketDoorbell
+from ._file_locks import FileLocks
 
-__all__ = ["BEGIN", "BUSY", "WRITE", "database_file", "open_sqlite"]
+__all__ = ["SQLite"]
 
-BUSY: Final = 10.0
-"""Seconds that a writer waits for another one before it gives up."""
-
-BEGIN: Final = "alula_begin"
-"""The execution option that says how a connection's transactions begin."""
-
-WRITE: Final = "BEGIN IMMEDIATE"
+_BEGIN: Final = "alula_begin"  # the execution option that says how a connection's transactions begin
 
 _SYNCHRONOUS: Final[dict[Durability, str]] = {"normal": "NORMAL", "full": "FULL"}
 
@@ -42,31 +39,75 @@ _REASONS: Final = {
 }
 
 
-def database_file(url: URL) -> Path:
-    """Give the absolute path of an SQLite URL's file.
+class SQLite(Database):
+    """A file that many processes of a machine read, and one at a time writes.
 
-    Raises
-    ------
-    StoreUnavailableError
-        If the URL has none: a database in memory cannot be seen by other processes.
+    Attributes
+    ----------
+    file
+        Its absolute path; what belongs to it and is no table lies beside it.
     """
+
+    def __init__(self, url: URL, durability: Durability) -> None:
+        """Make the folder, the file in write-ahead mode, and the engine.
+
+        Raises
+        ------
+        StoreUnavailableError
+            If the file cannot be opened; says which and why.
+        """
+        self.file = _file(url)
+        super().__init__(f"sqlite:///{self.file}", str(self.file), _open(self.file, durability))
+        self._writing = self._engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+        self._inode = self.file.stat().st_ino
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Begin a transaction that reads one state of the file."""
+        self._check()
+        with self._borrowing(), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def writing(self, *, alone: bool) -> Iterator[Connection]:
+        """Begin a transaction that writes: there is never more than one."""
+        self._check()
+        with self._borrowing(), self._writing.connect() as connection, connection.begin():
+            yield connection
+
+    def doorbell(self) -> SocketDoorbell:
+        """Make a doorbell for the processes of this user."""
+        return SocketDoorbell(self.url)
+
+    def locks(self) -> FileLocks:
+        """Make the locks of executors: files beside the database."""
+        return FileLocks(self.file.with_name(self.file.name + "-executors"))
+
+    def _check(self) -> None:
+        # SQLite would go on writing into a file that has no name any more, and never say a word.
+        try:
+            inode = self.file.stat().st_ino
+        except OSError as error:
+            raise self.unavailable(f"it is gone ({error.strerror})") from error
+        if inode != self._inode:
+            raise self.unavailable("the file was replaced by another while it was open")
+
+
+def _file(url: URL) -> Path:
+    """Give the absolute path of a URL's file: a database in memory cannot be seen by other processes."""
     if not url.database or url.database.startswith((":", "file:")):
         raise StoreUnavailableError(str(url), "it must be a file, such as sqlite:////home/me/alula.db")
     return Path(url.database).expanduser().resolve()
 
 
-def open_sqlite(url: URL, durability: Durability) -> Engine:
-    """Make the folder, the file in write-ahead mode, and the engine.
-
-    Raises
-    ------
-    StoreUnavailableError
-        If the file cannot be opened; says which and why.
-    """
-    file = database_file(url)
+def _open(file: Path, durability: Durability) -> Engine:
     # Threads beyond the pool's size get a connection of their own rather than wait for one.
     engine = create_engine(
-        url, poolclass=QueuePool, pool_size=8, max_overflow=-1, connect_args={"timeout": BUSY}
+        URL.create("sqlite", database=str(file)),
+        poolclass=QueuePool,
+        pool_size=8,
+        max_overflow=-1,
+        connect_args={"timeout": BUSY},
     )
     _listen(engine, str(file), _SYNCHRONOUS[durability])
     try:
@@ -88,7 +129,7 @@ def _listen(engine: Engine, where: str, synchronous: str) -> None:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        if statement := connection.get_execution_options().get(BEGIN, "BEGIN"):
+        if statement := connection.get_execution_options().get(_BEGIN, "BEGIN"):
             connection.exec_driver_sql(statement)
 
     @event.listens_for(engine, "handle_error", retval=True)
@@ -108,7 +149,7 @@ def _reason(error: sqlite3.DatabaseError) -> str:
 
 def _log_ahead(engine: Engine, folder: Path) -> None:
     """Switch the file to write-ahead logging, for good."""
-    with engine.connect().execution_options(**{BEGIN: ""}) as connection:
+    with engine.connect().execution_options(**{_BEGIN: ""}) as connection:
         if connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
             # SQLite does not wait when two processes switch at once, so they take turns.
             with _alone(folder):

@@ -1,18 +1,21 @@
 """Group commit: one thread that writes what all others hand it, as much as there is in one transaction.
 
 A commit costs the same for one record and for a hundred, so whoever can go on without waiting posts
-its write here and is told when it is durable. Each piece stands in a savepoint of its own: one that
-fails takes nothing else with it.
+its write here and is told when it is durable. A piece that fails takes nothing else with it: one without
+a fence, which may well be refused, stands in a savepoint of its own, and if another fails, which is rare,
+all are undone and done again with a savepoint each.
 """
 
 import logging
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from threading import Condition, Thread, current_thread
 from typing import Any, Protocol, TypeAlias
 
 from sqlalchemy import Connection
+
+from ..errors import FencedError
 
 __all__ = ["Fence", "Piece", "Writer"]
 
@@ -43,11 +46,19 @@ class Piece:
     fence: Fence | None
 
 
+class Commit(Protocol):
+    """Does some work in a transaction of its own, and commits it."""
+
+    def __call__(self, work: Callable[[Connection], list[Outcome]], *, alone: bool) -> list[Outcome]:
+        """Give what the work gives; `alone` keeps other processes from writing meanwhile."""
+        ...
+
+
 class Writer:
     """A queue of pieces and the daemon thread that empties it, started by the first piece."""
 
-    def __init__(self, transaction: Callable[[], AbstractContextManager[Connection]]) -> None:
-        self._transaction = transaction
+    def __init__(self, commit: Commit) -> None:
+        self._commit = commit
         self._queue: list[Piece] = []
         self._wake = Condition()
         self._thread: Thread | None = None
@@ -86,20 +97,53 @@ class Writer:
         return batch
 
     def _write(self, batch: list[Piece]) -> list[Outcome]:
+        alone = any(piece.fence is None for piece in batch)
         try:
-            with self._transaction() as connection:
-                return [_attempt(connection, piece) for piece in batch]
+            try:
+                return self._commit(partial(_together, batch), alone=alone)
+            except _PieceFailed:
+                return self._commit(lambda c: [_apart(c, piece) for piece in batch], alone=alone)
         except BaseException as error:  # whatever it is, those who wait must hear of it
             return [(None, error)] * len(batch)
 
 
-def _attempt(connection: Connection, piece: Piece) -> Outcome:
+class _PieceFailed(Exception):
+    """A piece has failed half-way, with others in its transaction."""
+
+
+def _together(batch: list[Piece], connection: Connection) -> list[Outcome]:
+    if len(batch) == 1:  # what is undone is its own
+        return [_do(connection, batch[0])]
+    return [(_apart if piece.fence is None else _amid)(connection, piece) for piece in batch]
+
+
+def _do(connection: Connection, piece: Piece) -> Outcome:
+    if piece.fence is not None:
+        piece.fence(connection)
+    return piece.work(connection), None
+
+
+def _amid(connection: Connection, piece: Piece) -> Outcome:
+    try:
+        assert piece.fence is not None
+        piece.fence(connection)
+    except FencedError as error:
+        return None, error  # nothing was done that had to be undone
+    try:
+        return piece.work(connection), None
+    except BaseException as error:  # the caller's code, or the connection
+        if connection.invalidated:  # lost: the store's trouble, and not the piece's
+            raise
+        raise _PieceFailed from error
+
+
+def _apart(connection: Connection, piece: Piece) -> Outcome:
     connection.exec_driver_sql("SAVEPOINT piece")
     try:
-        if piece.fence is not None:
-            piece.fence(connection)
-        outcome: Outcome = (piece.work(connection), None)
+        outcome = _do(connection, piece)
     except BaseException as error:  # the caller's code: its error belongs to it alone
+        if connection.invalidated:  # lost, and with it whatever was done
+            raise
         # A full disk may have ended the whole transaction: this then fails, and with it the batch.
         connection.exec_driver_sql("ROLLBACK TO SAVEPOINT piece")
         outcome = (None, error)

@@ -60,6 +60,7 @@ class Runs:
         self._aside, self._kinds = Aside(store, lease.name), kinds
         self.records = Records(store, executors, vault, self._runs_here)
         self._store, self._vault, self._lease, self._watch = store, vault, lease, watch
+        self._executors = executors
         self._lock = Lock()
         self._closed = False
         self._writer = 0  # the thread that makes the posted writes, as far as it is known
@@ -143,7 +144,15 @@ class Runs:
         """
         made: list[Run] = []
 
+        def withdraw() -> None:
+            for run in made:
+                run.ended.set()  # before it began
+                self._forget(run)
+            made.clear()
+
         def noted(connection: Connection) -> list[Run | None]:
+            withdraw()  # what an earlier call of this has made: that was undone
+            self._executors.check(connection, self._lease)
             runs = work(connection)
             with self._lock:
                 if self._closed:
@@ -155,12 +164,10 @@ class Runs:
         def start(durable: bool) -> None:
             if durable:
                 gate(passing)
+            else:
+                withdraw()
             for run in made:
-                if durable:
-                    run.start()
-                else:
-                    run.ended.set()  # before it began
-                    self._forget(run)
+                run.start()
 
         return self.write(noted, start)
 

@@ -1,0 +1,153 @@
+"""What differs between the databases that a store can stand on, and nothing else.
+
+`SQLite` is a file that the processes of one machine share; `Postgres` is a server that many machines
+reach. Each says how a transaction begins, what its errors mean, how a ring gets around, and how a
+living executor is told from a dead one.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from threading import Event
+from typing import Final, Protocol
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.pool import Pool
+
+from ..errors import StoreUnavailableError
+
+__all__ = ["BUSY", "Database", "Doorbell", "Locks"]
+
+BUSY: Final = 10.0
+"""Seconds that a writer waits for another one, or for a server that is away, before it gives up."""
+
+
+class Doorbell(Protocol):
+    """Wakes those who wait for news in other processes."""
+
+    def ring(self, topic: str) -> None:
+        """Wake every listener of a topic; never blocks, never fails."""
+        ...
+
+    def listen(self, topic: str, then: Callable[[], None]) -> Callable[[], None]:
+        """Call `then` in a thread of its own after each ring; give the function that ends this."""
+        ...
+
+    def close(self) -> None:
+        """End all listeners; what was rung before has been sent."""
+        ...
+
+    def forget(self) -> None:
+        """Let go, in a forked child, of what is the parent's."""
+        ...
+
+
+class Locks(Protocol):
+    """Tells living executors from dead ones: one lock for each holder of a name."""
+
+    def take(self, connection: Connection, name: str, epoch: int) -> None:
+        """Lock, until `give_back` or the end of this process; what is written is written by `connection`.
+
+        Raises
+        ------
+        StoreUnavailableError
+            If somebody has that lock.
+        """
+        ...
+
+    def taken(self, name: str, epoch: int) -> bool:
+        """Tell whether its holder lives."""
+        ...
+
+    def give_back(self, name: str, epoch: int) -> None:
+        """Unlock, if this process holds it."""
+        ...
+
+    def forget(self, name: str, epoch: int) -> None:
+        """Remove what a dead holder has left."""
+        ...
+
+
+class Database(ABC):
+    """One open database; safe to use from any thread.
+
+    Attributes
+    ----------
+    url
+        Good for opening it in another process; may hold a password.
+    where
+        Its name for people, without the password.
+    """
+
+    url: str
+    where: str
+
+    def __init__(self, url: str, where: str, engine: Engine) -> None:
+        self.url, self.where, self._engine = url, where, engine
+        self._closing = Event()
+
+    @abstractmethod
+    def reading(self) -> AbstractContextManager[Connection]:
+        """Begin a transaction that reads one state of the database."""
+
+    @abstractmethod
+    def writing(self, *, alone: bool) -> AbstractContextManager[Connection]:
+        """Begin a transaction that writes; it is committed when the block ends.
+
+        Parameters
+        ----------
+        alone
+            Whether no other process may write meanwhile; else those that are not alone may.
+        """
+
+    def prepare(self, connection: Connection) -> None:
+        """Make the tables that this kind of database needs for itself."""
+        return None
+
+    @abstractmethod
+    def doorbell(self) -> Doorbell:
+        """Make a doorbell for this process."""
+
+    @abstractmethod
+    def locks(self) -> Locks:
+        """Make the locks of executors."""
+
+    def sign(self, connection: Connection) -> int:
+        """Note in a transaction what will tell, should the answer to its commit be lost, how it went."""
+        return 0
+
+    def kept(self, signature: int) -> bool:
+        """Tell whether a transaction that was signed has been committed, as soon as that is certain."""
+        return False
+
+    def is_passing(self, error: StoreUnavailableError) -> bool:
+        """Tell whether a transaction failed through no fault of its own, so that another may go well."""
+        return False
+
+    def unavailable(self, why: str) -> StoreUnavailableError:
+        """Give the error that names this database."""
+        return StoreUnavailableError(self.where, why)
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._closing.set()
+        self._engine.dispose()
+
+    def after_fork(self) -> None:
+        """Begin anew in a forked child, for which the parent's connections must stay untouched."""
+        _inherited.append(self._engine.pool)
+        self._engine.dispose(close=False)
+        self._closing = Event()
+
+    @contextmanager
+    def _borrowing(self) -> Iterator[None]:
+        """Stand around whatever uses a connection: one that is given back after the end is closed as well."""
+        pool = self._engine.pool
+        try:
+            yield
+        finally:
+            if self._closing.is_set():
+                pool.dispose()
+
+
+_inherited: list[Pool] = []  # never freed: to close the parent's connections here would end its locks
