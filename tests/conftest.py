@@ -11,6 +11,7 @@ import alula
 from alula.futures import Engine, current
 from alula.testing import Turnstile
 from tests.postgres import Postgres, running
+from tests.s3 import S3, serving
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for the tests that use ONNX Runtime on their own
 
@@ -66,4 +67,11 @@ def turnstile(tmp_path: Path) -> Iterator[Turnstile]:
 def postgres() -> Iterator[Postgres]:
     """Run a Postgres server for the tests that need one."""
     with running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3]:
+    """Run a server for S3 for the tests that need one."""
+    with serving() as server:
         yield server

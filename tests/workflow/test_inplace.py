@@ -13,6 +13,9 @@ from alula import workflow
 from alula.errors import WorkflowExecutionError, WorkflowOutputNotReady
 from alula.testing import Turnstile
 from tests.workflow.bodies import OddError, Tally, fail_unless, held
+from tests.workflow.conftest import ON_BOTH
+
+pytestmark = ON_BOTH
 
 HERE = workflow.options(allow_inplace=True)
 LOOSE = workflow.options(allow_inplace=True, checkpoint=False)

@@ -18,6 +18,9 @@ from alula.workflow._logical import Logical
 from alula.workflow._site import Attended
 from alula.workflow._tasks import Task
 from tests.workflow.bodies import Tally, add, fail_unless, noted
+from tests.workflow.conftest import ON_BOTH
+
+pytestmark = ON_BOTH
 
 Given = tuple[Task, tuple[Any, ...], dict[str, Any], Then]
 

@@ -6,6 +6,9 @@ import pytest
 from alula._core._clock import SYSTEM
 from alula.testing import Clock
 from alula.workflow._timers import Timers
+from tests.workflow.conftest import ON_BOTH
+
+pytestmark = ON_BOTH
 
 
 def test_they_call_in_the_order_of_their_times_when_these_have_come() -> None:

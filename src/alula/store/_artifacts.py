@@ -15,14 +15,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import fsspec
 
 from .._core._gates import gate
 from .._core._seal import Sealed
 from .._core._settings import Durability
-from ..errors import ArtifactNotFoundError, StoreUnavailableError
+from ..errors import AlulaError, ArtifactNotFoundError, MissingExtraError, StoreUnavailableError
 
 __all__ = ["Artifacts"]
 
@@ -200,38 +200,84 @@ class _Remote(Artifacts):
 
     def __init__(self, url: str) -> None:
         self._url = url
-        try:
-            self._system, self._root = fsspec.core.url_to_fs(url)
-        except (ImportError, ValueError) as error:  # its driver is missing; no such protocol
-            raise StoreUnavailableError(url, str(error)) from error
+        self._reach()
+        with self._translated():  # so that a place that is wrong is named before anything depends on it
+            self._look()
 
     def put(self, sealed: Sealed) -> str:
         with self._translated():
-            self._system.pipe_file(self._path(sealed.digest), bytes(sealed))
+            self._here().pipe_file(self._path(sealed.digest), bytes(sealed))
         return sealed.digest
 
     def get(self, digest: str, *, writable: bool = False) -> memoryview:
         with self._translated():
             try:
-                data: bytes = self._system.cat_file(self._path(digest))
+                data: bytes = self._here().cat_file(self._path(digest))
             except FileNotFoundError as error:
+                self._look()  # nothing is found in a place that is gone, either
                 raise ArtifactNotFoundError(digest) from error
         return memoryview(bytearray(data) if writable else data)
 
     def exists(self, digest: str) -> bool:
         with self._translated():
-            return bool(self._system.exists(self._path(digest)))
+            try:
+                self._here().info(self._path(digest))  # where `exists` takes every error for a no
+            except FileNotFoundError:
+                return False
+            return True
 
     def delete(self, digest: str) -> None:
         with self._translated(), suppress(FileNotFoundError):
-            self._system.rm_file(self._path(digest))
+            self._here().rm_file(self._path(digest))
 
     def _path(self, digest: str) -> str:
         return f"{self._root}/{_place(digest)}"
+
+    def _reach(self) -> None:
+        """Make a driver of our own: those that fsspec keeps were made in another environment, or process."""
+        self._process = os.getpid()
+        try:
+            self._system, self._root = fsspec.core.url_to_fs(
+                self._url, skip_instance_cache=True, use_listings_cache=False
+            )
+        except ImportError as error:
+            if self._url.startswith("s3://"):
+                raise MissingExtraError("s3fs", "s3", "storage on S3") from error
+            raise StoreUnavailableError(self._url, str(error)) from error
+        except ValueError as error:  # no such protocol
+            raise StoreUnavailableError(self._url, str(error)) from error
+
+    def _here(self) -> Any:
+        """Give the driver: a forked child has a new one, for the threads of the old are its parent's."""
+        if self._process != os.getpid():
+            self._reach()
+        return self._system
+
+    def _look(self) -> None:
+        """Look whether the place is there; only a bucket has to be there before anything is written."""
+        if self._url.startswith("s3://"):
+            bucket = self._root.partition("/")[0]
+            try:
+                self._here().call_s3("head_bucket", Bucket=bucket)
+            except FileNotFoundError as error:
+                why = f"there is no bucket {bucket!r}: make it, or correct ALULA_ARTIFACTS"
+                raise StoreUnavailableError(self._url, why) from error
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
-            raise StoreUnavailableError(self._url, str(error)) from error
+        except AlulaError:
+            raise
+        except Exception as error:  # a driver's: each has its own kinds, and here is where all end
+            raise StoreUnavailableError(self._url, _said(error)) from error
+
+
+def _said(error: Exception) -> str:
+    """Give the words of a driver's error, and what to do where that is known."""
+    said = str(error) or type(error).__name__
+    if isinstance(error, PermissionError) or type(error).__name__ == "NoCredentialsError":
+        return f"it does not let this user in: check AWS_ACCESS_KEY_ID and the like ({said})"
+    if type(error).__name__ in ("EndpointConnectionError", "ConnectTimeoutError"):
+        return f"nobody answers there: check AWS_ENDPOINT_URL and the network ({said})"
+    return said

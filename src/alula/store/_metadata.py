@@ -134,12 +134,14 @@ class Store:
     def transaction(self, fence: Fence | None = None) -> Iterator[Connection]:
         """Write: all that is done with the connection is kept when the block ends, or nothing.
 
-        Nobody else writes meanwhile, in any process.
+        Without a fence, nobody else writes meanwhile, in any process.
 
         Parameters
         ----------
         fence
-            Asked first; what it raises ends the transaction before it has begun its work.
+            Asked first; what it raises ends the transaction before it has begun its work. What it has
+            seen stays true until the end. Others that have a fence may write at the same time, so
+            nothing may be touched but what the fence guards.
 
         Raises
         ------
@@ -150,7 +152,7 @@ class Store:
         RuntimeError
             If this thread is inside a transaction of this store already.
         """
-        with self._transaction(alone=True) as connection:
+        with self._transaction(alone=fence is None) as connection:
             if fence is not None:
                 fence(connection)
             yield connection
@@ -187,9 +189,7 @@ class Store:
             Called in the order of posting, in the writer's thread, when the write is durable: with
             what `work` returned and None; or with None and the error. Must not block.
         fence
-            Asked before `work`, in the same transaction, during which what it has seen stays true. Such
-            a write may run beside those of other processes that have a fence, so it must touch nothing
-            but what the fence guards. Without one, nobody else writes meanwhile.
+            Asked before `work`, in the same transaction; as in `transaction`.
 
         Raises
         ------
