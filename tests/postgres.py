@@ -12,7 +12,6 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-import psycopg
 import pytest
 
 # For tests only: nothing is forced to the disk, so that a database is made in the blink of an eye.
@@ -67,6 +66,8 @@ class Postgres:
 
     def execute(self, *statements: str) -> None:
         """Do something as the one who may do anything."""
+        import psycopg
+
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             for statement in statements:
                 connection.execute(statement.encode())

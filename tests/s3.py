@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from urllib.request import Request, urlopen
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 
 class S3:
@@ -40,6 +39,8 @@ class S3:
 @contextmanager
 def serving() -> Iterator[S3]:
     """Run the server, with this machine's own settings for S3 out of the way."""
+    from moto.server import ThreadedMotoServer  # a second, which most runs of tests can do without
+
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)

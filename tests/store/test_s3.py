@@ -72,7 +72,7 @@ def test_the_child_of_a_fork_has_connections_of_its_own(artifacts: Artifacts) ->
 
 
 def test_a_bucket_that_is_not_there_is_named_at_once(server: S3) -> None:
-    with pytest.raises(StoreUnavailableError, match="s3://nowhere/x .* no bucket 'nowhere'.*ALULA_ARTIFACTS"):
+    with pytest.raises(StoreUnavailableError, match=r"s3://nowhere/x .* no bucket 'nowhere'"):
         Artifacts.open("s3://nowhere/x")
 
 

@@ -200,6 +200,10 @@ class Engine(ABC):
     def cluster(self) -> Cluster:
         """Tell what there is to run on."""
 
+    def machines(self) -> int:
+        """Tell on how many machines tasks may run; cheap."""
+        return 1
+
     @abstractmethod
     def timeline(self) -> list[dict[str, Any]]:
         """Tell what ran where and when: events in the trace format of Chrome, times in microseconds."""

@@ -27,6 +27,7 @@ from ..errors import AlulaError, ArtifactNotFoundError, MissingExtraError, Store
 __all__ = ["Artifacts"]
 
 _DIGEST = re.compile("[0-9a-f]{64}")
+_LOCAL: Final = ("file", "local")  # protocols of folders
 _ABANDONED: Final = 24 * 3600.0  # seconds after which an unfinished file is a dead process's
 
 
@@ -51,9 +52,15 @@ class Artifacts(ABC):
             If it cannot be opened; says why.
         """
         protocol, found, path = url.partition("://")
-        if not found or protocol in ("file", "local"):
+        if not found or protocol in _LOCAL:
             return _Folder(Path(path if found else url).expanduser().absolute(), durability)
         return _Remote(url)
+
+    @staticmethod
+    def shared(url: str) -> bool:
+        """Tell whether other machines can reach that place."""
+        protocol, found, _ = url.partition("://")
+        return bool(found) and protocol.rpartition("::")[2] not in (*_LOCAL, "memory")
 
     @abstractmethod
     def put(self, sealed: Sealed) -> str:

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from threading import Event
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.pool import Pool
@@ -77,10 +77,13 @@ class Database(ABC):
         Good for opening it in another process; may hold a password.
     where
         Its name for people, without the password.
+    shared
+        Whether other machines can reach it.
     """
 
     url: str
     where: str
+    shared: ClassVar[bool]
 
     def __init__(self, url: str, where: str, engine: Engine) -> None:
         self.url, self.where, self._engine = url, where, engine

@@ -55,10 +55,12 @@ class Store:
         Where those who use the store read the time of their records.
     locks
         By which living executors are told from dead ones.
+    shared
+        Whether other machines can reach it.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
-        self.url, self.clock = database.url, clock
+        self.url, self.clock, self.shared = database.url, clock, database.shared
         self._database = database
         self._closed = False
         self._begin_life()

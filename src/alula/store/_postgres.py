@@ -110,6 +110,8 @@ _OLD: Final = delete(_WRITERS).where(_WRITERS.c.at < func.now() - text("interval
 class Postgres(Database):
     """A database of a server."""
 
+    shared = True
+
     def __init__(self, url: URL, durability: Durability) -> None:
         """Connect once, so that a place that is wrong is named at once.
 

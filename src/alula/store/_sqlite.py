@@ -48,6 +48,8 @@ class SQLite(Database):
         Its absolute path; what belongs to it and is no table lies beside it.
     """
 
+    shared = False
+
     def __init__(self, url: URL, durability: Durability) -> None:
         """Make the folder, the file in write-ahead mode, and the engine.
 

@@ -33,6 +33,7 @@ from ._options import check_metadata
 from ._owner import disown
 from ._published import told
 from ._queue import QUEUE, reclaim, waiting
+from ._reach import check_reach
 from ._rows import heads_of
 from ._run import Run
 from ._runs import Runs
@@ -194,6 +195,8 @@ class Executor:
             If the id is that of one which cannot be resumed here.
         StoreUnavailableError
             If it cannot be written.
+        SettingError
+            If the engine has several machines, and the store or the artifacts lie on one of them.
 
         Warns
         -----
@@ -213,7 +216,7 @@ class Executor:
             metadata=dict(metadata or {}),
             requeue=requeue,
         )
-        return self._submit(given, None if queued else self.engine())
+        return self._submit(given, None if queued else self._reaching())
 
     def resume(self, workflow_id: str) -> Handle[Any]:
         """Go on with a workflow from what is recorded; one that has succeeded gives its value.
@@ -228,7 +231,7 @@ class Executor:
             If it is not known, or cannot be resumed by this Python.
         """
         workflow_id = _checked_id(workflow_id)
-        engine = self.engine()
+        engine = self._reaching()
         self._runs.await_end(workflow_id)
 
         def work(connection: Connection) -> list[Run | None]:
@@ -250,7 +253,7 @@ class Executor:
         most
             How many to take.
         """
-        engine = self.engine()
+        engine = self._reaching()
 
         def work(connection: Connection) -> list[Run | None]:
             reclaim(connection, self._executors.is_alive, self.vault, self._store.clock.time())
@@ -409,6 +412,12 @@ class Executor:
         self.close()
 
     # ---------------------------------------------------------------------------------------- inside
+
+    def _reaching(self) -> Engine:
+        """Give the engine, on all machines of which tasks can reach the store."""
+        engine = self.engine()
+        check_reach(engine, self._store, self.vault)
+        return engine
 
     def _goes_to_queue(self, labels: Sequence[str], where: Where) -> bool:
         wanted = set(labels)

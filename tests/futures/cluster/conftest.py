@@ -8,6 +8,8 @@ import pytest
 import alula
 from alula.futures import Engine, current
 from alula.testing.conformance._part import LIMIT
+from tests.postgres import Postgres
+from tests.s3 import S3
 
 # So that a dead machine is known to be dead after a second: five questions that nobody answers. One that
 # is merely slow to answer has ten seconds for it.
@@ -20,12 +22,14 @@ def processes_of(*nodes: Any) -> list[Any]:
 
 
 @pytest.fixture(scope="package")
-def cluster(ray_is_installed: None) -> Iterator[Any]:
+def cluster(ray_is_installed: None, s3: S3) -> Iterator[Any]:
     """The cluster, of which one machine is there, with two cores."""
     from ray.cluster_utils import Cluster
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        for name, value in s3.environment().items():  # machines have it from who starts them
+            patch.setenv(name, value)
         head = {"num_cpus": 2, "include_dashboard": False, "_system_config": QUICK}
         cluster = Cluster(initialize_head=True, head_node_args=head)
         yield cluster
@@ -40,3 +44,11 @@ def engine(cluster: Any) -> Iterator[Engine]:
     alula.init(engine="ray", address=cluster.address)
     yield current()
     alula.shutdown()
+
+
+@pytest.fixture(scope="package")
+def shared(postgres: Postgres, s3: S3) -> Iterator[dict[str, str]]:
+    """Settings of a store and of artifacts that every machine reaches."""
+    s3.call("PUT", "/cluster")
+    with postgres.database() as url:
+        yield {"store": url, "artifacts": "s3://cluster/values"}

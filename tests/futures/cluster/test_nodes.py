@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,11 +13,19 @@ import ray
 
 import alula
 from alula import workflow
-from alula.errors import ActorDiedError, ObjectReconstructionFailedError, OwnerDiedError, WorkerCrashedError
+from alula._core._settings import Settings
+from alula.errors import (
+    ActorDiedError,
+    ObjectReconstructionFailedError,
+    OwnerDiedError,
+    SettingError,
+    WorkerCrashedError,
+)
 from alula.futures import Engine
-from alula.graph import Done
+from alula.graph import Done, Graph
 from alula.testing import Turnstile
 from alula.testing.conformance._part import LIMIT
+from alula.workflow import Executor
 from tests.futures.cluster.conftest import processes_of
 
 SIZE = 200_000  # numbers of an array that is too large to travel inside messages
@@ -76,8 +85,16 @@ class Tally:
 
 
 @pytest.fixture(scope="module")
+def _shared_store(shared: dict[str, str]) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in shared.items():
+            patch.setenv(f"ALULA_{name.upper()}", value)
+        yield
+
+
+@pytest.fixture(scope="module")
 def world(
-    cluster: Any, engine: Engine, tmp_path_factory: pytest.TempPathFactory
+    cluster: Any, engine: Engine, _shared_store: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SimpleNamespace]:
     """All that is under way when the machine dies, and one that has come instead of it."""
     doomed = cluster.add_node(num_cpus=1, num_gpus=2, resources={"away": 100}, labels={"zone": "moon"})
@@ -204,3 +221,16 @@ def test_the_machines_are_listed_with_what_they_have(world: SimpleNamespace) -> 
     alive = {node["NodeID"]: node["Alive"] for node in alula.nodes()}
     assert (alive[world.doomed], alive[world.survivor]) == (False, True)
     assert "GPU" not in alula.cluster_resources()
+
+
+@pytest.mark.parametrize(("local", "hint"), [("store", "postgresql://"), ("artifacts", "s3://")])
+def test_what_lies_on_one_machine_is_refused(
+    world: SimpleNamespace, shared: dict[str, str], tmp_path: Path, local: str, hint: str
+) -> None:
+    places = {"store": f"sqlite:///{tmp_path}/alula.db", "artifacts": f"{tmp_path}/artifacts"}
+    settings = Settings.load(**{**shared, local: places[local]})
+    with (
+        Executor.open(settings) as executor,
+        pytest.raises(SettingError, match=f"'{local}' .*Ray runs tasks on [2-9].*{hint}"),
+    ):
+        executor.submit(Graph.of(add.bind(1, 2)))

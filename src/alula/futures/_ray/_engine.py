@@ -257,6 +257,11 @@ class RayEngine(Engine):
         available = {name: free.get(name, 0.0) for name in total}
         return Cluster(total=total, available=available, nodes=nodes)
 
+    def machines(self) -> int:
+        """Count the machines that live; see `Engine.machines`."""
+        self.check_alive()
+        return sum(bool(node["Alive"]) for node in ray.nodes())
+
     def timeline(self) -> list[dict[str, Any]]:
         """Tell what ran where and when, as far as Ray has heard of it; see `Engine.timeline`."""
         self.check_alive()

@@ -1,0 +1,210 @@
+"""The database goes away in the middle of a run, or two executors want the same."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+import alula
+from alula._core._settings import Settings
+from alula.errors import FencedError, StoreUnavailableError, WorkflowExecutionError
+from alula.graph import Graph
+from alula.store import Store, _postgres
+from alula.testing import Turnstile, faults
+from alula.workflow import Executor
+from tests.postgres import Postgres
+from tests.workflow.bodies import Tally, held, noted
+from tests.workflow.programs import SAMPLE, build, evaluate
+
+Open = Callable[..., Executor]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def engine() -> Iterator[None]:
+    alula.init(num_cpus=2)
+    yield
+    alula.shutdown()
+
+
+@pytest.fixture
+def url(postgres: Postgres, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    with postgres.database() as url:
+        monkeypatch.setenv("ALULA_STORE", url)
+        yield url
+
+
+@pytest.fixture
+def open_executor(url: str) -> Iterator[Open]:
+    opened: list[Executor] = []
+
+    def open_one(**options: Any) -> Executor:
+        opened.append(Executor.open(Settings.load(), **options))
+        return opened[-1]
+
+    yield open_one
+    for executor in opened:
+        executor.close()
+
+
+@pytest.fixture
+def tally(tmp_path: Path) -> Tally:
+    return Tally(tmp_path / "tally")
+
+
+@pytest.fixture
+def turnstile(tmp_path: Path) -> Iterator[Turnstile]:
+    with Turnstile(tmp_path) as made:
+        yield made
+
+
+def restart(postgres: Postgres) -> None:
+    postgres.stop()
+    postgres.start()
+
+
+# ------------------------------------------------------------------------------ a server that restarts
+
+
+def test_a_run_goes_on_when_its_database_comes_back(
+    open_executor: Open, postgres: Postgres, tally: Tally, turnstile: Turnstile
+) -> None:
+    node = noted.bind(tally, "last", held.bind(turnstile, 1), noted.bind(tally, "first", 1))
+    handle = open_executor().submit(Graph.of(node), id="w")
+    turnstile.arrived()
+    restart(postgres)
+    turnstile.let()
+    assert handle.result(40) == 4
+    assert tally.counts() == {"first": 1, "last": 1}
+
+
+@pytest.mark.parametrize("gate", ["store.before_commit", "store.committed"])
+def test_a_restart_around_any_commit_is_not_seen(
+    open_executor: Open, postgres: Postgres, tally: Tally, gate: str
+) -> None:
+    executor = open_executor()
+    moments = iter(range(100))
+
+    def strike() -> None:
+        if next(moments) in (2, 5):
+            restart(postgres)
+
+    with faults({gate: strike}):
+        handle = executor.submit(Graph.of(build(tally, SAMPLE, {})), id="w")
+        assert handle.result(50) == evaluate(SAMPLE)
+    assert set(tally.counts().values()) == {1}
+
+
+def test_what_a_server_that_stays_away_has_ended_is_resumed(
+    open_executor: Open,
+    postgres: Postgres,
+    tally: Tally,
+    turnstile: Turnstile,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    executor = open_executor()
+    node = noted.bind(tally, "last", held.bind(turnstile, 1), noted.bind(tally, "first", 1))
+    handle = executor.submit(Graph.of(node), id="w")
+    turnstile.arrived()
+    while "first" not in tally.counts():
+        pass
+    monkeypatch.setattr(_postgres, "BUSY", 0.2)
+    postgres.stop()
+    try:
+        turnstile.let()
+        with pytest.raises((WorkflowExecutionError, StoreUnavailableError)) as caught:
+            handle.result(40)
+        assert "no server answers there" in f"{caught.value} {caught.value.__cause__}"
+    finally:
+        postgres.start()
+    assert executor.resume("w").result(40) == 4
+    assert tally.counts()["last"] == 1
+
+
+# ----------------------------------------------------------------------------------- two that want one
+
+
+def test_of_two_executors_that_race_for_an_id_one_wins(open_executor: Open, tally: Tally) -> None:
+    executors = [open_executor(), open_executor()]
+    barrier = Barrier(2)
+
+    def submit(executor: Executor, name: str) -> Any:
+        barrier.wait()
+        try:
+            return executor.submit(Graph.of(noted.bind(tally, name, 1)), id=name).result(30)
+        except RuntimeError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(2) as pool:
+        for n in range(10):
+            answers = list(pool.map(submit, executors, [f"w{n}"] * 2))
+            assert 2 in answers
+            assert all(each == 2 or "wait for it, or cancel it" in each for each in answers)
+    assert tally.counts() == {f"w{n}": 1 for n in range(10)}
+
+
+RACE = """
+import sys
+from pathlib import Path
+import alula
+from alula._core._settings import Settings
+from alula.graph import Graph
+from alula.workflow import Executor
+from tests.workflow.bodies import Tally, noted
+
+alula.init(num_cpus=1)
+with Executor.open(Settings.load(), claims=True) as executor:
+    print("ready", flush=True)
+    sys.stdin.readline()
+    handles = []
+    while claimed := executor.claim(3):
+        handles += claimed
+    for handle in handles:
+        handle.result(40)
+    print(len(handles), flush=True)
+alula.shutdown()
+"""
+
+
+def test_processes_that_claim_at_once_run_each_workflow_once(open_executor: Open, tally: Tally) -> None:
+    client = open_executor()
+    for n in range(20):
+        with pytest.warns(UserWarning, match="no living executor"):
+            client.submit(Graph.of(noted.bind(tally, f"w{n}", 1)), where="queue")
+    pipe = subprocess.PIPE
+    racers = [
+        subprocess.Popen([sys.executable, "-c", RACE], stdin=pipe, stdout=pipe, text=True) for _ in range(2)
+    ]
+    for racer in racers:
+        assert racer.stdout is not None
+        assert racer.stdout.readline() == "ready\n"
+    counts = [int(racer.communicate("\n", timeout=50)[0]) for racer in racers]
+    assert sum(counts) == 20
+    assert tally.counts() == {f"w{n}": 1 for n in range(20)}
+
+
+def test_who_was_taken_for_dead_can_write_nothing_more(
+    open_executor: Open, url: str, turnstile: Turnstile, tally: Tally
+) -> None:
+    silent, heir = open_executor(), open_executor()
+    handle = silent.submit(Graph.of(noted.bind(tally, "last", held.bind(turnstile, 5))), id="w")
+    turnstile.arrived()
+    store = Store.open(url)
+    with store.transaction() as connection:
+        connection.execute(
+            text("UPDATE executor_beats SET expires = 0 WHERE name = :name"), {"name": silent.lease.name}
+        )
+    store.close()
+    assert heir.status("w") == "RESUMABLE"
+    taken = heir.resume("w")
+    turnstile.let()
+    with pytest.raises(FencedError):
+        handle.result(30)
+    turnstile.let()
+    assert taken.result(30) == 6
+    assert tally.counts() == {"last": 1}
