@@ -63,7 +63,7 @@ class NotifyDoorbell:
                 return
             if self._ringing is None:
                 self._ringing = _Ringing(self._wire)
-        self._ringing.add(topic)
+            self._ringing.add(topic)
 
     def listen(self, topic: str, then: Callable[[], None]) -> Callable[[], None]:
         """Call `then` after each ring; when this returns, the server knows of it."""
@@ -85,10 +85,12 @@ class NotifyDoorbell:
         with self._lock:
             self._closed = True
             ears, self._ears = [ear for ears in self._ears.values() for ear in ears], {}
-        if self._ringing is not None:
-            self._ringing.stop()
-        if self._listening is not None:
-            self._listening.stop()
+            ringing, self._ringing = self._ringing, None
+            listening, self._listening = self._listening, None
+        if ringing is not None:
+            ringing.stop()
+        if listening is not None:
+            listening.stop()
         for ear in ears:
             ear.stop()
 
