@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-import alula
 from alula._core._settings import Settings
 from alula.errors import FencedError, StoreUnavailableError, WorkflowExecutionError
 from alula.graph import Graph
@@ -22,14 +21,9 @@ from tests.postgres import Postgres
 from tests.workflow.bodies import Tally, held, noted
 from tests.workflow.programs import SAMPLE, build, evaluate
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 Open = Callable[..., Executor]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def engine() -> Iterator[None]:
-    alula.init(num_cpus=2)
-    yield
-    alula.shutdown()
 
 
 @pytest.fixture
@@ -55,12 +49,6 @@ def open_executor(url: str) -> Iterator[Open]:
 @pytest.fixture
 def tally(tmp_path: Path) -> Tally:
     return Tally(tmp_path / "tally")
-
-
-@pytest.fixture
-def turnstile(tmp_path: Path) -> Iterator[Turnstile]:
-    with Turnstile(tmp_path) as made:
-        yield made
 
 
 def restart(postgres: Postgres) -> None:

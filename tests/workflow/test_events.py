@@ -16,6 +16,9 @@ from alula.workflow import Executor
 from alula.workflow._vault import Vault
 from alula.workflow.event_listener import TimerListener
 from tests.workflow.bodies import Tally, add, fail_unless
+from tests.workflow.conftest import ON_BOTH
+
+pytestmark = ON_BOTH
 
 
 class FileListener(workflow.EventListener):

@@ -9,6 +9,7 @@ import pytest
 import alula
 from alula import workflow
 from alula.errors import StoreUnavailableError
+from alula.futures import Engine, current
 from tests.s3 import S3
 
 
@@ -34,9 +35,9 @@ def bucket(s3: S3) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def engine(bucket: str) -> Iterator[None]:
+def engine(bucket: str) -> Iterator[Engine]:
     alula.init(num_cpus=2)
-    yield
+    yield current()
     alula.shutdown()
 
 

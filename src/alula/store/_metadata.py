@@ -141,9 +141,9 @@ class Store:
         Parameters
         ----------
         fence
-            Asked first; what it raises ends the transaction before it has begun its work. What it has
-            seen stays true until the end. Others that have a fence may write at the same time, so
-            nothing may be touched but what the fence guards.
+            Asked first; what it raises ends the transaction before it has begun its work. Others that
+            have a fence may write at the same time, so it has to lock what it reads, and nothing may be
+            touched but what it guards.
 
         Raises
         ------

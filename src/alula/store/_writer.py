@@ -32,7 +32,8 @@ class Fence(Protocol):
     def __call__(self, connection: Connection) -> None:
         """Raise `FencedError` if the writer no longer owns what it is about to write to.
 
-        Runs inside the write transaction and before its work, so nothing can change in between.
+        Runs inside the write transaction and before its work, so nothing can change in between, if it
+        locks what it reads: ``select(...).with_for_update(key_share=True)``.
         """
         ...
 
