@@ -19,9 +19,6 @@ from alula.errors import (
 from alula.graph import Node
 from alula.testing import Turnstile
 from tests.workflow.bodies import Tally, add, fail_unless
-from tests.workflow.conftest import ON_BOTH
-
-pytestmark = ON_BOTH
 
 
 @alula.remote

@@ -28,6 +28,8 @@ from alula.testing.conformance._part import LIMIT
 from alula.workflow import Executor
 from tests.futures.cluster.conftest import processes_of
 
+pytestmark = pytest.mark.timeout(120)  # a dozen processes start, on as few cores as there are
+
 SIZE = 200_000  # numbers of an array that is too large to travel inside messages
 AWAY: Any = {"resources": {"away": 1}, "num_cpus": 0}  # what only the machines that come and go have
 
@@ -142,7 +144,7 @@ def begun(engine: Engine, turnstile: Turnstile, doomed: Any) -> SimpleNamespace:
     )
     made.workflow = workflow.run_async(durable, workflow_id="through it all")
     for _ in range(6):
-        turnstile.arrived()
+        turnstile.arrived(60)
     # and what waits.
     promise, made.settle = engine.promise()
     made.waiting = add.options(**AWAY).remote(promise, promise)
