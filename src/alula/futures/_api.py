@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
-from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, cast, overload
+from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, overload
 
 from ..errors import FutureError
 from ..graph import Node
@@ -382,7 +382,8 @@ class RemoteFunction(Generic[P, T]):
             check = self._check = function.check
         check(args, kwargs)
         refs = _session.current().submit(function, args, kwargs, function.options)
-        return cast("ObjectRef[T]", returned(refs))
+        ref: ObjectRef[T] = refs[0] if len(refs) == 1 else returned(refs)
+        return ref
 
     def options(self, **options: Any) -> "RemoteFunction[P, T]":
         """Give the same function with some options replaced; see `TaskOptions`."""

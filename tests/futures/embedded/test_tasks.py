@@ -2,6 +2,8 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -12,10 +14,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from alula.errors import NodeDiedError, TaskCancelledError, TaskError, WorkerCrashedError
 from alula.futures import TaskOptions
 from alula.futures._embedded._machine import Machine
-from alula.futures._embedded._tasks import Lease, Task, Tasks
+from alula.futures._embedded._tasks import Lease, Returned, Task, Tasks
 from alula.futures._embedded._values import ERROR, NONE, Blob, Ref, to_blob
 from alula.futures._errors import pack_task_error
 from alula.futures._remote import Function
+
+OF_BURST = 4  # entries of a row that is a burst
 
 
 class Channel:
@@ -31,6 +35,7 @@ class Worker:
         self.shipped: set[bytes] = set()
         self.lease: Lease | None = None
         self.inbox: deque[int] = deque()
+        self.bursts: dict[int, int] = {}  # of what came in one: its first number
         self.cancelled: list[int] = []
         self.outbox: deque[Callable[[], None]] = deque()  # what it has said and nobody has read
         self.after: dict[int, int] = {}  # of tasks in the inbox that follow another, that one's number
@@ -72,7 +77,9 @@ class World:
 
     def settle(self, ref: Ref[Any], blob: Blob) -> None:
         settling = bool(self.due)
-        self.due.extend(ref.settle(blob) or ())
+        for task in ref.settle(blob) or ():
+            assert isinstance(task, Task)
+            self.due.append(partial(self.tasks.input_settled, task, ref))
         while self.due and not settling:  # a loop, as in the engine: chains are long
             self.due[0]()
             self.due.popleft()
@@ -83,14 +90,21 @@ class World:
     def decode(self, peer: Worker, encoded: Blob, fds: list[Any]) -> Blob:
         return encoded
 
-    def ship(self, peer: Worker, definition: Any, calls: int) -> None:
+    def ship(self, peer: Worker, definition: Any, calls: int = 0) -> None:
         peer.shipped.add(definition.id)
 
     def send(self, peer: Worker, message: tuple[Any, ...], fds: object = ()) -> None:
         if message[0] == "push" and not peer.channel.broken:
-            for number, *_, after in message[1]:
-                if not peer.take(number, after):
-                    self.say(peer, "unknown", [number])
+            for row in message[1]:
+                if len(row) > OF_BURST:
+                    number, *_, after = row
+                    if not peer.take(number, after):
+                        self.say(peer, "unknown", [number])
+                    continue
+                count = row[2] if isinstance(row[2], int) else len(row[2])
+                for number in range(row[0], row[0] + count):
+                    peer.take(number, 0)
+                    peer.bursts[number] = row[0]
         elif message[0] == "cancel":
             peer.cancelled.append(message[1])
 
@@ -117,6 +131,16 @@ class World:
         self.tasks.take(deque([task]))
         return ref
 
+    def submit_burst(self, count: int, blob: Blob = NONE, **options: Any) -> list[Ref[Any]]:
+        """Submit plain tasks one right after the other."""
+        merged = TaskOptions().merged(options)
+        numbers = range(self.numbers + 1, self.numbers + 1 + count)
+        self.numbers += count
+        refs = [Ref[Any](None, b"us", number) for number in numbers]  # type: ignore[arg-type]  # as above
+        self.tasks.meet("nothing", merged.shape)
+        self.tasks.take(deque([(NOTHING, merged, None, blob, ref) for ref in refs]))
+        return refs
+
     def grant(self) -> Worker:
         worker = Worker(len(self.peers) + 1)
         self.peers[worker.id] = worker
@@ -132,20 +156,28 @@ class World:
 
         worker.outbox.append(read)
 
+    def answer(self, worker: Worker, done: list[tuple[int, list[Blob]]], seconds: float) -> None:
+        """A worker says what tasks gave, as it speaks of them."""
+        lone = [each for each in done if each[0] not in worker.bursts]
+        bursts = [(worker.bursts[n], n, 1, blobs) for n, blobs in done if n in worker.bursts]
+        self.say(worker, "results", lone, [], seconds, bursts)
+
     def read(self, worker: Worker, count: int = 1) -> None:
         for _ in range(min(count, len(worker.outbox))):
             worker.outbox.popleft()()
 
     def finish(self, worker: Worker, count: int = 1, blob: Blob = NONE, seconds: float = 0.0) -> None:
         assert worker.lease is not None
-        done = [(worker.inbox.popleft(), [blob]) for _ in range(min(count, len(worker.inbox)))]
-        self.tasks.results(worker.lease, done, [], seconds)
+        numbers = [worker.inbox.popleft() for _ in range(min(count, len(worker.inbox)))]
+        done = [(number, [blob]) for number in numbers if number not in worker.bursts]
+        bursts = [(*run, [blob]) for run in runs(worker, numbers) if isinstance(run, tuple)]
+        self.tasks.results(worker.lease, done, [], seconds, bursts)
 
     def give_back(self, worker: Worker, *, waits: bool = False) -> None:
         """All but the one that runs."""
         assert worker.lease is not None
         numbers = [worker.inbox.pop() for _ in range(len(worker.inbox) - 1)]
-        self.tasks.given_back(worker.lease, numbers[::-1], waits=waits)
+        self.tasks.given_back(worker.lease, runs(worker, numbers[::-1]), waits=waits)
 
     def die(self, worker: Worker) -> None:
         assert worker.lease is not None
@@ -153,6 +185,15 @@ class World:
         self.tasks.lost(worker.lease, "was killed")
         worker.lease = None
         worker.inbox.clear()
+
+
+def runs(worker: Worker, numbers: list[int]) -> list[Returned]:
+    """Give tasks as a worker speaks of them: of a burst by its first number, theirs, and their count."""
+    found: list[Returned] = []
+    for first, group in groupby(numbers, key=worker.bursts.get):
+        some = list(group)
+        found += some if first is None else [(first, some[0], len(some))]
+    return found
 
 
 NOTHING, OTHER = (Function(lambda: None, TaskOptions()) for _ in range(2))
@@ -268,7 +309,7 @@ def test_a_worker_that_refused_its_last_task_has_room() -> None:
     world.submit(function=OTHER)  # keeps the first one busy
     source = world.submit()
     world.submit()
-    world.say(second, "results", [second.run(fails=False) for _ in range(2)], [], 1e-6)
+    world.answer(second, [second.run(fails=False) for _ in range(2)], 1e-6)
     world.submit(source, function=OTHER)  # goes to a worker that has its input no more
     world.finish(first, seconds=0.5)
     world.read(second, 2)
@@ -286,7 +327,7 @@ def test_what_ran_ahead_of_a_task_that_is_tried_again_does_not_count() -> None:
     refs = [source, follower := world.submit(source), world.submit(follower)]
     assert len(first.inbox) == 3
     for fails in (True, False, False):
-        world.say(first, "results", [first.run(fails=fails)], [], 1e-6)
+        world.answer(first, [first.run(fails=fails)], 1e-6)
     world.read(first)
     world.finish(world.grant())
     assert source.blob is NONE
@@ -496,18 +537,26 @@ class AnyOrder(RuleBasedStateMachine):
         count=st.integers(1, 40),
         retries=st.sampled_from([0, 1, 3, -1]),
         inputs=st.lists(st.integers(1, 3), max_size=2),
-        function=st.sampled_from([NOTHING, OTHER]),
+        other=st.booleans(),
     )
-    def submit(self, count: int, retries: int, inputs: list[int], function: Function) -> None:
+    def submit(self, count: int, retries: int, inputs: list[int], other: bool) -> None:
         for _ in range(count):
             given = [self.refs[-back] for back in inputs if back <= len(self.refs)]
             options = {"max_retries": retries, "retry_exceptions": retries != 0}
-            ref = self.world.submit(*given, function=function, **options)
+            ref = self.world.submit(*given, function=OTHER if other else NOTHING, **options)
             if retries == 0:
                 self.once.add(ref.number)
             if retries >= 0 or any(each.number in self.unsure for each in given):
                 self.unsure.add(ref.number)
             self.refs.append(ref)
+
+    @rule(count=st.integers(1, 40), retries=st.sampled_from([1, 3, -1]), bare=st.booleans())
+    def submit_burst(self, count: int, retries: int, bare: bool) -> None:
+        blob = NONE if bare else Blob(0, b"args")
+        refs = self.world.submit_burst(count, blob, max_retries=retries, retry_exceptions=True)
+        if retries >= 0:
+            self.unsure.update(ref.number for ref in refs)
+        self.refs += refs
 
     @precondition(lambda self: self.world.asked)
     @rule()
@@ -525,7 +574,7 @@ class AnyOrder(RuleBasedStateMachine):
         worker = data.draw(st.sampled_from(self.workers))
         done = [worker.run(fails=fails) for _ in range(min(count, len(worker.inbox)))]
         if done:
-            self.world.say(worker, "results", done, [], seconds)
+            self.world.answer(worker, done, seconds)
 
     @precondition(lambda self: self.workers)
     @rule(data=st.data(), waits=st.booleans())
@@ -533,7 +582,7 @@ class AnyOrder(RuleBasedStateMachine):
         worker = data.draw(st.sampled_from(self.workers))
         if worker.inbox:
             numbers = [worker.inbox.pop() for _ in range(len(worker.inbox) - 1)]
-            self.world.say(worker, "given_back", numbers[::-1], waits=waits)
+            self.world.say(worker, "given_back", runs(worker, numbers[::-1]), waits=waits)
 
     @precondition(lambda self: self.workers)
     @rule(data=st.data(), count=st.integers(1, 3))
@@ -576,6 +625,15 @@ class AnyOrder(RuleBasedStateMachine):
         assert len(places) == len(set(places))
 
     @invariant()
+    def the_tasks_in_flight_are_counted(self) -> None:
+        for worker in self.world.peers.values():
+            if worker.lease is not None:
+                assert worker.lease.count == sum(task.left for task in worker.lease.inflight.values())
+        unsettled = sum(ref.blob is None for ref in self.refs)
+        counts = self.world.tasks.counts()
+        assert counts["waiting"] + counts["queued"] + counts["sent"] == unsettled
+
+    @invariant()
     def a_task_that_may_run_once_is_alone(self) -> None:
         for worker in self.world.peers.values():
             assert len(worker.inbox) <= 1 or not self.once & set(worker.inbox)
@@ -598,7 +656,7 @@ class AnyOrder(RuleBasedStateMachine):
             for worker in self.workers:
                 done = [worker.run(fails=False) for _ in range(len(worker.inbox))]
                 if done:
-                    self.world.say(worker, "results", done, [], 1e-5)
+                    self.world.answer(worker, done, 1e-5)
                 self.world.read(worker, len(worker.outbox))
         for ref in refs:
             assert ref.blob is NONE or (ref.number in self.unsure and ref.blob is not None), ref.number

@@ -13,6 +13,7 @@ import alula
 from alula.errors import NodeDiedError, TaskError
 from alula.futures import current
 from alula.futures._embedded._engine import Embedded
+from alula.futures._embedded._tasks import Task
 from alula.futures._embedded._values import BODY, ERROR, INLINE, NONE, PACKED, SEGMENT, Blob, Ref, to_blob
 from alula.futures._errors import pack_error, pack_task_error
 
@@ -119,6 +120,7 @@ def test_a_reference_settles_once_and_tells_everybody(engine: Embedded) -> None:
         for i in range(count):
             ref.on_settled(partial(told.append, i))
         for callback in ref.settle(NONE) or ():
+            assert not isinstance(callback, Task)
             callback()
         assert told == list(range(count))
         assert ref.settle(to_blob(1)) is None

@@ -29,6 +29,7 @@ from .._remote import ActorType, Function
 from ._actors import Call
 from ._awaits import awaited
 from ._budget import Usage
+from ._bursts import is_plain, is_small
 from ._environments import checked
 from ._handles import ActorName, Terms, new_tether
 from ._hub import Hub, packed
@@ -123,12 +124,15 @@ class Embedded(Hub):
 
     def get(self, refs: Sequence[ObjectRef[Any]], timeout: float | None) -> list[Any]:
         """Wait for values; see `Engine.get`."""
-        mine = [self._mine(ref) for ref in refs]
+        mine: list[Any] = list(refs)  # no more is known of them than that they are references
+        pending = False
         for ref in mine:
-            if ref.blob is None:
-                self._await(mine, timeout)
-                break
-        return [ref.blob.load() for ref in mine if ref.blob is not None]
+            if ref.__class__ is not Ref or ref._engine is not self:
+                self._mine(ref)  # which refuses it
+            pending = pending or ref.blob is None
+        if pending:
+            self._await(mine, timeout)
+        return [None if ref.blob is NONE else ref.blob.load() for ref in mine if ref.blob is not None]
 
     def _await(self, refs: list[Ref[Any]], timeout: float | None) -> None:
         deadline = None if timeout is None else monotonic() + timeout
@@ -235,9 +239,9 @@ class Embedded(Hub):
         """Start a task; see `Engine.submit`."""
         if function.definition.id not in self._functions:
             self.meet(function.definition)
-        if options.shape not in self._tasks.shapes:
-            with self.lock:
-                self._tasks.meet(options.name or function.name, options.shape)
+        latest, plain = self._latest
+        if options is not latest:
+            plain = self._meet_options(options.name or function.name, options)
         if self._over is not None:
             self._check_alive()
         if args or kwargs:
@@ -245,19 +249,32 @@ class Embedded(Hub):
             inputs = self._inputs(blob, args, kwargs) if blob.refs else ()
         else:
             blob, inputs = NONE, ()
-        count = options.num_returns
-        if count == 1:
-            given: list[Any] = [Ref(self, self.id, next(self._numbers))]
-            refs: list[Ref[Any]] = given
+        given: list[Any]
+        refs: list[Ref[Any]]
+        # Nothing here takes the lock: most tasks are submitted in a burst, and queued together.
+        if plain and (blob is NONE or is_small(blob)):
+            ref: Ref[Any] = Ref(self, self.id, next(self._numbers))
+            given = [ref]
+            self._submitted.append((function, options, self._work(), blob, ref))
         else:
-            refs, given = self._returned(options, function.name)
-        if self._tasks.times is not None:
-            self._tasks.note(refs[0].number, 0)
-        # Nothing above or here takes the lock: most tasks are submitted in a burst, and queued together.
-        self._submitted.append(Task(function, blob, options, refs, inputs, self._work()))
+            if options.num_returns == 1:
+                refs = given = [Ref(self, self.id, next(self._numbers))]
+            else:
+                refs, given = self._returned(options, function.name)
+            if self._tasks.times is not None:
+                self._tasks.note(refs[0].number, 0)
+            self._submitted.append(Task(function, blob, options, refs, inputs, self._work()))
         if not self.loop.help():
             self.take_submitted()
-        return list(given)
+        return given
+
+    def _meet_options(self, task: str, options: TaskOptions) -> bool:
+        """See options for the first time, or again; tell whether tasks with them are plain."""
+        with self.lock:
+            self._tasks.meet(task, options.shape)
+        plain = is_plain(options) and self._tasks.times is None
+        self._latest = options, plain
+        return plain
 
     def actor(
         self, cls: ActorType, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: ActorOptions

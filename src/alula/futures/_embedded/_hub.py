@@ -16,7 +16,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..._core._gates import gate
 from ...errors import NodeDiedError, OwnerDiedError
@@ -37,6 +37,10 @@ from ._tasks import Task, Tasks
 from ._timeline import RECORDED
 from ._values import ERROR, NONE, Blob, Ref, to_blob
 from ._wire import Channel, Descriptor, Message
+
+if TYPE_CHECKING:
+    from .._options import TaskOptions
+    from ._bursts import Plain
 
 __all__ = ["Hub", "packed"]
 
@@ -65,8 +69,9 @@ class Hub(Engine):
         self._share: Share | None = None
         self._control = Channel(control)
         self._numbers = count(1)  # of the references that are made here
-        self._submitted: deque[Task] = deque()  # tasks that nobody has looked at yet
+        self._submitted: deque[Task | Plain] = deque()  # tasks that nobody has looked at yet
         self._told: deque[Call] = deque()  # likewise calls of actors
+        self._latest: tuple[TaskOptions | None, bool] = None, False  # their options, whether those are plain
         self._errors = 0  # references that failed: `get` of a list looks at all when this moves
         self._due: deque[Callable[[], None]] = deque()  # callbacks of references that have settled
         self._settling = False
@@ -120,7 +125,10 @@ class Hub(Engine):
         if not due:
             return
         # An error settles whatever depends on it, and so on: a long chain is a loop, not a recursion.
-        self._due.extend(due)
+        for then in due:
+            self._due.append(
+                partial(self._tasks.input_settled, then, ref) if isinstance(then, Task) else then
+            )
         if not self._settling:
             self._settling = True
             try:
@@ -208,6 +216,7 @@ class Hub(Engine):
         """Keep from now on when tasks and calls of ours were submitted, ready, sent and answered."""
         self._tasks.ways, self._tasks.times = deque(maxlen=RECORDED), {}
         self._actors.record = self._tasks
+        self._latest = None, False
 
     def trace(self) -> tuple[list[Any], list[Any]]:
         """Give what is known of tasks that ran here, and of those that we own; see `_timeline`."""
@@ -286,7 +295,7 @@ class Hub(Engine):
         match message[0]:
             case "result":
                 if peer.lease is not None:
-                    self._tasks.results(peer.lease, message[1], fds, message[2])
+                    self._tasks.results(peer.lease, message[1], fds, message[2], message[3])
                 else:
                     self._actors.results(peer, message[1], fds)
             case "items":
@@ -319,8 +328,7 @@ class Hub(Engine):
     def _refs_of(self, peer: Peer, number: int) -> list[Ref[Any]]:
         """Give the references of a task or call that runs there."""
         if peer.lease is not None:
-            task = peer.lease.inflight.get(number)
-            return task.refs if task is not None else []
+            return self._tasks.refs_of(peer.lease, number)
         return self._actors.refs_of(peer, number)
 
     def _on_work(self, peer: Peer, message: Message, fds: list[Descriptor]) -> None:

@@ -31,7 +31,8 @@ __all__ = ["Handle", "Loop", "Lost", "Source"]
 _GRACE = 0.005  # s without a leader before the background thread takes over
 _PATIENCE = 0.001  # s that a thread waits for the background thread to step back
 _PAUSE = 0.001  # s between looks of a thread that makes work
-_BURST = 32  # tasks that it must have made without such a pause
+_LULL = 0.005  # s without new work that end a burst; less may be the system, which let others run
+_BURST = 16  # tasks that it must have made without a lull
 _MOST = 64  # sockets that are served before the next look at the others
 
 Handle: TypeAlias = Callable[[Message, list[Descriptor]], None]
@@ -90,7 +91,8 @@ class Loop:
         self._writing: set[int] = set()  # descriptors of those that have something to send
         self._lead = threading.Lock()
         self._busy = 0.0  # when somebody made work last
-        self._burst = 0  # how much was made without a pause
+        self._burst = 0  # how often somebody did without a lull
+        self._unseen = 0  # how much more may be made until it is time to look again
         self._leader: int | None = None  # the thread that leads
         self._leads = 0  # how often a thread has taken it to wait
         self._last_led = 0.0  # when such a thread left it
@@ -221,7 +223,7 @@ class Loop:
     def help(self) -> bool:
         """Do the I/O that is due, if nobody has for a moment; called by whoever has made work.
 
-        Only a thread that does so without a pause gets to it: the background thread would have to wrest
+        Only a thread that does so without a lull gets to it: the background thread would have to wrest
         the interpreter from it for each of its steps, while the workers have nothing to do.
 
         Returns
@@ -230,12 +232,16 @@ class Loop:
             Whether what was made may wait for the next turn, which will be soon: of this thread, if it
             goes on like this, or of the next one that leads, which looks before it sleeps.
         """
+        if self._unseen and self._leader is None:  # to look at the clock each time is half of the work
+            self._unseen -= 1
+            return True
         now = monotonic()
-        self._burst = self._burst + 1 if now - self._busy < _PAUSE else 0
+        self._burst = self._burst + 1 if now - self._busy < _LULL else 0
         self._busy = now
         if self._burst < _BURST or self._leader == get_ident():
             return False
         if now - self._last_led < _PAUSE:
+            self._unseen = _BURST
             return not self.led
         with self.shield:
             if not (self._lead.acquire(blocking=False) or self._is_left()):

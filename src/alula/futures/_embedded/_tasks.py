@@ -13,10 +13,11 @@ from then on one at a time, and only a task that was alone with a dying worker c
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import islice
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..._core._gates import gate
 from ...errors import (
@@ -28,6 +29,7 @@ from ...errors import (
 from .._errors import pack_error, unpack_error
 from .._options import Shape, TaskOptions
 from .._remote import Function
+from ._bursts import Burst, Plain, gathered
 from ._environments import checked
 from ._machine import Machine
 from ._placing import amounts, limit, refusal, warn_of
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from ._peers import Peer
     from ._timeline import Way
 
-__all__ = ["Lease", "Task", "Tasks"]
+__all__ = ["Lease", "Returned", "Task", "Tasks"]
 
 _AHEAD = 0.010  # s of work that a worker is given at once
 _ENOUGH = 0.00005  # s of work beyond the running task, with which a worker can wait for a larger message
@@ -49,6 +51,10 @@ _MOST = 1000  # tasks that a worker is given at once
 _SLICE = 0.100  # s after which a lease is given back if others wait
 _BATCH_FDS = 200
 _BATCH_BYTES = 1 << 20
+
+Returned: TypeAlias = int | tuple[int, int, int]
+"""What a worker gives back: a task by its number, or the end of a burst by the burst's first, the first of
+those that are given back, and their count."""
 
 
 class Task:
@@ -101,6 +107,11 @@ class Task:
         """The number of its first reference, by which worker and owner speak of it."""
         return self.refs[0].number
 
+    @property
+    def left(self) -> int:
+        """How many tasks it is, as of `Burst`."""
+        return 1
+
     def gives(self, ref: Ref[Any]) -> bool:
         """Whether a reference of ours is to one of its results."""
         return ref in self.refs
@@ -114,11 +125,23 @@ class Task:
 class Lease:
     """A worker that is lent to us for tasks of one shape."""
 
-    __slots__ = ("busy", "forced", "granted", "inflight", "load", "peer", "retiring", "shape", "waiting")
+    __slots__ = (
+        "busy",
+        "count",
+        "forced",
+        "granted",
+        "inflight",
+        "load",
+        "peer",
+        "retiring",
+        "shape",
+        "waiting",
+    )
 
     def __init__(self, peer: "Peer", shape: Shape) -> None:
         self.peer, self.shape = peer, shape
-        self.inflight: dict[int, Task] = {}
+        self.inflight: dict[int, Task | Burst] = {}  # by their first number, the running one first
+        self.count = 0  # of tasks in flight
         self.load = 0.0  # s that the tasks in flight are expected to take
         self.busy = False  # it gave tasks back: it takes more after its next result
         self.waiting = False  # so does the task that it runs, and its cores are free for another worker
@@ -138,15 +161,15 @@ class Lease:
 
     def has_enough(self) -> bool:
         """Whether it will still have something to do when the results of its running task are here."""
-        count = len(self.inflight)
+        count = self.count
         return count > 1 and self.load * (count - 1) > _ENOUGH * count
 
-    def takes(self, task: Task) -> bool:
+    def takes(self, task: Task | Burst) -> bool:
         """Whether a task may be pushed now, if there is room."""
         inflight = self.inflight
         if not inflight:
             return True
-        if task.alone or self.load >= _AHEAD or len(inflight) >= _MOST:
+        if task.alone or self.load >= _AHEAD or self.count >= _MOST:
             return False
         return len(inflight) > 1 or not next(iter(inflight.values())).alone
 
@@ -183,7 +206,7 @@ class _Shape:
         self.wanted_amounts = amounts(machine, shape)
         self.limit = limit(machine, self.wanted_amounts)  # workers that can be had at most
         self.refusal = refusal(machine, shape)  # why none is ever asked for
-        self.queue: deque[Task] = deque()
+        self.queue: deque[Task | Burst] = deque()
         self.leases: list[Lease] = []
         self.requested = 0
         self.denied = False  # the last answer was that there can be none
@@ -202,6 +225,7 @@ class Tasks:
         self._machine = machine
         self.shapes: dict[Shape, _Shape] = {}
         self._tasks: dict[int, Task] = {}  # by number, those without a result
+        self._bursts: set[Burst] = set()  # the others
         self._cost: dict[bytes, float] = {}  # s that a function took lately
         self._reclaim = False
         self.times: dict[int, list[float]] | None = None  # of pending tasks, if that is recorded
@@ -213,7 +237,7 @@ class Tasks:
     @property
     def pending(self) -> bool:
         """Whether any task has no result yet."""
-        return bool(self._tasks)
+        return bool(self._tasks or self._bursts)
 
     def note(self, number: int, step: int) -> None:
         """Record when a task was submitted (0), had its inputs (1) or was sent (2): the last time counts."""
@@ -230,9 +254,9 @@ class Tasks:
 
     def counts(self) -> dict[str, int]:
         """Say how many tasks of ours wait for inputs, are queued, sent to workers, and finished."""
-        queued = sum(len(shape.queue) for shape in self.shapes.values())
-        sent = sum(len(lease.inflight) for shape in self.shapes.values() for lease in shape.leases)
-        waiting = len(self._tasks) - queued - sent
+        queued = sum(task.left for shape in self.shapes.values() for task in shape.queue)
+        sent = sum(lease.count for shape in self.shapes.values() for lease in shape.leases)
+        waiting = len(self._tasks) + sum(burst.left for burst in self._bursts) - queued - sent
         return {"waiting": waiting, "queued": queued, "sent": sent, "finished": self._finished}
 
     def forget(self, function: bytes) -> None:
@@ -253,27 +277,40 @@ class Tasks:
         if not (made.limit or made.refusal):
             warn_of(self._machine, f"the task {task}", made.wanted_amounts)
 
-    def take(self, submitted: deque[Task]) -> None:
+    def take(self, submitted: deque[Task | Plain]) -> None:
         """Take new tasks; each is queued when its inputs have their values."""
         if len(submitted) == 1:
-            self._add(submitted.popleft())
+            lone = submitted.popleft()
+            self._add(lone if isinstance(lone, Task) else _task(lone))
             if self._late:
                 self._push_late()
             return
         self._collecting = True
         try:
             while submitted:
-                self._add(submitted.popleft())
+                if isinstance(first := submitted[0], Task):
+                    del submitted[0]
+                    self._add(first)
+                else:
+                    self._take_plain(gathered(submitted))
         finally:
             self._collecting = False
         self._pump_all()
         if self._late:
             self._push_late()
 
+    def _take_plain(self, found: list[Plain] | Burst) -> None:
+        if isinstance(found, Burst):
+            self._bursts.add(found)
+            self.shapes[found.options.shape].queue.append(found)
+        else:
+            for plain in found:
+                self._add(_task(plain))
+
     def _push_late(self) -> None:
         """Push those that wait for a task that was in flight before they came."""
         late, self._late = self._late, []
-        batches: dict[Lease, deque[Task]] = {}
+        batches: dict[Lease, deque[Task | Burst]] = {}
         for task, source in late:
             if source.lease is not None and source.lease.takes_ahead(task):
                 batches.setdefault(source.lease, deque()).append(task)
@@ -288,7 +325,7 @@ class Tasks:
             if ref.blob is None:
                 pending = ref
                 task.missing += 1
-                ref.on_settled(partial(self._input_settled, task, ref))
+                ref.on_settled(task)
             elif ref.blob.kind == ERROR:
                 self._finish(task, [_not_computed(ref.blob, task)] * len(task.refs))
                 return
@@ -305,7 +342,8 @@ class Tasks:
             if source.lease is not None:
                 self._late.append((task, source))
 
-    def _input_settled(self, task: Task, ref: Ref[Any]) -> None:
+    def input_settled(self, task: Task, ref: Ref[Any]) -> None:
+        """A value that a task waits for is there."""
         assert ref.blob is not None
         task.missing -= 1
         if task.number not in self._tasks:
@@ -335,7 +373,7 @@ class Tasks:
         A few tasks wait while all workers have enough: the next results will bring us here again.
         """
         queue = shape.queue
-        if len(queue) == 1:
+        if len(queue) == 1 and queue[0].left == 1:
             for each in shape.leases:
                 if each.idle():
                     self._fill(each, queue)
@@ -344,13 +382,13 @@ class Tasks:
             lease = max(shape.leases, key=Lease.room, default=None)
             if lease is None or lease.room() <= 0 or not lease.takes(queue[0]):
                 break
-            if len(queue) < _BATCH and lease.has_enough():
+            if lease.has_enough() and not _several(queue, _BATCH):
                 break
             self._fill(lease, queue)
         if queue:
             self._request(shape)
 
-    def _fill(self, lease: Lease, queue: deque[Task]) -> None:
+    def _fill(self, lease: Lease, queue: deque[Task | Burst]) -> None:
         batch: list[Any] = []
         fds: list[Descriptor] = []
         size = 0
@@ -361,12 +399,17 @@ class Tasks:
             if task is None:
                 if not (queue and lease.takes(queue[0])):
                     break
-                task = queue.popleft()
+                if isinstance(first := queue[0], Burst):
+                    size += self._push_part(lease, first, queue, batch)
+                    continue
+                task = first
+                del queue[0]
             key, number, options = task.function.definition.id, task.refs[0].number, task.options
             task.lease = lease
             if self.times is not None:
                 self.note(number, 2)
             lease.inflight[number] = task
+            lease.count += 1
             lease.load += self._cost.get(key, _AHEAD)
             if key not in peer.shipped:
                 self._hub.ship(peer, task.function.definition, options.calls)
@@ -386,18 +429,44 @@ class Tasks:
         if peer.channel.broken:  # it died before it could read any of this
             self._take_back(lease, [number for number, *_ in batch])
 
+    def _push_part(self, lease: Lease, burst: Burst, queue: deque[Task | Burst], batch: list[Message]) -> int:
+        """Push as many tasks of the burst that is queued first as there is room for; give their bytes."""
+        del queue[0]
+        function = burst.function.definition
+        cost = self._cost.get(function.id, _AHEAD)
+        room = min(_MOST - lease.count, int((_AHEAD - lease.load) / cost) + 1 if cost else _MOST)
+        count, size = burst.fitting(room)
+        if count < burst.left:
+            self._queue_first(queue, burst.cut(burst.first + count))
+        burst.lease = lease
+        lease.inflight[burst.first] = burst
+        lease.count += count
+        lease.load += cost * count
+        if function.id not in lease.peer.shipped:
+            self._hub.ship(lease.peer, function)
+        batch.append(burst.row())
+        return size
+
+    def _queue_first(self, queue: deque[Task | Burst], burst: Burst) -> None:
+        self._bursts.add(burst)
+        queue.appendleft(burst)
+
     def _request(self, shape: _Shape) -> None:
         if shape.refusal:
             self._fail_queued(shape, lambda task: TaskUnschedulableError(task.name, shape.refusal))
             return
-        for _ in range(min(shape.wanted, len(shape.queue) - shape.requested)):
+        for _ in range(shape.wanted):
+            if not _several(shape.queue, shape.requested + 1):
+                return
             shape.requested += 1
             reply = partial(self._granted, shape)
             self._hub.request(("lease",), shape.wanted_amounts, shape.env, reply=reply)
 
     def _fail_queued(self, shape: _Shape, error: Callable[[Task], BaseException]) -> None:
+        self._dissolve([task for task in shape.queue if isinstance(task, Burst)])
         while shape.queue:
             task = shape.queue.popleft()
+            assert isinstance(task, Task)
             self._finish(task, [Blob(ERROR, pack_error(error(task)))] * len(task.refs))
 
     def _granted(self, shape: _Shape, message: tuple[Any, ...]) -> None:
@@ -446,37 +515,118 @@ class Tasks:
 
     # --------------------------------------------------------------------------------- from workers
 
-    def results(self, lease: Lease, results: list[Any], fds: list[Descriptor], seconds: float) -> None:
-        """A worker has finished tasks; they took `seconds` together."""
+    def results(
+        self,
+        lease: Lease,
+        results: Sequence[Any],
+        fds: list[Descriptor],
+        seconds: float,
+        bursts: Sequence[Any] = (),
+    ) -> None:
+        """A worker has finished tasks, some of them of bursts; they took `seconds` together."""
         gate("results.received")
         lease.busy = lease.waiting = False
-        self._finished += len(results)
-        decode, peer, inflight = self._hub.parcels.decode, lease.peer, lease.inflight
+        decode, peer = self._hub.parcels.decode, lease.peer
         functions: list[bytes] = []  # a few, most often one
         self._collecting = True
         for number, encoded in results:
+            self._task_result(lease, number, [decode(peer, item, fds) for item in encoded], functions)
+        finished = len(results)
+        for first, number, count, encoded in bursts:
             blobs = [decode(peer, item, fds) for item in encoded]
-            task = inflight.pop(number, None)
-            if task is None:
-                continue
-            key = task.function.definition.id
-            if key not in functions:
-                functions.append(key)
-            lease.load -= self._cost.get(key, _AHEAD)
-            if (task.void or task.missing) and not task.cancelled:
-                self._run_again(task)
-            elif blobs[-1].kind != ERROR or not self._retried(task, blobs[-1]):
-                self._finish(task, blobs)
+            self._burst_results(lease, (first, number, count), blobs, functions)
+            finished += count
         self._collecting = False
+        self._finished += finished
         for key in functions:
-            self._note_cost(key, seconds / len(results), len(results))
-        if not inflight:
-            lease.load = 0.0
+            self._note_cost(key, seconds / finished, finished)
+        if not lease.inflight:
+            lease.load, lease.count = 0.0, 0
             if lease.retiring or self._reclaim:
                 self._give_up(lease)
         elif self._reclaim and monotonic() - lease.granted > _SLICE:
             lease.retiring = True
         self._pump_all()
+
+    def _task_result(self, lease: Lease, number: int, blobs: list[Blob], functions: list[bytes]) -> None:
+        task = lease.inflight.pop(number, None)
+        if task is None:
+            return
+        assert isinstance(task, Task)
+        key = task.function.definition.id
+        if key not in functions:
+            functions.append(key)
+        lease.count -= 1
+        lease.load -= self._cost.get(key, _AHEAD)
+        if (task.void or task.missing) and not task.cancelled:
+            self._run_again(task)
+        elif blobs[-1].kind != ERROR or not self._retried(task, blobs[-1]):
+            self._finish(task, blobs)
+
+    def _burst_results(
+        self, lease: Lease, which: tuple[int, int, int], blobs: list[Blob], functions: list[bytes]
+    ) -> None:
+        """Take the values of some tasks that were sent as a burst, or the one that all of them have."""
+        first, number, count = which
+        values = blobs if len(blobs) == count else blobs * count
+        burst = lease.inflight.get(first)
+        if not isinstance(burst, Burst):  # it was dissolved meanwhile
+            for at, blob in enumerate(values, number):
+                self._task_result(lease, at, [blob], functions)
+            return
+        key = burst.function.definition.id
+        if key not in functions:
+            functions.append(key)
+        lease.count -= count
+        lease.load -= self._cost.get(key, _AHEAD) * count
+        if any(blob.kind == ERROR for blob in blobs):
+            self._errors(burst, count, values)
+        else:
+            for ref, blob in zip(burst.done(number, count), values, strict=True):
+                if ref.then is None and ref.blob is None:
+                    ref.blob = blob
+                else:
+                    self._hub.settle(ref, blob)
+        if not burst.left:
+            self._end_burst(lease, burst)
+
+    def _errors(self, burst: Burst, count: int, values: list[Blob]) -> None:
+        """Take values of the next tasks of a burst, errors among them, some of which may be tried again."""
+        found = list(islice(burst.rest(), count))
+        burst.done(found[0][-1].number, count)
+        for plain, blob in zip(found, values, strict=True):
+            task = self._tasks[plain[-1].number] = _task(plain)
+            if blob.kind != ERROR or not self._retried(task, blob):
+                self._finish(task, [blob])
+
+    def _dissolve(self, bursts: Iterable[Burst]) -> None:
+        """Make tasks of bursts, in the place where each of them is."""
+        for burst in bursts:
+            tasks = {plain[-1].number: _task(plain) for plain in burst.rest()}
+            self._tasks.update(tasks)
+            self._bursts.discard(burst)
+            lease = burst.lease
+            if lease is None:
+                queue = self.shapes[burst.options.shape].queue
+                at = queue.index(burst)
+                queue.rotate(-at)
+                queue.popleft()
+                queue.extendleft(reversed(tasks.values()))
+                queue.rotate(at)
+                continue
+            inflight, lease.inflight = lease.inflight, {}
+            for number, task in inflight.items():
+                lease.inflight.update(tasks if task is burst else {number: task})
+            for task in tasks.values():
+                task.lease = lease
+
+    def refs_of(self, lease: Lease, number: int) -> list[Ref[Any]]:
+        """Give the references of a task that a worker has; none if it has no such task."""
+        task = lease.inflight.get(number)
+        if task is None or isinstance(task, Burst):
+            held = (t for t in lease.inflight.values() if isinstance(t, Burst) and t.holds(number))
+            return [burst.refs[number - burst.first] for burst in held]
+        return task.refs
 
     def _note_cost(self, function: bytes, seconds: float, times: int) -> None:
         known = self._cost.get(function, seconds)
@@ -511,20 +661,28 @@ class Tasks:
     def _attempts_left(self, task: Task) -> bool:
         return task.options.max_retries < 0 or task.attempts < task.options.max_retries
 
-    def given_back(self, lease: Lease, numbers: list[int], *, waits: bool) -> None:
+    def given_back(self, lease: Lease, numbers: Sequence[Returned], *, waits: bool) -> None:
         """A worker gives back tasks that it has not started: the one that it runs takes long, or waits."""
         lease.busy = True
         lease.waiting = lease.waiting or waits
         self._take_back(lease, numbers)
         self._pump(self.shapes[lease.shape])
 
-    def _take_back(self, lease: Lease, numbers: list[int]) -> None:
+    def _take_back(self, lease: Lease, returned: Sequence[Returned]) -> None:
         queue = self.shapes[lease.shape].queue
-        for number in reversed(numbers):
+        for number in reversed(returned):
+            if isinstance(number, tuple):
+                self._take_back_end(lease, *number)
+                continue
             task = lease.inflight.pop(number, None)
             if task is None:
                 continue
+            if isinstance(task, Burst):
+                lease.inflight[number] = task
+                self._take_back_end(lease, number, task.first + len(task.refs) - task.left, task.left)
+                continue
             task.lease, task.void = None, False
+            lease.count -= 1
             lease.load -= self._cost.get(task.function.definition.id, _AHEAD)
             if task.cancelled:
                 self._finish_cancelled(task)
@@ -532,6 +690,22 @@ class Tasks:
                 queue.appendleft(task)
         if not lease.inflight:
             lease.load = 0.0  # what functions cost may have been known better meanwhile
+
+    def _take_back_end(self, lease: Lease, first: int, number: int, count: int) -> None:
+        """Queue the end of a burst again, from a number on."""
+        burst = lease.inflight.get(first)
+        if not isinstance(burst, Burst):  # it was dissolved meanwhile
+            self._take_back(lease, range(number, number + count))
+            return
+        lease.count -= count
+        lease.load -= self._cost.get(burst.function.definition.id, _AHEAD) * count
+        self._queue_first(self.shapes[lease.shape].queue, burst.cut(number))
+        if not burst.left:
+            self._end_burst(lease, burst)
+
+    def _end_burst(self, lease: Lease, burst: Burst) -> None:
+        self._bursts.discard(burst)
+        del lease.inflight[burst.first]
 
     def unknown(self, lease: Lease, numbers: list[int]) -> None:
         """A worker gives back tasks that came too late to follow another: it has that value no more."""
@@ -555,9 +729,11 @@ class Tasks:
         """A worker has died: its tasks are tried again, if they may be."""
         shape = self.shapes[lease.shape]
         shape.leases.remove(lease)
+        self._dissolve([task for task in lease.inflight.values() if isinstance(task, Burst)])
         inflight, lease.inflight = lease.inflight, {}
         lease.peer.lease = None  # lease and peer hold each other, and would keep the tasks' arguments
         for task in inflight.values():
+            assert isinstance(task, Task)
             task.lease, task.void = None, False
             left = lease.forced or self._attempts_left(task)
             task.attempts += not lease.forced  # we had it killed for one task: the others are not to blame
@@ -586,6 +762,7 @@ class Tasks:
 
     def cancel(self, ref: Ref[Any], *, force: bool, recursive: bool) -> bool:
         """Ask the task of a reference of ours to end, if it has not; False if there is no such task."""
+        self._dissolve([burst for burst in self._bursts if burst.holds(ref.number)])
         task = self._tasks.get(ref.number) or next((t for t in self._tasks.values() if t.gives(ref)), None)
         if task is not None:
             self._cancel(task, force=force, recursive=recursive)
@@ -593,6 +770,7 @@ class Tasks:
 
     def cancel_children(self, parent: object) -> None:
         """Ask all tasks to end that were submitted inside that work."""
+        self._dissolve([burst for burst in self._bursts if burst.parent is parent])
         for task in [t for t in self._tasks.values() if t.parent is parent]:
             self._cancel(task, force=False, recursive=True)
 
@@ -621,8 +799,23 @@ class Tasks:
     def fail_all(self, error: BaseException) -> None:
         """The session is over: nothing that is pending will come."""
         blob = Blob(ERROR, pack_error(error))
+        self._dissolve(list(self._bursts))
         for task in list(self._tasks.values()):
             self._finish(task, [blob] * len(task.refs))
+
+
+def _task(plain: Plain) -> Task:
+    function, options, parent, args, ref = plain
+    return Task(function, args, options, [ref], (), parent)
+
+
+def _several(queue: deque[Task | Burst], count: int) -> bool:
+    """Whether so many tasks are queued."""
+    for task in queue:
+        count -= task.left
+        if count <= 0:
+            return True
+    return False
 
 
 def _unpacked(blob: Blob) -> BaseException | None:

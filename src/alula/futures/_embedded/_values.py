@@ -23,6 +23,7 @@ from ._memory import here
 
 if TYPE_CHECKING:
     from .._engine import Engine
+    from ._tasks import Task
 
 __all__ = [
     "BODY",
@@ -47,10 +48,15 @@ T = TypeVar("T")
 INLINE = 100 * 1024
 """Bytes up to which a value travels inside messages."""
 
-BODY, PACKED, SEGMENT, ERROR, CALL, TETHER = 0, 1, 2, 3, 4, 5
+BODY, PACKED, SEGMENT, ERROR, CALL, TETHER, SCALAR = 0, 1, 2, 3, 4, 5, 6
 """A pickle; pickle and buffers in one run of bytes; the same in shared memory; a carried error; the
-arguments of a call whose references stand beside the pickle; an actor's tether, which is no value: a
-descriptor that is open as long as anybody can call the actor."""
+arguments of a call, pickled with their references beside the pickle, or a tuple and a dict of scalars; an
+actor's tether, which is no value: a descriptor that is open as long as anybody can call the actor; a scalar
+itself, which needs no pickle, for messages are made of such."""
+
+_SHORT, _FAR = 100, 1 << 62  # of scalars: bytes of a string, size of a number
+_FEW = 16  # arguments that are scalars
+_NONE_NAMED: dict[str, Any] = {}
 
 
 class Blob:
@@ -59,9 +65,9 @@ class Blob:
     Attributes
     ----------
     kind
-        `BODY`, `PACKED`, `SEGMENT`, `ERROR` or `TETHER`.
+        `BODY`, `PACKED`, `SEGMENT`, `ERROR`, `TETHER` or `SCALAR`.
     data
-        Bytes, the segment, or the descriptor.
+        Bytes, the segment, the descriptor, or the value.
     refs
         References nested in the value, in the order of its pickle.
     """
@@ -74,12 +80,16 @@ class Blob:
     @property
     def size(self) -> int:
         """Bytes that it takes inside a message."""
-        return 0 if self.kind == SEGMENT else len(self.data)
+        if self.data.__class__ is bytes:
+            return len(self.data)
+        return 0 if self.kind == SEGMENT else _SHORT
 
     def load(self) -> Any:
         """Unpickle: each call gives a value of its own, its arrays read-only; an error is raised."""
         if self is NONE:
             return None
+        if self.kind == SCALAR:
+            return self.data
         if self.kind == BODY:
             if not self.refs:
                 return pickle.loads(self.data)
@@ -116,12 +126,24 @@ def to_blob(value: Any, name: str | None = None) -> Blob:
     """
     if value is None:
         return NONE
+    if _is_scalar(value):
+        return Blob(SCALAR, value)
     if is_plain(value) and not (isinstance(value, (str, bytes)) and len(value) > INLINE):
         body = pickle.dumps(value, 5)
         return Blob(BODY, body) if len(body) <= INLINE else _sized(Parts(body, ()), [])
     with _refs_at_hand([]) as refs:
         parts = dump(value, name)
     return _sized(parts, refs)
+
+
+def _is_scalar(value: object) -> bool:
+    """Whether a value cannot be changed and is so small that it may travel as it is."""
+    kind = value.__class__
+    if kind is int:
+        return -_FAR < value < _FAR  # type: ignore[operator]  # a number, as has just been seen
+    if kind is str or kind is bytes:
+        return len(value) <= _SHORT  # type: ignore[arg-type]  # a string, likewise
+    return value is None or kind is float or kind is bool
 
 
 def _sized(parts: Parts, refs: "list[Ref[Any]]") -> Blob:
@@ -150,6 +172,11 @@ def to_arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Blob:
     """
     if not args and not kwargs:
         return NONE
+    if len(args) + len(kwargs) <= _FEW and all(map(_is_scalar, args)):
+        if not kwargs:
+            return Blob(CALL, (args, _NONE_NAMED))
+        if all(map(_is_scalar, kwargs.values())):
+            return Blob(CALL, (args, dict(kwargs)))
     places: list[tuple[int | str, int]] = []
     refs: list[Ref[Any]] = []
     plain: list[Any] = list(args)
@@ -179,6 +206,9 @@ def arguments_of(blob: Blob) -> tuple[Sequence[Any], dict[str, Any]]:
     if blob.kind != CALL:
         args, kwargs = blob.load()
         return args, kwargs
+    if blob.data.__class__ is tuple:
+        found: tuple[Sequence[Any], dict[str, Any]] = blob.data
+        return found
     args, kwargs, places = load(blob.data)
     for place, index in places:
         (args if isinstance(place, int) else kwargs)[place] = blob.refs[index]
@@ -227,7 +257,8 @@ class Ref(ObjectRef[T]):
     blob
         The value, or None while it is pending.
     then
-        Callbacks for when it has settled: None, one, or a list.
+        What is due when it has settled: None, one thing, or a list. A thing is a callback, or a task that
+        waits for it, which needs no object of its own for that.
     """
 
     __slots__ = ("_engine", "blob", "number", "owner", "then")
@@ -235,7 +266,7 @@ class Ref(ObjectRef[T]):
     def __init__(self, engine: "Engine", owner: bytes, number: int, blob: Blob | None = None) -> None:
         self._engine, self.owner, self.number = engine, owner, number
         self.blob = blob
-        self.then: Callable[[], None] | list[Callable[[], None]] | None = None
+        self.then: Callable[[], None] | Task | list[Callable[[], None] | Task] | None = None
 
     @property
     def engine(self) -> "Engine":
@@ -255,8 +286,8 @@ class Ref(ObjectRef[T]):
         """Tell whether the value is there."""
         return self.blob is not None
 
-    def on_settled(self, callback: Callable[[], None]) -> None:
-        """Add a callback; the lock is held and the value pending."""
+    def on_settled(self, callback: "Callable[[], None] | Task") -> None:
+        """Add something that is due then; the lock is held and the value pending."""
         if self.then is None:
             self.then = callback
         elif isinstance(self.then, list):
@@ -264,8 +295,8 @@ class Ref(ObjectRef[T]):
         else:
             self.then = [self.then, callback]
 
-    def settle(self, blob: Blob) -> list[Callable[[], None]] | None:
-        """Give the value, once; give the callbacks that are due, if any. The lock is held."""
+    def settle(self, blob: Blob) -> "list[Callable[[], None] | Task] | None":
+        """Give the value, once; give what is due, if anything is. The lock is held."""
         if self.blob is not None:
             return None
         self.blob = blob

@@ -38,6 +38,7 @@ from ._output import Voice
 from ._peers import Peer
 from ._producers import GENERATORS, Producers, Yields
 from ._resident import Resident, settle_in, working_on
+from ._series import Series
 from ._streams import STREAM
 from ._tally import Tally
 from ._timeline import LEAST, RECORDED, Span
@@ -47,11 +48,14 @@ from ._wire import Descriptor, Message
 if TYPE_CHECKING:
     import asyncio
 
+    from ._tasks import Returned
+
 __all__ = ["Work", "Worker", "main"]
 
 _LONG = 0.004  # s after which a task counts as long
 _BUFFER = 0.001  # s for which finished results may wait for others
 _MOST_FDS = 100  # descriptors that may wait with them
+_OF_BURST = 4  # entries of a row that is a burst, and not one task
 _SIGNAL_OF_PARENT_DEATH = 1  # PR_SET_PDEATHSIG
 
 
@@ -84,7 +88,12 @@ class _Results:
     since: float
     items: list[tuple[int, list[Message]]]
     fds: list[Descriptor]
+    bursts: list[tuple[int, int, int, list[Message]]]
     seconds: float = 0.0
+
+    def is_young(self, now: float) -> bool:
+        """Whether they may wait for others."""
+        return now - self.since < _BUFFER and len(self.fds) <= _MOST_FDS
 
 
 class Worker(Embedded):
@@ -92,7 +101,8 @@ class Worker(Embedded):
 
     def __init__(self, control: socket.socket, machine: Machine, namespace: str, maker: bytes) -> None:
         super().__init__(control, machine, namespace=namespace, maker=maker)
-        self._inbox: deque[Work] = deque()
+        self._inbox: deque[Work | Series] = deque()
+        self._series: Series | None = None  # the one whose tasks are run
         self._results: dict[Peer, _Results] = {}
         self._current: Work | None = None
         self._started = 0.0
@@ -133,12 +143,22 @@ class Worker(Embedded):
                 if self._quitting or not self._inbox:
                     self._flush()
                     break
-                self._current, self._started = self._inbox.popleft(), monotonic()
-            if self._current.name is not self._named:
-                self._be_named(self._current)
+                self._take_next()
             # Nothing here may hold the work while we wait for the next: its arguments may be large.
-            self._run(self._current)
+            if self._series is not None:
+                self._run_series(self._series)
+            elif self._current is not None:
+                self._be_named(self._current)
+                self._run(self._current)
         self.loop.run_until(self._is_sent)
+
+    def _take_next(self) -> None:
+        first = self._inbox[0]
+        if isinstance(first, Series):
+            self._series = first  # it stays there as long as there is something left of it
+        else:
+            self._current, self._started = first, monotonic()
+            del self._inbox[0]
 
     def _has_next(self) -> object:
         return self._inbox or self._quitting or ((self._exiting or self._leaving) and self._free())
@@ -146,9 +166,9 @@ class Worker(Embedded):
     def _is_sent(self) -> bool:
         return not (self._control.blocked or any(peer.channel.blocked for peer in self.peers.values()))
 
-    def _be_named(self, work: Work) -> None:
+    def _be_named(self, work: Work | Series) -> None:
         """Write under the name of a task from now on; an actor keeps that of its class."""
-        if work.is_task:
+        if work.is_task and work.name is not self._named:
             self._named = work.name
             given = work.name != work.what.name
             self._voice.become(work.name if given else work.name.rpartition(".")[2], self._started)
@@ -169,6 +189,67 @@ class Worker(Embedded):
                 self._count_call(work.what.id)
             if not self._inbox:
                 self._tasks.give_back_idle()
+
+    def _run_series(self, series: Series) -> None:
+        """Run tasks one after the other, as long as they are not given back."""
+        self._be_named(series)
+        now = since = monotonic()
+        while series:
+            # First this, then those: who cancels a task, or takes it away, does it the other way round.
+            self._current = work = Work(
+                series.peer, series.number, series.what, 1, NONE, series.name, self._run_task, True
+            )
+            self._started = now
+            args = series.next()
+            if args is None:
+                break
+            work.args = args
+            cancelled = series.cancelled and work.number in series.cancelled
+            series.values.append((self.cancelled(work) if cancelled else self.outcome(work))[0])
+            gate("task.finished")
+            now = monotonic()
+            seconds = now - self._started
+            series.seconds += seconds
+            if seconds >= self._least:
+                self._ran.append((work.name, work.peer.id, work.number, self._started, now, 0))
+            if now - since > _BUFFER:
+                with self.lock.bare:
+                    self._flush()
+                since = now
+        self._end_series(series)
+
+    def _end_series(self, series: Series) -> None:
+        if len(self._inbox) <= 1:
+            self._voice.flush()
+        with self.lock.bare:
+            self._current = self._interrupted = self._felled = None
+            if self._inbox and self._inbox[0] is series:
+                self._inbox.popleft()
+            results = self._collect(series)
+            self._series = None
+            if not (self._inbox and self._inbox[0].what == series.what and results.is_young(monotonic())):
+                self._flush()
+            if not self._inbox:
+                self._tasks.give_back_idle()
+
+    def _collect(self, series: Series) -> _Results:
+        """Put the values that a series has so far with the other results."""
+        results = self._results_for(series.peer)
+        number, blobs, seconds = series.collect()
+        if blobs:
+            encoded: list[Message] = [()]
+            if any(blob is not NONE for blob in blobs):
+                encode, peer = self.parcels.encode, series.peer
+                encoded = [encode(peer, blob, results.fds, hand_over=True) for blob in blobs]
+            results.bursts.append((series.first, number, len(blobs), encoded))
+            results.seconds += seconds
+        return results
+
+    def _results_for(self, peer: Peer) -> _Results:
+        results = self._results.get(peer)
+        if results is None:
+            results = self._results[peer] = _Results(monotonic(), [], [], [])
+        return results
 
     def _count_call(self, function: bytes) -> None:
         """End soon, if that was the last call of a function that this process may run."""
@@ -233,9 +314,7 @@ class Worker(Embedded):
             self.loop.wake()
 
     def _keep(self, work: Work, blobs: list[Blob], seconds: float, now: float) -> _Results:
-        results = self._results.get(work.peer)
-        if results is None:
-            results = self._results[work.peer] = _Results(now, [], [])
+        results = self._results_for(work.peer)
         results.items.append((work.number, self._encoded(work, blobs, results.fds)))
         results.seconds += seconds
         return results
@@ -255,19 +334,21 @@ class Worker(Embedded):
             fds: list[Descriptor] = []
             items = [(work.number, self._encoded(work, blobs, fds))]
             gate("results.sending")
-            self.send(work.peer, ("result", items, seconds), fds)
+            self.send(work.peer, ("result", items, seconds, ()), fds)
             gate("results.sent")
             return
         results = self._keep(work, blobs, seconds, now)
         # Results wait for others only if the next will be there soon, as those of its function were.
-        waits = self._inbox and self._inbox[0].what == work.what and now - results.since < _BUFFER
-        if not waits or len(results.fds) > _MOST_FDS:
+        waits = self._inbox and self._inbox[0].what == work.what and results.is_young(now)
+        if not waits:
             self._flush()
 
     def _flush(self) -> None:
+        if self._series is not None and self._series.values:
+            self._collect(self._series)
         for peer, results in self._results.items():
             gate("results.sending")
-            self.send(peer, ("result", results.items, results.seconds), results.fds)
+            self.send(peer, ("result", results.items, results.seconds, results.bursts), results.fds)
             gate("results.sent")
         self._results.clear()
 
@@ -308,9 +389,11 @@ class Worker(Embedded):
         if self._interrupted is work:  # it was cancelled while its arguments were unpickled
             raise KeyboardInterrupt
         value = function(*args, **kwargs)
-        if isinstance(value, CoroutineType):
+        if value.__class__ is CoroutineType:
             value = self._run_coroutine(value)
         self._in_body = False
+        if value is None and work.returns == 1 and work.stream is None:
+            return [NONE]
         del args, kwargs
         if work.stream is not None or value.__class__ in GENERATORS:
             return self._yielded(value, work)
@@ -429,7 +512,13 @@ class Worker(Embedded):
             case "push" if self._leaving:  # it was on its way when we said so, or before whoever lent us knew
                 self.send(peer, ("leaving",))
             case "push":
-                for number, key, returns, args, name, ahead in message[1]:
+                for row in message[1]:
+                    if len(row) == _OF_BURST:
+                        first, key, args, name = row
+                        what = peer.taught[key]
+                        self._inbox.append(Series(peer, what, name or what.name, first, args))
+                        continue
+                    number, key, returns, args, name, ahead = row
                     blob = self.parcels.decode(peer, args, fds) if args else NONE
                     if ahead and not self._makes(peer, ahead):
                         self.send(peer, ("unknown", [number]))
@@ -478,8 +567,9 @@ class Worker(Embedded):
         if peer.latest is not None and peer.latest[0] == number:
             self.settle(peer.making.pop(number), peer.latest[1])
             return True
-        for work in chain(reversed(self._inbox), (self._current,)):
-            if work is not None and work.number == number and work.peer is peer:
+        current = self._current if self._series is None else None  # what follows a burst comes too late
+        for work in chain(reversed(self._inbox), (current,)):
+            if isinstance(work, Work) and work.number == number and work.peer is peer:
                 return True
         peer.making.pop(number, None)
         return False
@@ -545,6 +635,9 @@ class Worker(Embedded):
         return self._is_sent() and not (needed or works or owns)
 
     def _cancel_work(self, peer: Peer, number: int, *, recursive: bool, force: bool = False) -> None:
+        for series in self._inbox:
+            if isinstance(series, Series) and series.peer is peer:
+                series.cancel(number)
         work = self._find(peer, number)
         if work is None:
             return
@@ -575,7 +668,8 @@ class Worker(Embedded):
         if (current := self._current) is not None and matches(current):
             return current
         known = None if self._resident is None else self._resident.find(matches)
-        return known or next(filter(matches, (*self._inbox, *self._early)), None)
+        waiting = [work for work in self._inbox if isinstance(work, Work)]
+        return known or next(filter(matches, (*waiting, *self._early)), None)
 
     def _give_up_work(self, peer: Peer, number: int) -> None:
         """Whoever awaited that call was cancelled: so is a coroutine, and nothing else."""
@@ -601,11 +695,15 @@ class Worker(Embedded):
 
         Whoever asked for what we run hears that it waits, also if there is nothing to be given back.
         """
-        returned: dict[Peer, list[int]] = {}
+        returned: dict[Peer, list[Returned]] = {}
         if waits and self._current is not None and self._current.is_task:
             returned[self._current.peer] = []
         for work in [work for work in self._inbox if work.is_task]:
             self._inbox.remove(work)
+            if isinstance(work, Series):
+                if (rest := work.give_back()) is not None:
+                    returned.setdefault(work.peer, []).append(rest)
+                continue
             work.peer.making.pop(work.number, None)
             returned.setdefault(work.peer, []).append(work.number)
         for peer, numbers in returned.items():
@@ -672,6 +770,8 @@ class Worker(Embedded):
         """Forget what a dead process asked for; what runs for it is ended by the node."""
         self._results.pop(peer, None)
         self._producers.lost(peer)
+        if self._series is not None and self._series.peer is peer:
+            self._series.give_back()
         self._inbox = deque(work for work in self._inbox if work.peer is not peer)
         self._early = [work for work in self._early if work.peer is not peer]
 
