@@ -175,3 +175,16 @@ def test_what_was_dropped_is_gone_though_others_run_on(turnstile: Turnstile) -> 
     wait(refs[:-1], num_returns=COUNT - 1, timeout=30)
     del refs[:-1]
     eventually(lambda: gc.collect() >= 0 and gone() is None)
+
+
+def test_what_needs_a_failed_one_settles_though_no_answer_comes() -> None:
+    @remote
+    def fails() -> int:
+        raise ValueError("here")
+
+    failed = fails.remote()
+    wait([failed])
+    for _ in range(20):
+        refs = [same.remote(failed) for _ in range(50)]
+        with pytest.raises(ValueError, match="here"):
+            get(refs[-1], timeout=30)

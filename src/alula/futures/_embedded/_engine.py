@@ -151,8 +151,8 @@ class Embedded(Hub):
             raise GetTimeoutError(f"{what}:", timeout or 0)
 
     def _before_lead(self) -> None:
-        """See to it that tasks are queued before we wait; whoever leads after us looks for them anyway."""
-        if (self._submitted or self._told) and self.loop.led:
+        """See to it that tasks are queued before we wait: one whose input has failed settles at that."""
+        if self._submitted or self._told:
             self.take_submitted()
 
     def _await_all(self, refs: list[Ref[Any]], deadline: float | None) -> bool:
