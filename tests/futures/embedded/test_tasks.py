@@ -13,8 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from alula.errors import NodeDiedError, TaskCancelledError, TaskError, WorkerCrashedError
 from alula.futures import TaskOptions
+from alula.futures._embedded._leases import Lease, Returned, Task
 from alula.futures._embedded._machine import Machine
-from alula.futures._embedded._tasks import Lease, Returned, Task, Tasks
+from alula.futures._embedded._tasks import Tasks
 from alula.futures._embedded._values import ERROR, NONE, Blob, Ref, to_blob
 from alula.futures._errors import pack_task_error
 from alula.futures._remote import Function

@@ -13,7 +13,7 @@ import alula
 from alula.errors import NodeDiedError, TaskError
 from alula.futures import current
 from alula.futures._embedded._engine import Embedded
-from alula.futures._embedded._tasks import Task
+from alula.futures._embedded._leases import Task
 from alula.futures._embedded._values import BODY, ERROR, INLINE, NONE, PACKED, SEGMENT, Blob, Ref, to_blob
 from alula.futures._errors import pack_error, pack_task_error
 

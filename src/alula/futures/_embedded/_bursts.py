@@ -18,7 +18,7 @@ from ._values import NONE, SEGMENT, Blob, Ref
 from ._wire import Message
 
 if TYPE_CHECKING:
-    from ._tasks import Lease
+    from ._leases import Lease
 
 __all__ = ["Burst", "Plain", "gathered", "is_plain", "is_small"]
 

@@ -13,7 +13,8 @@ from ._resident import working_on
 from ._values import Blob
 
 if TYPE_CHECKING:
-    from ._worker import Work, Worker
+    from ._work import Work
+    from ._worker import Worker
 
 __all__ = ["Coroutines"]
 

@@ -33,10 +33,10 @@ from ._bursts import is_plain, is_small
 from ._environments import checked
 from ._handles import ActorName, Terms, new_tether
 from ._hub import Hub, packed
+from ._leases import Task
 from ._memory import here
 from ._placing import amounts, limit, refusal, warn_of
 from ._streams import STREAM, Generator
-from ._tasks import Task
 from ._timeline import events
 from ._values import BODY, ERROR, NONE, Blob, Ref, size_of, to_arguments, to_blob
 from ._wire import Message

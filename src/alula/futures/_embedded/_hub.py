@@ -26,6 +26,7 @@ from .._remote import Definition, known
 from ._actors import Actors, Call
 from ._budget import Share
 from ._handles import tether_of
+from ._leases import Task
 from ._loop import Loop
 from ._machine import Machine
 from ._memory import here
@@ -33,7 +34,7 @@ from ._parcels import Parcels
 from ._peers import Peer
 from ._streams import Streams
 from ._tally import Tally
-from ._tasks import Task, Tasks
+from ._tasks import Tasks
 from ._timeline import RECORDED
 from ._values import ERROR, NONE, Blob, Ref, to_blob
 from ._wire import Channel, Descriptor, Message

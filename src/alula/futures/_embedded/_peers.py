@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from weakref import ref as weak
 
     from .._remote import Definition
+    from ._leases import Lease
     from ._segments import Backing
-    from ._tasks import Lease
     from ._values import Blob, Ref
 
 __all__ = ["Peer"]

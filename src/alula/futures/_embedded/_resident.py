@@ -15,7 +15,8 @@ from .._remote import ActorType
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from ._worker import Work, Worker
+    from ._work import Work
+    from ._worker import Worker
 
 __all__ = ["Resident", "settle_in", "working_on"]
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import islice
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from ..._core._gates import gate
 from ...errors import (
@@ -27,10 +27,10 @@ from ...errors import (
     WorkerStartError,
 )
 from .._errors import pack_error, unpack_error
-from .._options import Shape, TaskOptions
-from .._remote import Function
+from .._options import Shape
 from ._bursts import Burst, Plain, gathered
 from ._environments import checked
+from ._leases import AHEAD, MOST, Lease, Returned, Task
 from ._machine import Machine
 from ._placing import amounts, limit, refusal, warn_of
 from ._unread import unread
@@ -39,150 +39,14 @@ from ._wire import Descriptor, Message
 
 if TYPE_CHECKING:
     from ._hub import Hub
-    from ._peers import Peer
     from ._timeline import Way
 
-__all__ = ["Lease", "Returned", "Task", "Tasks"]
+__all__ = ["Tasks"]
 
-_AHEAD = 0.010  # s of work that a worker is given at once
-_ENOUGH = 0.00005  # s of work beyond the running task, with which a worker can wait for a larger message
 _BATCH = 32  # tasks that are worth a message of their own
-_MOST = 1000  # tasks that a worker is given at once
 _SLICE = 0.100  # s after which a lease is given back if others wait
 _BATCH_FDS = 200
 _BATCH_BYTES = 1 << 20
-
-Returned: TypeAlias = int | tuple[int, int, int]
-"""What a worker gives back: a task by its number, or the end of a burst by the burst's first, the first of
-those that are given back, and their count."""
-
-
-class Task:
-    """One task that we own and that has no result yet."""
-
-    __slots__ = (
-        "after",
-        "args",
-        "attempts",
-        "cancelled",
-        "function",
-        "inputs",
-        "lease",
-        "missing",
-        "next",
-        "options",
-        "parent",
-        "refs",
-        "void",
-    )
-
-    def __init__(
-        self,
-        function: Function,
-        args: Blob,
-        options: TaskOptions,
-        refs: list[Ref[Any]],
-        inputs: Sequence[Ref[Any]] = (),
-        parent: object = None,
-    ) -> None:
-        """Make a task; `parent` is the work inside which it was submitted, if it was."""
-        self.function, self.args, self.options, self.refs = function, args, options, refs
-        self.inputs = inputs  # until it is queued
-        self.parent = parent
-        self.missing = 0  # inputs that are pending
-        self.attempts = 0  # that have failed
-        self.cancelled = False
-        self.lease: Lease | None = None
-        self.next: Task | None = None  # the first that was submitted with its value as an input
-        self.after = 0  # the number of the task that it is the next of
-        self.void = False  # it ran ahead of a task that is tried again: what it gives does not count
-
-    @property
-    def name(self) -> str:
-        """How people see it."""
-        return self.options.name or self.function.name
-
-    @property
-    def number(self) -> int:
-        """The number of its first reference, by which worker and owner speak of it."""
-        return self.refs[0].number
-
-    @property
-    def left(self) -> int:
-        """How many tasks it is, as of `Burst`."""
-        return 1
-
-    def gives(self, ref: Ref[Any]) -> bool:
-        """Whether a reference of ours is to one of its results."""
-        return ref in self.refs
-
-    @property
-    def alone(self) -> bool:
-        """Whether it must be the only one that its worker has."""
-        return self.attempts > 0 or not self.options.max_retries
-
-
-class Lease:
-    """A worker that is lent to us for tasks of one shape."""
-
-    __slots__ = (
-        "busy",
-        "count",
-        "forced",
-        "granted",
-        "inflight",
-        "load",
-        "peer",
-        "retiring",
-        "shape",
-        "waiting",
-    )
-
-    def __init__(self, peer: "Peer", shape: Shape) -> None:
-        self.peer, self.shape = peer, shape
-        self.inflight: dict[int, Task | Burst] = {}  # by their first number, the running one first
-        self.count = 0  # of tasks in flight
-        self.load = 0.0  # s that the tasks in flight are expected to take
-        self.busy = False  # it gave tasks back: it takes more after its next result
-        self.waiting = False  # so does the task that it runs, and its cores are free for another worker
-        self.retiring = False
-        self.forced = False  # a task of it was cancelled by force
-        self.granted = monotonic()
-
-    def room(self) -> float:
-        """How much more work it may be given, in s; 0 or less if none."""
-        if self.busy or self.retiring or self.peer.channel.broken:
-            return 0.0
-        return _AHEAD - self.load
-
-    def idle(self) -> bool:
-        """Whether it has nothing to do, and may be given something."""
-        return not (self.inflight or self.busy or self.retiring or self.peer.channel.broken)
-
-    def has_enough(self) -> bool:
-        """Whether it will still have something to do when the results of its running task are here."""
-        count = self.count
-        return count > 1 and self.load * (count - 1) > _ENOUGH * count
-
-    def takes(self, task: Task | Burst) -> bool:
-        """Whether a task may be pushed now, if there is room."""
-        inflight = self.inflight
-        if not inflight:
-            return True
-        if task.alone or self.load >= _AHEAD or self.count >= _MOST:
-            return False
-        return len(inflight) > 1 or not next(iter(inflight.values())).alone
-
-    def takes_ahead(self, task: Task) -> bool:
-        """Whether a task may be pushed behind the one in flight here for whose value it waits."""
-        return (
-            task.missing == 1
-            and task.lease is None
-            and not task.cancelled
-            and task.options.shape == self.shape
-            and not (self.busy or self.retiring)
-            and self.takes(task)
-        )
 
 
 class _Shape:
@@ -410,7 +274,7 @@ class Tasks:
                 self.note(number, 2)
             lease.inflight[number] = task
             lease.count += 1
-            lease.load += self._cost.get(key, _AHEAD)
+            lease.load += self._cost.get(key, AHEAD)
             if key not in peer.shipped:
                 self._hub.ship(peer, task.function.definition, options.calls)
             ahead = task.after if task.missing else 0
@@ -433,8 +297,8 @@ class Tasks:
         """Push as many tasks of the burst that is queued first as there is room for; give their bytes."""
         del queue[0]
         function = burst.function.definition
-        cost = self._cost.get(function.id, _AHEAD)
-        room = min(_MOST - lease.count, int((_AHEAD - lease.load) / cost) + 1 if cost else _MOST)
+        cost = self._cost.get(function.id, AHEAD)
+        room = min(MOST - lease.count, int((AHEAD - lease.load) / cost) + 1 if cost else MOST)
         count, size = burst.fitting(room)
         if count < burst.left:
             self._queue_first(queue, burst.cut(burst.first + count))
@@ -557,7 +421,7 @@ class Tasks:
         if key not in functions:
             functions.append(key)
         lease.count -= 1
-        lease.load -= self._cost.get(key, _AHEAD)
+        lease.load -= self._cost.get(key, AHEAD)
         if (task.void or task.missing) and not task.cancelled:
             self._run_again(task)
         elif blobs[-1].kind != ERROR or not self._retried(task, blobs[-1]):
@@ -578,7 +442,7 @@ class Tasks:
         if key not in functions:
             functions.append(key)
         lease.count -= count
-        lease.load -= self._cost.get(key, _AHEAD) * count
+        lease.load -= self._cost.get(key, AHEAD) * count
         if any(blob.kind == ERROR for blob in blobs):
             self._errors(burst, count, values)
         else:
@@ -683,7 +547,7 @@ class Tasks:
                 continue
             task.lease, task.void = None, False
             lease.count -= 1
-            lease.load -= self._cost.get(task.function.definition.id, _AHEAD)
+            lease.load -= self._cost.get(task.function.definition.id, AHEAD)
             if task.cancelled:
                 self._finish_cancelled(task)
             elif not task.missing and number in self._tasks:
@@ -698,7 +562,7 @@ class Tasks:
             self._take_back(lease, range(number, number + count))
             return
         lease.count -= count
-        lease.load -= self._cost.get(burst.function.definition.id, _AHEAD) * count
+        lease.load -= self._cost.get(burst.function.definition.id, AHEAD) * count
         self._queue_first(self.shapes[lease.shape].queue, burst.cut(number))
         if not burst.left:
             self._end_burst(lease, burst)

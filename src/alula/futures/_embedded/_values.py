@@ -23,7 +23,7 @@ from ._memory import here
 
 if TYPE_CHECKING:
     from .._engine import Engine
-    from ._tasks import Task
+    from ._leases import Task
 
 __all__ = [
     "BODY",

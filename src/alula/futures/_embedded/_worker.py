@@ -17,7 +17,7 @@ import traceback
 import warnings
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
@@ -44,56 +44,18 @@ from ._tally import Tally
 from ._timeline import LEAST, RECORDED, Span
 from ._values import ERROR, NONE, SEGMENT, Blob, Ref, arguments_of, to_blob
 from ._wire import Descriptor, Message
+from ._work import BUFFER, InputError, Results, Work, split
 
 if TYPE_CHECKING:
     import asyncio
 
-    from ._tasks import Returned
+    from ._leases import Returned
 
-__all__ = ["Work", "Worker", "main"]
+__all__ = ["Worker", "main"]
 
 _LONG = 0.004  # s after which a task counts as long
-_BUFFER = 0.001  # s for which finished results may wait for others
-_MOST_FDS = 100  # descriptors that may wait with them
 _OF_BURST = 4  # entries of a row that is a burst, and not one task
 _SIGNAL_OF_PARENT_DEATH = 1  # PR_SET_PDEATHSIG
-
-
-@dataclass(slots=True, eq=False)
-class Work:
-    """A task, or a call of the actor's method, that somebody asked for."""
-
-    peer: Peer
-    number: int
-    what: Any  # definition of the function, or name of the method
-    returns: int
-    args: Blob
-    name: str
-    run: Callable[["Work"], list[Blob]]
-    is_task: bool
-    group: str | None = None  # the concurrency group of an actor's call
-    cancelled: bool = False  # somebody has asked it to end
-    started: float = 0.0  # when it began beside others, on the monotonic clock; 0 if it has not
-    stream: Yields | None = None  # what takes the values, if the function has to yield them
-
-    def fail(self, blob: Blob) -> list[Blob]:
-        """Give an error in place of all values."""
-        return [blob] * max(1, self.returns)
-
-
-@dataclass(slots=True)
-class _Results:
-    """Results on their way to one peer."""
-
-    since: float
-    items: list[tuple[int, list[Message]]]
-    fds: list[Descriptor]
-    bursts: list[tuple[int, int, int, list[Message]]]
-    seconds: float = 0.0
-
-    def is_young(self, now: float) -> bool:
-        """Whether they may wait for others."""
-        return now - self.since < _BUFFER and len(self.fds) <= _MOST_FDS
 
 
 class Worker(Embedded):
@@ -103,7 +65,7 @@ class Worker(Embedded):
         super().__init__(control, machine, namespace=namespace, maker=maker)
         self._inbox: deque[Work | Series] = deque()
         self._series: Series | None = None  # the one whose tasks are run
-        self._results: dict[Peer, _Results] = {}
+        self._results: dict[Peer, Results] = {}
         self._current: Work | None = None
         self._started = 0.0
         self._named = ""  # of the task whose name stands before what is written
@@ -212,7 +174,7 @@ class Worker(Embedded):
             series.seconds += seconds
             if seconds >= self._least:
                 self._ran.append((work.name, work.peer.id, work.number, self._started, now, 0))
-            if now - since > _BUFFER:
+            if now - since > BUFFER:
                 with self.lock.bare:
                     self._flush()
                 since = now
@@ -232,7 +194,7 @@ class Worker(Embedded):
             if not self._inbox:
                 self._tasks.give_back_idle()
 
-    def _collect(self, series: Series) -> _Results:
+    def _collect(self, series: Series) -> Results:
         """Put the values that a series has so far with the other results."""
         results = self._results_for(series.peer)
         number, blobs, seconds = series.collect()
@@ -245,10 +207,10 @@ class Worker(Embedded):
             results.seconds += seconds
         return results
 
-    def _results_for(self, peer: Peer) -> _Results:
+    def _results_for(self, peer: Peer) -> Results:
         results = self._results.get(peer)
         if results is None:
-            results = self._results[peer] = _Results(monotonic(), [], [], [])
+            results = self._results[peer] = Results(monotonic(), [], [], [])
         return results
 
     def _count_call(self, function: bytes) -> None:
@@ -289,7 +251,7 @@ class Worker(Embedded):
 
     def failed(self, raised: BaseException, work: Work) -> list[Blob]:
         """Give the error of a body that has raised."""
-        if isinstance(raised, _InputError):
+        if isinstance(raised, InputError):
             return work.fail(raised.blob)
         if isinstance(raised, ActorExit) and self._actor_type is not None:
             return work.fail(self._leave(ActorDiedError(self._actor_type.name, "it left by exit_actor()")))
@@ -313,7 +275,7 @@ class Worker(Embedded):
         if self._exiting or self._leaving:  # which may have waited for these
             self.loop.wake()
 
-    def _keep(self, work: Work, blobs: list[Blob], seconds: float, now: float) -> _Results:
+    def _keep(self, work: Work, blobs: list[Blob], seconds: float, now: float) -> Results:
         results = self._results_for(work.peer)
         results.items.append((work.number, self._encoded(work, blobs, results.fds)))
         results.seconds += seconds
@@ -378,7 +340,7 @@ class Worker(Embedded):
         """Pickle what a body has given."""
         if work.returns == 1:
             return [to_blob(value)]
-        return [to_blob(item) for item in _split(value, work)] if work.returns else [NONE]
+        return [to_blob(item) for item in split(value, work)] if work.returns else [NONE]
 
     def _called(self, function: Callable[..., Any], work: Work) -> list[Blob]:
         if work.stream is not None and work.stream.stopped:  # nobody wants it any more
@@ -404,7 +366,7 @@ class Worker(Embedded):
         if work.args.refs:
             for ref in (*args, *kwargs.values()):
                 if isinstance(ref, Ref) and ref.blob is not None and ref.blob.kind == ERROR:
-                    raise _InputError(ref.blob)
+                    raise InputError(ref.blob)
             args = [self._value(arg) for arg in args]
             kwargs = {name: self._value(arg) for name, arg in kwargs.items()}
         return args, kwargs
@@ -789,22 +751,6 @@ class Worker(Embedded):
         traceback.print_exception(error)
         self.tell_node(("failing", f"gave up ({type(error).__name__}: {error})"))
         os._exit(1)
-
-
-def _split(value: Any, work: Work) -> list[Any]:
-    values = list(value) if inspect.isgenerator(value) or isinstance(value, (tuple, list)) else None
-    if values is None or len(values) != work.returns:
-        found = f"{len(values)} values" if values is not None else f"a {type(value).__name__}"
-        raise ValueError(f"{work.name} has num_returns={work.returns} and returned {found}")
-    return values
-
-
-class _InputError(Exception):
-    """An input of a work could not be computed."""
-
-    def __init__(self, blob: Blob) -> None:
-        super().__init__()
-        self.blob = blob
 
 
 def _stillborn(cls: ActorType, raised: BaseException) -> ActorDiedError:
