@@ -88,6 +88,11 @@ def test_an_id_may_have_any_characters() -> None:
     assert workflow.get_output("../a/b 'c'\n%") == 1
 
 
+def test_an_id_is_refused_that_not_every_store_can_hold() -> None:
+    with pytest.raises(ValueError, match="no character NUL"):
+        workflow.run(add.bind(1), workflow_id="a\0b")
+
+
 def test_several_return_values_are_refused() -> None:
     with pytest.raises(ValueError, match="num_returns=2"):
         workflow.run(add.options(num_returns=2).bind(1))

@@ -486,6 +486,8 @@ def _checked_id(given: object) -> str:
         raise TypeError(f"a workflow_id is text, not {type(given).__name__}")
     if not given or len(given) > _LONGEST:
         raise ValueError(f"a workflow_id has 1 to {_LONGEST} characters, not {len(given)}")
+    if "\0" in given:  # which is no text to Postgres
+        raise ValueError(f"a workflow_id holds no character NUL: {given!r}")
     return given
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Sequence
+from functools import cache
 from typing import Any, Final, TypeAlias, cast
 
 from sqlalchemy import Connection, Row, bindparam, select
@@ -53,12 +54,13 @@ class Records:
 
     # -------------------------------------------------------------------------------------- status
 
-    def status(self, row: WorkflowRow) -> WorkflowStatus:
-        """Give the status of a workflow's row, looking whether its owner lives."""
+    def status(self, row: WorkflowRow, lives: Callable[[str, int], bool] | None = None) -> WorkflowStatus:
+        """Give the status of a workflow's row, looking whether its owner lives, or asking `lives`."""
         stored = WorkflowStatus(row.status)
         if stored not in _ACTIVE or (stored is WorkflowStatus.PENDING and row.executor is None):
             return stored
-        return stored if self._owned(row) else WorkflowStatus.RESUMABLE
+        owned = self._owned(row, lives or self._executors.is_alive)
+        return stored if owned else WorkflowStatus.RESUMABLE
 
     def is_active(self, row: WorkflowRow) -> bool:
         """Tell whether somebody runs the workflow, or it waits in the queue."""
@@ -79,14 +81,16 @@ class Records:
         asked = columns.where(c.status.in_(stored)).order_by(c.number)
         with self._store.reading() as connection:
             rows = cast("Sequence[WorkflowRow]", connection.execute(asked).all())
-        found = [(str(row.id), self.status(row)) for row in rows]
+        # Whether an executor lives is asked once, however much it owns: that is a look somewhere else.
+        lives = cache(self._executors.is_alive)
+        found = [(str(row.id), self.status(row, lives)) for row in rows]
         return [(id_, status) for id_, status in found if status in wanted]
 
-    def _owned(self, row: WorkflowRow) -> bool:
+    def _owned(self, row: WorkflowRow, lives: Callable[[str, int], bool]) -> bool:
         if row.executor is None:
             return False
         here = self._runs_here(row)
-        return self._executors.is_alive(row.executor, row.epoch) if here is None else here
+        return lives(row.executor, row.epoch) if here is None else here
 
     # ------------------------------------------------------------------------------------- outputs
 
