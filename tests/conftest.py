@@ -33,10 +33,23 @@ def _no_settings_of_this_machine(tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make an empty folder the home of Alula for one test."""
+def records(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """Give the URL of an empty store; None is a file in the home, where nobody says otherwise."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield None
+        return
+    server = request.getfixturevalue("postgres")
+    with server.database() as url:
+        yield url
+
+
+@pytest.fixture
+def home(tmp_path: Path, records: str | None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make an empty folder the home of Alula for one test, and an empty store its store."""
     folder = tmp_path / "home"
     monkeypatch.setenv("ALULA_HOME", str(folder))
+    if records is not None:
+        monkeypatch.setenv("ALULA_STORE", records)
     return folder
 
 

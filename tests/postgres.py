@@ -14,6 +14,9 @@ from typing import Any
 
 import pytest
 
+ON_BOTH = pytest.mark.parametrize("records", ["sqlite", "postgres"], indirect=True)
+"""Marks what is to hold on each kind of store."""
+
 # For tests only: nothing is forced to the disk, so that a database is made in the blink of an eye.
 CONFIGURATION = """
 listen_addresses = ''

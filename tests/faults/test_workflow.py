@@ -19,6 +19,7 @@ from alula.store import Store
 from alula.testing import Turnstile, fault_environment
 from alula.workflow._tables import TASKS
 from tests.faults.processes import TREE
+from tests.postgres import ON_BOTH
 from tests.workflow.bodies import Tally
 from tests.workflow.programs import SAMPLE, evaluate
 
@@ -90,6 +91,7 @@ KILLS = [
 ]
 
 
+@ON_BOTH
 @pytest.mark.parametrize(("gate", "passage"), KILLS)
 def test_a_driver_killed_at_any_gate_leaves_a_workflow_that_goes_on(
     gate: str, passage: int, start: Start, tally: Tally

@@ -24,8 +24,8 @@ datasets, models = catalogs.datasets, catalogs.models
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings.load(home=str(tmp_path / "home"))
+def settings(home: Path) -> Settings:
+    return Settings.load(home=str(home))
 
 
 @pytest.fixture

@@ -19,6 +19,9 @@ from alula.errors import (
 )
 from alula.objects import Catalog, Catalogs, Shelf, open_catalogs
 from alula.store import Artifacts
+from tests.postgres import ON_BOTH
+
+pytestmark = ON_BOTH
 
 Look = Callable[[], set[str]]
 

@@ -5,6 +5,9 @@ import pytest
 
 from alula.errors import InvalidNameError, NameNotFoundError
 from alula.objects import TOPIC, Catalogs
+from tests.postgres import ON_BOTH
+
+pytestmark = ON_BOTH
 
 Look = Callable[[], set[str]]
 

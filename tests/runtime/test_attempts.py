@@ -8,6 +8,9 @@ import pytest
 from alula._core._settings import Settings
 from alula.runtime._attempts import Attempts
 from alula.store import Store
+from tests.postgres import ON_BOTH
+
+pytestmark = ON_BOTH
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from alula.errors import (
 from alula.graph import Graph, InputNode
 from alula.testing import Turnstile
 from alula.workflow import WorkflowStatus
+from tests.postgres import ON_BOTH
 from tests.workflow.bodies import Tally, add, exp_remote, fail_unless, held, noted
-from tests.workflow.conftest import ON_BOTH
 
 pytestmark = ON_BOTH
 

@@ -12,8 +12,8 @@ from alula.errors import (
     WorkflowNotFoundError,
     WorkflowOutputNotReady,
 )
+from tests.postgres import ON_BOTH
 from tests.workflow.bodies import Tally, add, fail_unless, noted
-from tests.workflow.conftest import ON_BOTH
 
 pytestmark = ON_BOTH
 

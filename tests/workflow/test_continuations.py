@@ -7,8 +7,8 @@ import alula
 from alula import workflow
 from alula.errors import WorkflowExecutionError
 from alula.graph import Node
+from tests.postgres import ON_BOTH
 from tests.workflow.bodies import OddError, Tally, add, countdown, exp_remote, fail_unless, fib, noted
-from tests.workflow.conftest import ON_BOTH
 
 pytestmark = ON_BOTH
 

@@ -15,8 +15,8 @@ from alula.testing import Clock
 from alula.workflow import Executor
 from alula.workflow._vault import Vault
 from alula.workflow.event_listener import TimerListener
+from tests.postgres import ON_BOTH
 from tests.workflow.bodies import Tally, add, fail_unless
-from tests.workflow.conftest import ON_BOTH
 
 pytestmark = ON_BOTH
 

@@ -26,8 +26,8 @@ from alula.graph import Graph, Node
 from alula.testing import Turnstile, fail, faults
 from alula.workflow import Executor, WorkflowStatus
 from alula.workflow._journal import PYTHON
+from tests.postgres import ON_BOTH
 from tests.workflow.bodies import OddError, Tally, add, fail_unless, held, noted
-from tests.workflow.conftest import ON_BOTH
 
 pytestmark = ON_BOTH
 

@@ -12,8 +12,8 @@ import alula
 from alula import workflow
 from alula.errors import WorkflowExecutionError, WorkflowOutputNotReady
 from alula.testing import Turnstile
+from tests.postgres import ON_BOTH
 from tests.workflow.bodies import OddError, Tally, fail_unless, held
-from tests.workflow.conftest import ON_BOTH
 
 pytestmark = ON_BOTH
 

@@ -22,8 +22,8 @@ from alula.workflow._rows import heads_of
 from alula.workflow._tables import METADATA, TASKS, VERSION, WORKFLOWS
 from alula.workflow._tasks import Continued, Creator, Ended, Span, outline, tasks_of
 from alula.workflow._vault import Recorded, Stored, Vault, Volatile
+from tests.postgres import ON_BOTH
 from tests.workflow.bodies import add
-from tests.workflow.conftest import ON_BOTH
 
 pytestmark = ON_BOTH
 

@@ -17,8 +17,8 @@ from alula.workflow import Executor
 from alula.workflow._logical import Logical
 from alula.workflow._site import Attended
 from alula.workflow._tasks import Task
+from tests.postgres import ON_BOTH
 from tests.workflow.bodies import Tally, add, fail_unless, noted
-from tests.workflow.conftest import ON_BOTH
 
 pytestmark = ON_BOTH
 

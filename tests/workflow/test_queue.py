@@ -11,7 +11,7 @@ from alula.workflow._journal import PYTHON
 from alula.workflow._queue import MOST_ATTEMPTS, reclaim, waiting
 from alula.workflow._tables import METADATA, VERSION, WORKFLOWS
 from alula.workflow._vault import Vault
-from tests.workflow.conftest import ON_BOTH
+from tests.postgres import ON_BOTH
 
 pytestmark = ON_BOTH
 

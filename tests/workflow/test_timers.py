@@ -6,7 +6,7 @@ import pytest
 from alula._core._clock import SYSTEM
 from alula.testing import Clock
 from alula.workflow._timers import Timers
-from tests.workflow.conftest import ON_BOTH
+from tests.postgres import ON_BOTH
 
 pytestmark = ON_BOTH
 

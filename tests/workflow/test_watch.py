@@ -10,7 +10,7 @@ from alula.graph import Done, Failed
 from alula.store import Store
 from alula.workflow._vault import Output, Stored
 from alula.workflow._watch import TOPIC, Watch
-from tests.workflow.conftest import ON_BOTH
+from tests.postgres import ON_BOTH
 
 pytestmark = ON_BOTH
 
