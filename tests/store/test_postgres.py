@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Any, Literal
 
+import psycopg
 import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, insert, select, text
 
@@ -139,6 +140,23 @@ def test_full_durability_overrules_a_server_that_does_not_wait_for_its_disk(
     with store.transaction() as connection:
         assert connection.scalar(text("SHOW synchronous_commit")) == found
     store.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("the database system is starting up", "08000"),
+        ("the database system is shutting down", "08000"),
+        ('database "x" does not exist', "3D000"),
+        ('too many connections for database "x"', "53300"),
+        ('role "me" does not exist', "28"),
+        ('permission denied for database "x"', "42501"),
+    ],
+)
+def test_what_is_said_at_the_door_is_understood(said: str, code: str) -> None:
+    """A server that starts or ends is waited for; all else is told at once."""
+    refused = psycopg.OperationalError(f'connection failed: connection to "/tmp/x" failed: FATAL:  {said}')
+    assert _postgres._code(refused) == code
 
 
 # ------------------------------------------------------------------------------------ who may write

@@ -81,14 +81,15 @@ _REASONS: Final = {
     "58": "the server's disk refuses: it is full or failing",
     "XX": "the server found its data damaged: restore them from a copy",
 }
-_AT_THE_DOOR: Final = {  # a connection that is refused comes without a code
+_AT_THE_DOOR: Final = {  # a connection that is refused comes without a code; what stands first counts
+    "too many": "53300",
+    "remaining connection slots": "53300",
+    "permission denied": "42501",
     "password": "28",
     "authentication": "28",
     "no pg_hba.conf entry": "28",
-    "role ": "28",
-    "database ": "3D000",
-    "too many": "53300",
-    "remaining connection slots": "53300",
+    'role "': "28",
+    'database "': "3D000",
 }
 
 _TABLES = MetaData()
