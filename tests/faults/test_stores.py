@@ -196,3 +196,24 @@ def test_who_was_taken_for_dead_can_write_nothing_more(
     turnstile.let()
     assert taken.result(30) == 6
     assert tally.counts() == {"last": 1}
+
+
+def test_two_that_write_for_one_owner_come_one_after_the_other(
+    open_executor: Open, url: str, turnstile: Turnstile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor = open_executor()
+    handle = executor.submit(Graph.of(held.bind(turnstile, 5)), id="w")
+    turnstile.arrived()
+    monkeypatch.setattr(_postgres, "_SETTINGS", "SET lock_timeout = '50ms'")
+    [run] = executor._runs._all()
+    one, other = Store.open(url), Store.open(url)
+    with (
+        one.transaction(run._journal.owner),
+        pytest.raises(StoreUnavailableError, match="another process has been writing"),
+        other.transaction(run._journal.owner),
+    ):
+        pass
+    one.close()
+    other.close()
+    turnstile.let()
+    assert handle.result(30) == 5

@@ -23,7 +23,11 @@ _MINE: Final = select(WORKFLOWS.c.number).where(
     WORKFLOWS.c.epoch == bindparam("epoch"),
     WORKFLOWS.c.attempt == bindparam("attempt"),
 )
-_MINE_TO_WRITE: Final = Prepared(_MINE.where(WORKFLOWS.c.status == WorkflowStatus.RUNNING.value))
+# Where others may write at the same time, the row is locked: two processes that work for one owner, such as
+# an executor and a worker with a chain in place, come one after the other.
+_MINE_TO_WRITE: Final = Prepared(
+    _MINE.where(WORKFLOWS.c.status == WorkflowStatus.RUNNING.value).with_for_update(key_share=True)
+)
 
 
 @dataclass(frozen=True, slots=True)
