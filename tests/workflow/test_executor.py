@@ -296,7 +296,7 @@ def test_a_closed_executor_begins_nothing_more(open_executor: Open) -> None:
     assert executor.records.list(set(WorkflowStatus)) == []
 
 
-def test_a_callback_that_would_wait_for_itself_is_refused(open_executor: Open) -> None:
+def test_a_callback_that_would_wait_for_itself_is_refused(open_executor: Open, turnstile: Turnstile) -> None:
     executor = open_executor()
     errors: Queue[BaseException] = Queue()
 
@@ -306,7 +306,8 @@ def test_a_callback_that_would_wait_for_itself_is_refused(open_executor: Open) -
         except RuntimeError as error:
             errors.put(error)
 
-    executor.submit(graph(add.bind(1)))._future.add_done_callback(again)
+    executor.submit(graph(held.bind(turnstile)))._future.add_done_callback(again)
+    turnstile.let()
     assert "callback" in str(errors.get(timeout=10))
 
 
