@@ -208,11 +208,13 @@ def test_a_program_leaves_what_is_detached_and_nothing_else(ray_server: str) -> 
     assert (done.stdout, done.stderr) == ("", "")
 
 
-def test_a_cluster_without_this_alula_is_refused(ray_server: str) -> None:
+def test_a_cluster_without_this_alula_is_refused(ray_server: str, tmp_path: Path) -> None:
+    (tmp_path / "alula").mkdir()
+    (tmp_path / "alula" / "__init__.py").touch()  # another Alula, which has not what is needed
     done = script(
         """
         import os, ray, alula
-        server, env = os.environ["SERVER"], {"env_vars": {"PYTHONPATH": ""}}
+        server, env = os.environ["SERVER"], {"env_vars": {"PYTHONPATH": os.environ["OTHER"]}}
         try:
             alula.init(server, engine="ray", runtime_env=env)
         except ConnectionError as error:
@@ -220,6 +222,7 @@ def test_a_cluster_without_this_alula_is_refused(ray_server: str) -> None:
         tell([said, connected])
         """,
         SERVER=ray_server,
+        OTHER=str(tmp_path),
     )
     said, connected = answer(done)
     assert "No module named 'alula" in said

@@ -133,14 +133,13 @@ class RayEngine(Engine):
     def cancel(self, ref: ObjectRef[Any], *, force: bool, recursive: bool) -> None:
         """Ask a task to end; see `Engine.cancel`."""
         mine = self._mine(ref)
+        if force and mine.origin.actor:  # Ray says so only once the actor is up
+            raise ValueError("an actor's call cannot be cancelled by force; kill() ends the actor")
         # Ray 2.60 aborts this process if a task is cancelled in the moment in which its result arrives,
         # and that is just when people do it: after a `get`.
         with in_our_words(mine.origin):
-            if ray.wait([mine.raw], timeout=0, fetch_local=False)[0]:
-                return
-            if force and mine.origin.actor:  # Ray says so only once the actor is up
-                raise ValueError("an actor's call cannot be cancelled by force; kill() ends the actor")
-            ray.cancel(mine.raw, force=force, recursive=recursive)
+            if not ray.wait([mine.raw], timeout=0, fetch_local=False)[0]:
+                ray.cancel(mine.raw, force=force, recursive=recursive)
 
     # ---------------------------------------------------------------------------------------- actors
 
