@@ -9,7 +9,7 @@ from ._draw import Look
 from ._drive import Cancel, Done, Drive, Failed, Grown, Home, Outcome, Place, Recorded, Scope, Then
 from ._frontier import Frontier, Known
 from ._graph import Call, Graph, picture
-from ._node import InputItem, InputNode, Mark, Name, Node
+from ._node import InputItem, InputNode, Mark, Name, Node, Pending
 from ._scan import fill, scan
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Name",
     "Node",
     "Outcome",
+    "Pending",
     "Place",
     "Recorded",
     "Scope",

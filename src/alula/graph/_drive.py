@@ -5,6 +5,9 @@ runs), a scope (where volatile values live) and, for durable work, a home (where
 before anyone may depend on them). The rule it keeps is the rule of the project: *a consumer starts
 only when its inputs have settled*; and a value with a home has settled only when it is recorded.
 
+Two kinds of nodes start without all their inputs (see `Frontier`), and are given what there is: in place
+of an input that failed its ``Failed``, and of one that is not needed a `Pending` mark.
+
 The drive has no thread. Places and homes answer from whatever thread they like; the answers go into
 an inbox, and whoever finds nobody at work on it empties it. A place may therefore answer inside
 `start`, and a chain of such answers is a loop, not a recursion.
@@ -21,9 +24,11 @@ from .._core._ids import Key
 from ..errors import TaskCancelledError
 from ._frontier import Frontier, Known
 from ._graph import Call, Graph
-from ._node import InputItem, Mark, Name, Node
+from ._loose import Loose
+from ._node import InputItem, Mark, Name, Node, Pending
 
 __all__ = [
+    "Alarm",
     "Cancel",
     "Done",
     "Drive",
@@ -65,6 +70,7 @@ Outcome: TypeAlias = Done[Any] | Grown | Failed
 Then: TypeAlias = Callable[[Outcome], None]
 Cancel: TypeAlias = Callable[[], None]
 Recorded: TypeAlias = Callable[[BaseException | None], None]
+Alarm: TypeAlias = Callable[[float, Callable[[], None]], Cancel]
 
 
 class Place(Protocol):
@@ -129,6 +135,10 @@ class Scope:
         return key in self._values
 
 
+def _nothing() -> None:
+    pass
+
+
 class Drive:
     """One run of one graph.
 
@@ -151,6 +161,9 @@ class Drive:
         on_error: Literal["stop", "skip"] = "stop",
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
+        find: Callable[[Key], Graph] | None = None,
+        alarm: Alarm | None = None,
+        closed: Callable[[], None] = _nothing,
     ) -> None:
         """Prepare a run; nothing happens before `start`.
 
@@ -162,12 +175,20 @@ class Drive:
             Where it runs, where its values live, and where they are recorded, if they are.
         then
             Called once, when all is settled: with ``Done(tuple of outputs)``, or with the first
-            failure. The scope is still open in that call, and is closed after it.
+            failure that has cost an output. The scope is still open in that call.
         on_error
-            After a failure, ``"stop"`` starts nothing more; ``"skip"`` leaves out what needed the failed
-            value and runs the rest.
+            After such a failure, ``"stop"`` starts nothing more; ``"skip"`` leaves out what needed the
+            failed value and runs the rest.
         args, kwargs
             What the `InputNode` of the graph stands for.
+        find
+            Gives the graph in which a key stands that a graph reads and nobody here has seen.
+        alarm
+            Calls after so many seconds: for nodes with a quorum and the option ``timeout``, which start
+            then at the latest.
+        closed
+            Called when nothing of the run runs any more, and its scope is closed: after `then`, and later
+            than that only if outputs were there before all else had ended.
         """
         self.failures: dict[Key, BaseException] = {}
         self.skipped: set[Key] = set()
@@ -177,10 +198,11 @@ class Drive:
         self._outputs = graph.outputs
         self._cancels: dict[Key, Cancel] = {}
         self._first: BaseException | None = None
-        self._stopped = self._ended = False
+        self._stopped = self._ended = self._told = False
+        self._alarm, self._closed = alarm, closed
         self._inbox: deque[Callable[[], None]] = deque()
         self._at_work = Lock()
-        self._frontier = Frontier(graph, self._known)
+        self._frontier = Frontier(graph, self._known, find) if find else Frontier(graph, self._known)
 
     def start(self) -> "Drive":
         """Start what is ready; returns at once unless the place does its work right here."""
@@ -216,19 +238,42 @@ class Drive:
                 self._at_work.release()
 
     def _advance(self) -> None:
-        if self._ended:
-            return
-        self._scope.free(self._frontier.freed())
-        for key in self._frontier.ready():
+        frontier = self._frontier
+        self._scope.free(frontier.freed())
+        for key in frontier.ready():
             self._launch(key)
-        if self._frontier.finished:
+        if frontier.loose is not None:
+            self._attend(frontier.loose)
+        if not self._ended and frontier.over:
             self._ended = True
+            if frontier.loose is not None:
+                self.skipped.update(frontier.release())
+                self._attend(frontier.loose)
             self._end()
+        elif self._told:
+            self._close_if_over()
+
+    def _attend(self, loose: Loose) -> None:
+        """Set the alarms of what has begun to wait, and cancel what nobody needs any more."""
+        begun, loose.begun = loose.begun, []
+        surplus, loose.surplus = loose.surplus, []
+        for key, timeout in begun:
+            if self._alarm is not None:
+                hurry = partial(self._frontier.hurry, key)
+                self._cancels[key] = self._alarm(timeout, partial(self._post, hurry))
+        for key in surplus:
+            if key in self._cancels:  # else it has answered
+                self._cancels[key]()
 
     def _launch(self, key: Key) -> None:
         graph = self._frontier.graph(key)
+        read = partial(self._read, graph)
+        loose = self._frontier.loose
+        if loose is not None and key in loose.taken:
+            read = partial(self._glance, graph, loose.taken[key])
+            self._cancels.pop(key, _nothing)()  # its alarm
         try:
-            call = graph.call(key, partial(self._read, graph))
+            call = graph.call(key, read)
             self._cancels[key] = self._place.start(call, partial(self._answer, key))
         except Exception as error:  # the place refused the call: that is its answer
             self._answer(key, Failed(error))
@@ -257,26 +302,32 @@ class Drive:
             case Grown(graph):
                 self._grow(key, graph)
             case Failed(error):
-                self._fail(key, error)
+                self.failures[key] = error
                 self.skipped.update(self._frontier.failed(key))
-                if self._on_error == "stop":
-                    self._stop()
+                self._heed()
             case _:
                 assert_never(outcome)
 
     def _grow(self, key: Key, graph: Graph) -> None:
         try:
-            self._frontier.done(key, graph)
+            self.skipped.update(self._frontier.done(key, graph))
         except Exception as error:  # the home cannot tell what of it has run, so none of it may start
-            self._fail(key, error)
+            self.failures[key] = error
+            if self._first is None:
+                self._first = error
             self._stop()
+        self._heed()
         if self._stopped:
             self._stop()
 
-    def _fail(self, key: Key, error: BaseException) -> None:
-        self.failures[key] = error
-        if self._first is None:
-            self._first = error
+    def _heed(self) -> None:
+        """Act on a failure that has cost an output; any other is the business of who reads the value."""
+        fatal = self._frontier.fatal
+        if fatal is not None:
+            if self._first is None:
+                self._first = self.failures[fatal]
+            if self._on_error == "stop":
+                self._stop()
 
     def _stop(self) -> None:
         self._stopped = True
@@ -316,10 +367,17 @@ class Drive:
         try:
             self._then(outcome)
         finally:
+            self._told = True
+            self._close_if_over()
+
+    def _close_if_over(self) -> None:
+        if self._told and self._frontier.finished:
             self._scope.close()
             # Whatever the run was given goes with it, and does not wait for the garbage collector.
             self._args, self._kwargs = (), {}
             self._frontier.close()
+            closed, self._closed = self._closed, _nothing
+            closed()
 
     # -------------------------------------------------------------------------------------- values
 
@@ -329,8 +387,20 @@ class Drive:
             return recorded.graph
         return True if isinstance(recorded, Done) else None
 
+    def _glance(self, graph: Graph, taken: tuple[Key, ...], mark: Mark) -> Any:
+        """Read for a node that starts without all its inputs."""
+        if not isinstance(mark, Node | Pending):
+            return self._read(graph, mark)
+        key = graph.key(mark)
+        if key not in taken:
+            return Pending(key)
+        origin = self._frontier.lost(key)
+        if origin is None:
+            return self._value(self._frontier.where(key))
+        return Failed(self.failures.get(origin) or TaskCancelledError(graph.nodes[key].label))
+
     def _read(self, graph: Graph, mark: Mark) -> Any:
-        if isinstance(mark, Node):
+        if isinstance(mark, Node | Pending):
             return self._value(self._frontier.where(graph.key(mark)))
         if isinstance(mark, InputItem):
             return mark.pick(self._args, self._kwargs)

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from .._core._ids import Key, derive
 from ..errors import CycleError, UnknownNodeError
 from ._draw import Look, mermaid, svg
-from ._node import Mark, Node
+from ._node import Mark, Node, Pending
 from ._scan import fill, scan
 
 __all__ = ["Call", "Graph", "picture"]
 
 T = TypeVar("T")
+
+_LOOSE: Final = frozenset({"catches", "idle"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,15 @@ class Graph:
         Keys of the nodes whose values are wanted.
     effects
         Keys of nodes that have to run though nobody wants their value.
+    quorums
+        Of nodes with the option ``quorum``: how many of their inputs have to end before they start.
+    plain
+        Whether each node starts when all its inputs are there, and reads only what stands in this graph.
+    catches
+        Whether the first output has the option ``catches``: no failure of a node goes past it.
     """
 
-    __slots__ = ("_inputs", "_keys", "_readers", "effects", "nodes", "outputs")
+    __slots__ = ("_inputs", "_keys", "_readers", "catches", "effects", "nodes", "outputs", "plain", "quorums")
 
     def __init__(
         self,
@@ -54,10 +62,16 @@ class Graph:
         self._inputs: dict[Key, tuple[Key, ...]] = {}
         readers: dict[Key, list[Key]] = {key: [] for key in nodes}
         for key, node in nodes.items():
-            self._inputs[key] = tuple(self._keys[mark] for mark in _inputs_of(node))
+            self._inputs[key] = tuple(dict.fromkeys(map(self.key, _inputs_of(node))))
             for source in self._inputs[key]:
-                readers[source].append(key)
+                readers.setdefault(source, []).append(key)
         self._readers = {key: tuple(found) for key, found in readers.items()}
+        self.quorums: dict[Key, int] = {
+            key: node.options["quorum"] for key, node in nodes.items() if "quorum" in node.options
+        }
+        self.plain: bool = not self.quorums and len(readers) == len(nodes)
+        self.plain = self.plain and not any(_LOOSE & node.options.keys() for node in nodes.values())
+        self.catches: bool = bool(outputs) and nodes[outputs[0]].options.get("catches", False)
 
     @classmethod
     def of(cls, *outputs: Node[Any], effects: Iterable[Node[Any]] = (), creator: str = "") -> Self:
@@ -86,16 +100,22 @@ class Graph:
     def __len__(self) -> int:
         return len(self.nodes)
 
-    def key(self, node: Node[Any]) -> Key:
-        """Give the key of a node of this graph."""
+    def key(self, node: Node[Any] | Pending) -> Key:
+        """Give the key of a node of this graph, or of one that is read here and stands in another."""
+        if isinstance(node, Pending):
+            return node.key
         try:
             return self._keys[node]
         except KeyError:
             raise UnknownNodeError(node.label) from None
 
     def inputs(self, key: Key) -> tuple[Key, ...]:
-        """Give the keys that a node reads, in the order in which they stand in its arguments."""
+        """Give the keys that a node reads, each once, in the order in which they stand in its arguments."""
         return _find(self._inputs, key)
+
+    def outside(self, key: Key) -> list[Key]:
+        """Give the keys that a node reads and that stand in other graphs."""
+        return [source for source in self.inputs(key) if source not in self.nodes]
 
     def readers(self, key: Key) -> tuple[Key, ...]:
         """Give the keys of the nodes that read this one."""
@@ -132,7 +152,10 @@ class Graph:
         looks: dict[str, Look] = {
             key: look(key) if look else Look(node.label) for key, node in self.nodes.items()
         }
-        return looks, [(source, key) for key in self.nodes for source in self._inputs[key]]
+        edges: list[tuple[str, str]] = [
+            (source, key) for key in self.nodes for source in self._inputs[key] if source in self.nodes
+        ]
+        return looks, edges
 
 
 def _find(table: Mapping[Key, T], key: Key) -> T:
@@ -147,8 +170,12 @@ def picture(node: Node[Any]) -> str:
     return Graph.of(node).draw()
 
 
-def _inputs_of(node: Node[Any]) -> list[Node[Any]]:
-    return [mark for mark in scan((node.args, dict(node.kwargs))) if isinstance(mark, Node)]
+def _inputs_of(node: Node[Any]) -> list[Node[Any] | Pending]:
+    return [mark for mark in scan((node.args, dict(node.kwargs))) if isinstance(mark, Node | Pending)]
+
+
+def _nodes_of(node: Node[Any]) -> list[Node[Any]]:
+    return [mark for mark in _inputs_of(node) if isinstance(mark, Node)]
 
 
 def _in_order(roots: Iterable[Node[Any]]) -> list[Node[Any]]:
@@ -164,7 +191,7 @@ def _in_order(roots: Iterable[Node[Any]]) -> list[Node[Any]]:
                     around = [*path][[*path].index(node) :]
                     raise CycleError([n.label for n in (*around, node)])
                 path[node] = None
-                stack.append((node, _inputs_of(node)[::-1]))
+                stack.append((node, _nodes_of(node)[::-1]))
             if not stack:
                 break
             top, left = stack[-1]

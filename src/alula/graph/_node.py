@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Self, TypeVar
 
+from .._core._ids import Key
 from .._core._late import late
 
-__all__ = ["InputItem", "InputNode", "Mark", "Name", "Node"]
+__all__ = ["InputItem", "InputNode", "Mark", "Name", "Node", "Pending"]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -86,6 +87,13 @@ class Name(Mark):
     """A durable value by the name it is kept under: an object, a version of one, a key."""
 
     name: str | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Pending(Mark):
+    """A node of another graph of the same run, by its key; it may not have ended yet."""
+
+    key: Key
 
 
 @dataclass(frozen=True, slots=True)
