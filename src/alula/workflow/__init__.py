@@ -34,6 +34,7 @@ from ._options import Options, options
 from ._owner import owner_of
 from ._queue import QUEUE
 from ._status import WorkflowStatus
+from ._wait import wait
 from ._worker import continuation, set_event
 
 CANCELED, FAILED, PENDING = WorkflowStatus.CANCELED, WorkflowStatus.FAILED, WorkflowStatus.PENDING
@@ -75,6 +76,7 @@ __all__ = [
     "set_event",
     "signal",
     "sleep",
+    "wait",
     "wait_for_event",
     "wait_for_signal",
 ]

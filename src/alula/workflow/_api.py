@@ -4,10 +4,11 @@ Each call is a line or two over the executor of this process.
 """
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any, Generic, TypeVar, cast
 
 from ..futures import ObjectRef
-from ..graph import Graph, Node
+from ..graph import Graph, InputItem, Mark, Node, fill
 from ._default import default_executor
 from ._handle import Handle
 from ._status import WorkflowStatus
@@ -90,6 +91,22 @@ class Workflow(Generic[T]):
 
     def __init__(self, dag: Node[T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._dag, self._args, self._kwargs = dag, args, kwargs
+
+    @property
+    def node(self) -> Node[T]:
+        """The node that was given, with what its `InputNode` stands for in its place."""
+        if not (self._args or self._kwargs):
+            return self._dag
+        made: dict[Node[Any], Node[Any]] = {}
+
+        def put(mark: Mark) -> Any:
+            if isinstance(mark, InputItem):
+                return mark.pick(self._args, self._kwargs)
+            return made[mark] if isinstance(mark, Node) else mark
+
+        for node in Graph.of(self._dag).nodes.values():
+            made[node] = replace(node, args=fill(node.args, put), kwargs=fill(node.kwargs, put))
+        return made[self._dag]
 
     def run(self, workflow_id: str | None = None, metadata: dict[str, Any] | None = None) -> T:
         """Run it and wait for its output; see `alula.workflow.run`."""

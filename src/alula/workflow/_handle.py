@@ -119,7 +119,7 @@ class Handle(Generic[T]):
         if isinstance(output, Volatile):
             [value] = output.ref.engine.get([output.ref], None)
         else:
-            value = Unpacker(self._host.vault).unpack(output)
+            value = Unpacker(self._host.vault, self.id).unpack(output)
         opened: T = value
         return opened
 

@@ -10,6 +10,7 @@ process only is not recorded; what becomes of it counts for the link before it.
 import asyncio
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from time import time
 from typing import Any, NoReturn, TypeAlias, TypeVar, cast
 
@@ -17,10 +18,14 @@ from .._core._ids import Key, derive
 from ..errors import GraphError, WorkflowError
 from ..futures import Function, ObjectRef, get, pack_task_error
 from ..graph import Graph, Node, scan
+from ._errors import carried
+from ._handles import Remaining
 from ._ledger import Ledger
+from ._logical import Logical
 from ._orders import Order
 from ._replies import Fault, Reply
 from ._rows import heads_of
+from ._splits import same
 from ._tasks import Creator, Span, Task, function_of, retry_of, tasks_of, tell_what_is_ignored
 from ._vault import Output, Packer, Vault, Volatile
 
@@ -82,7 +87,7 @@ class Chain:
         # The link that runs stands `_beyond` unrecorded ones behind the last whose key was asked for.
         self._key, self._beyond = creator.key, 0
         self._anchor, self._checkpoint = creator.key, creator.checkpoint  # the newest recorded link
-        self._span = span
+        self._span, self._catch = span, creator.catch
         self._ledger: Ledger | None = None
 
     def follow(self, node: Node[Any]) -> tuple[Reply, Any]:
@@ -95,12 +100,16 @@ class Chain:
         """
         value: Any = node
         try:
-            while isinstance(value, Node):
+            while isinstance(value, Node | Remaining):
+                if isinstance(value, Remaining):
+                    value = same(value)
                 if not self._is_link(value):
                     return self._grown(value)
                 value = self._run(value)
-            return self._ended(value)
+            return self._finished((value, None) if self._catch else value)
         except _LinkFailed as failed:
+            if self._catch:
+                return self._finished((None, carried(failed.error, self._name)))
             packed = pack_task_error(failed.error, self._name)
             return self._reply(Fault(self._here(), packed), written=True), None
 
@@ -111,13 +120,16 @@ class Chain:
         options = node.options
         if not options.get("allow_inplace") or (options.get("checkpoint") and not self._recorded):
             return False
-        return not any(isinstance(mark, Node) for mark in scan((node.args, node.kwargs)))
+        if isinstance(node.fn, Logical):
+            return False
+        return not any(isinstance(mark, Node | Remaining) for mark in scan((node.args, node.kwargs)))
 
     def _run(self, node: Node[Any]) -> Any:
         """Run a link; what it raises in the end is a `_LinkFailed`."""
         function = self._told(function_of, node)
         assert isinstance(function, Function)
         tell_what_is_ignored(function)
+        self._catch = self._catch or bool(node.options.get("catch_exceptions"))
         if self._recorded:
             self._record(node)
         else:
@@ -142,7 +154,7 @@ class Chain:
     def _record(self, node: Node[Any]) -> None:
         """Record a link before it starts, unless its arguments are good for this process only."""
         key = self._here()
-        creator = Creator(key, self._root, checkpoint=True)
+        creator = Creator(key, self._root, checkpoint=True, catch=self._catch)
         task = _task_or_none(Graph.of(node, creator=key), self._vault, creator)
         self._beyond += 1
         if task is None:
@@ -156,7 +168,7 @@ class Chain:
 
     # -------------------------------------------------------------------------------------- the end
 
-    def _ended(self, value: Any) -> tuple[Reply, Any]:
+    def _finished(self, value: Any) -> tuple[Reply, Any]:
         if not self._checkpoint and self._anchor == self._first:
             return self._reply(None), value
         stored = self._told(Packer(self._vault).pack, value)
@@ -167,11 +179,15 @@ class Chain:
         return self._reply(stored, written=True), None
 
     def _grown(self, node: Node[Any]) -> tuple[Reply, Any]:
-        """Give back a graph in which nothing runs in place; drive any other here to its end."""
+        """Give back a graph in which nothing runs in place; drive any other here to its end.
+
+        What reads tasks that others have made is given back as well: only who drives those knows of them.
+        """
         graph = self._told(lambda: Graph.of(node, creator=self._here()))
-        creator = Creator(self._here(), self._root, self._recorded)
+        creator = replace(self._order.creator, key=self._here(), root=self._root, checkpoint=self._recorded)
+        creator = replace(creator, catch=self._catch)
         tasks: tuple[Task, ...] = self._told(lambda: tasks_of(graph, self._vault, creator=creator))
-        if not any(task.inplace for task in tasks):
+        if not any(task.inplace for task in tasks) or any(graph.outside(key) for key in graph.nodes):
             return self._reply(tasks), None
         output = self._drives(self._order, tasks, self._anchor, self._span)
         if not isinstance(output, Volatile):

@@ -22,7 +22,7 @@ from ..errors import FencedError, WorkflowCancellationError, WorkflowError
 from ..futures import pack_error
 from ..graph import Done, Graph, Grown, Name, Outcome
 from ..graph import Recorded as Then
-from ..store import Lease, Store
+from ..store import Fence, Lease, Store
 from ._ledger import Book
 from ._names import Names
 from ._owner import Owner, disown
@@ -163,7 +163,7 @@ class Journal:
         if self._successful or self._final is None:
             then(None)
         else:
-            self._post(partial(self._end, WorkflowStatus.SUCCESSFUL), then)
+            self._post(self._succeed, then)
 
     # ---------------------------------------------------------------------------------- other ends
 
@@ -192,26 +192,30 @@ class Journal:
 
     # --------------------------------------------------------------------------------------- inside
 
-    def _post(self, work: Callable[[Connection], None], then: Then) -> None:
+    def _post(self, work: Callable[[Connection], None], then: Then, fence: Fence | None = None) -> None:
         def gated(connection: Connection) -> None:
             work(connection)
             gate("journal.commit")
 
-        self._store.post(gated, lambda _, error: then(error), fence=self.owner)
+        self._store.post(gated, lambda _, error: then(error), fence=fence or self.owner)
+
+    def _of_tasks(self, connection: Connection) -> None:
+        # What was left to run on after the output is recorded, too.
+        (self.owner.afterwards if self._successful else self.owner)(connection)
 
     def _record(self, work: Callable[[Connection], None], then: Then) -> None:
         def gated(error: BaseException | None) -> None:
             if isinstance(error, IntegrityError) and self._names is not None:
                 # A chain that runs in place elsewhere has given out a task id meanwhile.
                 self._names = None
-                self._post(work, gated)
+                self._post(work, gated, self._of_tasks)
                 return
             if error is None:
                 gate("journal.recorded")
             then(error)
             self.news()
 
-        self._post(work, gated)
+        self._post(work, gated, self._of_tasks)
 
     def _write_value(self, key: Key, value: Stored, ended: Ended, connection: Connection) -> None:
         if not write_value(connection, self.owner.number, key, value, ended.span):
@@ -219,8 +223,7 @@ class Journal:
         if ended.also is not None:
             ended.also(connection)
         if key == self._final:  # nothing else can be needed: one commit says both
-            self._end(WorkflowStatus.SUCCESSFUL, connection)
-            self._successful = True
+            self._succeed(connection)
 
     def _write_growth(
         self, key: Key, tasks: Sequence[Task], heads: list[bytes], span: Span, connection: Connection
@@ -234,6 +237,10 @@ class Journal:
         if last.root is not None and last.root != key:
             # The first link of a chain points to the newest, so that nobody ever walks the chain.
             write_pointer(connection, number, last.root, last.key)
+
+    def _succeed(self, connection: Connection) -> None:
+        self._end(WorkflowStatus.SUCCESSFUL, connection)
+        self._successful = True
 
     def _end(self, status: WorkflowStatus, connection: Connection, **facts: object) -> None:
         now = self._store.clock.time()

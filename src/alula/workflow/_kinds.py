@@ -7,8 +7,11 @@ from typing import Final
 from ._events import event_kinds
 from ._signals import signal_kinds
 from ._site import Factory
+from ._splits import SAME, WAIT, SamePlace, WaitPlace
 
 __all__ = ["KINDS"]
 
-KINDS: Final[Mapping[str, Factory]] = MappingProxyType({**event_kinds(), **signal_kinds()})
+KINDS: Final[Mapping[str, Factory]] = MappingProxyType(
+    {SAME: SamePlace, WAIT: WaitPlace, **event_kinds(), **signal_kinds()}
+)
 """By kind, what makes the place for the tasks of one run."""

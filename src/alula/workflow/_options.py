@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from ..errors import UnsupportedError, suggest
+from ..errors import suggest
 from ..futures import RemoteFunction
 
 __all__ = ["Options", "check_metadata", "options"]
@@ -69,8 +69,6 @@ def options(**given: Any) -> Options:
         If a keyword is unknown, or a value out of range or not fit for JSON.
     TypeError
         If a value is of the wrong type.
-    UnsupportedError
-        For ``catch_exceptions=True``, which this version does not have.
 
     Examples
     --------
@@ -133,16 +131,9 @@ def _classes(name: str, value: Any) -> None:
         raise TypeError(f"{name} must be True, False or a list of exception classes, not {value!r}")
 
 
-def _not_yet(name: str, value: Any) -> None:
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False, not {value!r}")
-    if value:
-        raise UnsupportedError(f"workflow.options({name}=True)", "workflow", "this version knows only False")
-
-
 _CHECKS: Final[Mapping[str, Callable[[str, Any], None]]] = {
     "allow_inplace": _flag,
-    "catch_exceptions": _not_yet,
+    "catch_exceptions": _flag,
     "checkpoint": _flag_or_none,
     "max_retries": _count,
     "metadata": check_metadata,

@@ -63,7 +63,7 @@ class Order:
         assert call is not None
         # Built-in types, which are pickled several times as fast as classes, and so in a worker.
         stored = [(value.digest, value.data) if isinstance(value, Stored) else None for value in values]
-        creator = (task.key, task.root, task.checkpoint)
+        creator = (task.key, task.root, task.checkpoint, task.catch)
         order = pickle.dumps((task.name, creator, (call.digest, call.data), task.inputs, stored), 5)
         return site, order, [value.ref for value in values if isinstance(value, Volatile)]
 
@@ -73,7 +73,10 @@ class Order:
         name, creator, call, inputs, stored = pickle.loads(packed)
         volatile = iter(refs)
         values = tuple([Volatile(next(volatile)) if parts is None else Stored(*parts) for parts in stored])
-        return cls(*_site(site), name, Creator(*creator), Stored(*call), inputs, values)
+        vault, book = _site(site)
+        key, root, checkpoint, catch = creator
+        made = Creator(key, root, checkpoint, catch, book.owner.workflow_id)
+        return cls(vault, book, name, made, Stored(*call), inputs, values)
 
 
 @lru_cache(maxsize=64)
@@ -82,18 +85,20 @@ def _site(packed: bytes) -> tuple[Vault, Book]:
     return vault, book
 
 
-def open_call(vault: Vault, task: Task, values: Sequence[Output]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def open_call(
+    vault: Vault, task: Task, values: Sequence[Output], workflow: str
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Give the arguments of a logical task, with the values of its inputs in the order of its `inputs`."""
     assert task.call is not None
-    _, args, kwargs = Opener(vault, task.inputs, values).open(task.call, task.name)
+    _, args, kwargs = Opener(vault, task.inputs, values, workflow).open(task.call, task.name)
     return args, kwargs
 
 
 class Opener:
     """Opens one call, its links and objects replaced by values and references."""
 
-    def __init__(self, vault: Vault, inputs: Sequence[Key], values: Sequence[Output]) -> None:
-        self._vault, self._unpacker = vault, Unpacker(vault)
+    def __init__(self, vault: Vault, inputs: Sequence[Key], values: Sequence[Output], workflow: str) -> None:
+        self._vault, self._unpacker = vault, Unpacker(vault, workflow)
         self._values: dict[Key, Output] = dict(zip(inputs, values, strict=True))
         self._nested = False
 

@@ -55,6 +55,11 @@ class Owner:
         if _MINE_TO_WRITE(connection, self._facts()).first() is None:
             raise self.refused()
 
+    def afterwards(self, connection: Connection) -> None:
+        """Raise `FencedError` unless this owner is the last one, also of a workflow that has ended."""
+        if self.has_lost(connection):
+            raise self.refused()
+
     def has_lost(self, connection: Connection) -> bool:
         """Tell whether the workflow belongs to nobody or another now."""
         return connection.scalar(_MINE, self._facts()) is None

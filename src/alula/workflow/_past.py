@@ -30,6 +30,7 @@ class Past:
         self._store, self._vault = store, vault
         self._number, self._id = number, workflow_id
         self._ended: dict[Key, TaskRow] = {}
+        self._found: dict[str, Graph] = {}
 
     def graph(self, creator: str = "") -> Graph:
         """Give the graph that a task made; that which was submitted, by default."""
@@ -48,6 +49,13 @@ class Past:
         if row.pointer is None:
             return Done(Recorded(row.key))
         return Grown(self.graph(self._creator(row.pointer)))
+
+    def find(self, key: Key) -> Graph:
+        """Give the graph in which a task stands."""
+        creator = self._creator(key)
+        if creator not in self._found:
+            self._found[creator] = self.graph(creator)
+        return self._found[creator]
 
     def moved(self, key: Key, root: Key | None) -> Graph | None:
         """Give what a task has gone on with, if that is recorded by now, whoever recorded it.

@@ -7,12 +7,14 @@ to the place that is registered for their kind.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from .._core._ids import Key
 from ..errors import FutureError, NodeDiedError, TaskCancelledError, TaskError, WorkflowNotResumableError
 from ..futures import Function, ObjectRef, pack_task_error, unpack_error
 from ..graph import Call, Cancel, Failed, Outcome, Place, Then
+from ._errors import Carried, may_be_caught
 from ._here import Here
 from ._logical import CALL
 from ._orders import Order, Packed
@@ -67,6 +69,12 @@ class TaskPlace:
     def start(self, call: Call, then: Then) -> Cancel:
         """Begin a task with the values that its inputs have."""
         task: Task = call.fn
+        if task.catch:
+            return _Catching(self.site, task, then).start(self._start, call)
+        return self._start(call, then)
+
+    def _start(self, call: Call, then: Then) -> Cancel:
+        task: Task = call.fn
         if task.kind != CALL:
             return self._place(task.kind).start(call, then)
         journal = self.site.journal
@@ -96,6 +104,45 @@ class TaskPlace:
                 raise WorkflowNotResumableError(self.site.journal.owner.workflow_id, why)
             self._places[kind] = self._kinds[kind](self.site)
         return self._places[kind]
+
+
+class _Catching:
+    """Makes a value of the error with which a task ends; or another, whose errors it catches, has ended."""
+
+    def __init__(self, site: Site, task: Task, then: Then) -> None:
+        self._site, self._task, self._then = site, task, then
+        self._started = site.store.clock.time()
+
+    def start(self, start: Callable[[Call, Then], Cancel], call: Call) -> Cancel:
+        failed = next((value for value in call.args if isinstance(value, Failed)), None)
+        if failed is not None:
+            self._told(failed)
+            return _nothing
+        try:
+            return start(call, self._told)
+        except Exception as error:  # the engine refuses
+            self._told(Failed(error))
+            return _nothing
+
+    def _told(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Failed) and may_be_caught(outcome.error):
+            self._site.aside.soon(partial(self._catch, outcome.error))
+        else:
+            self._then(outcome)
+
+    def _catch(self, error: BaseException) -> None:
+        try:
+            # A reference to a carried error would be to what carries it.
+            value = (None, Carried.of(error) if self._task.checkpoint else error)
+            span = Span(self._started, self._site.store.clock.time(), 1)
+            outcome: Outcome = Ended(self._site.packed(self._task, value), span)
+        except Exception as failure:  # the pair cannot be written
+            outcome = Failed(failure)
+        self._then(outcome)
+
+
+def _nothing() -> None:
+    pass
 
 
 class _Attempts(ABC):

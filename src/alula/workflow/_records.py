@@ -182,12 +182,12 @@ class Records:
         return {"task_id": task_id, "workflow_refs": inputs, "stats": _stats(row), **self._described(row)}
 
     def _described(self, row: Any) -> dict[str, Any]:
-        engine, retry, metadata, _ = options_of(self._vault, row)
+        engine, retry, metadata, facts = options_of(self._vault, row)
         options = {
             "task_type": "FUNCTION" if row.kind == CALL else row.kind.upper(),
             "max_retries": retry.most,
             "retry_exceptions": retry.errors,
-            "catch_exceptions": False,
+            "catch_exceptions": bool(facts.get("catch")),
             "checkpoint": row.checkpoint,
             "ray_options": {"num_cpus": engine.num_cpus, "resources": dict(engine.resources)},
         }

@@ -70,7 +70,16 @@ class Run:
         """Start what is ready."""
         try:
             graph = self._journal.graph()
-            self._drive = Drive(graph, self._place, Scope(), self._journal, then=self._driven)
+            self._drive = Drive(
+                graph,
+                self._place,
+                Scope(),
+                self._journal,
+                then=self._driven,
+                find=self._journal.past.find,
+                alarm=self._place.site.alarm,
+                closed=self._closed,
+            )
         except Exception as error:  # the records cannot be read: they may be whole for another reader
             self.abandon(error)
         else:
@@ -114,15 +123,18 @@ class Run:
             self.drop(error or WorkflowCancellationError(self.id))
 
     def _driven(self, outcome: Outcome) -> None:
-        """Hear from the drive that all of it has ended."""
-        self.ended.set()
-        self._place.close()
+        """Hear from the drive how it has ended."""
         if self._settled:  # cancelled or abandoned: what became of it here is of no interest
             return
         try:
             self._conclude(outcome)
         except Exception as error:  # the records cannot be read or written: who waits must hear it
             self._settle(Failed(error))
+
+    def _closed(self) -> None:
+        """Hear from the drive that nothing of it runs any more."""
+        self.ended.set()
+        self._place.close()
 
     def _conclude(self, outcome: Outcome) -> None:
         match outcome:

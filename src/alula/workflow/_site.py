@@ -84,6 +84,15 @@ class Site:
     journal: Journal
     aside: Aside
 
+    def packed(self, task: Task, value: Any) -> Output:
+        """Give the value of a task as its options say: stored, or in the engine."""
+        return Packer(self.vault).pack(value) if task.checkpoint else Volatile(self.engine.put(value))
+
+    def alarm(self, seconds: float, then: Callable[[], None]) -> Cancel:
+        """Call, after so long by the store's clock, in a thread that may take its time."""
+        when = self.store.clock.time() + seconds
+        return self.aside.timers.at(when, partial(self.aside.soon, then))
+
 
 Factory: TypeAlias = Callable[[Site], Place]
 """Makes the place of one kind of tasks, for one run; asked when the run has the first of them."""
@@ -130,7 +139,9 @@ class _Attendance:
     def begin(self, attend: Attend) -> None:
         try:
             values = self._site.journal.past.values(self._values)
-            args, kwargs = open_call(self._site.vault, self._task, values)
+            args, kwargs = open_call(
+                self._site.vault, self._task, values, self._site.journal.owner.workflow_id
+            )
             let_go = attend(self._task, args, kwargs, self._answer)
         except Exception as error:  # what stands in the arguments is the user's
             self._answer(Failed(error))
@@ -171,6 +182,4 @@ class _Attendance:
         self._then(outcome)
 
     def _packed(self, value: Any) -> Output:
-        if self._task.checkpoint:
-            return Packer(self._site.vault).pack(value)
-        return Volatile(self._site.engine.put(value))
+        return self._site.packed(self._task, (value, None) if self._task.catch else value)

@@ -18,7 +18,8 @@ from sqlalchemy import Connection
 from .._core._ids import Key
 from ..errors import GraphError, TaskError, UnsupportedError
 from ..futures import Function, TaskOptions
-from ..graph import Done, Graph, Grown, InputItem, Mark, Node, fill
+from ..graph import Done, Graph, Grown, InputItem, Mark, Node, Pending, fill
+from ._handles import Remaining
 from ._logical import CALL, Logical
 from ._vault import Link, Output, Packer, Stored, Vault
 
@@ -123,14 +124,29 @@ class Task:
     checkpoint: bool = True
     inplace: bool = False
 
+    @property
+    def catch(self) -> bool:
+        """Whether its value is a pair of the value and None, or of None and its error."""
+        return bool(self.facts.get("catch"))
+
 
 @dataclass(frozen=True, slots=True)
 class Creator:
-    """What a continuation takes from the task that returned it; the attributes are those of `Task`."""
+    """What a continuation takes from the task that returned it.
+
+    Attributes
+    ----------
+    key, root, checkpoint, catch
+        Those of the `Task`.
+    workflow
+        Id of its workflow.
+    """
 
     key: Key
     root: Key | None
     checkpoint: bool
+    catch: bool = False
+    workflow: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +229,7 @@ def tasks_of(
     """
     if len(graph.outputs) != 1 or graph.effects:
         raise GraphError("a workflow has one output node, and runs what that one needs")
-    sealer = _Sealer(graph, Packer(vault), args, kwargs or {})
+    sealer = _Sealer(graph, Packer(vault), args, kwargs or {}, creator.workflow if creator else "")
     positions = enumerate(graph.nodes.items())
     return tuple([_task(sealer, key, node, i, creator) for i, (key, node) in positions])
 
@@ -222,8 +238,12 @@ def outline(tasks: Sequence[Task]) -> Graph:
     """Give the graph to drive: tasks that read each other, the last of them the output."""
     nodes: dict[Key, Node[Any]] = {}
     for task in tasks:
-        inputs = () if task.call is None else task.inputs
-        nodes[task.key] = Node(task, tuple([nodes[key] for key in inputs]), options={"name": task.name})
+        keys = () if task.call is None else task.inputs
+        inputs = tuple([nodes[key] if key in nodes else Pending(key) for key in keys])
+        options = {"name": task.name, **task.facts}
+        if task.kind != CALL:
+            options["idle"] = True
+        nodes[task.key] = Node(task, inputs, options=options)
     return Graph(nodes, (tasks[-1].key,))
 
 
@@ -237,13 +257,17 @@ def _task(sealer: "_Sealer", key: Key, node: Node[Any], position: int, creator: 
     function = function_of(node)
     given = node.options
     name = given.get("task_id") or _clean(function.name)
-    kind, facts = (function.kind, function.facts) if isinstance(function, Logical) else (CALL, {})
+    kind, facts = (function.kind, dict(function.facts)) if isinstance(function, Logical) else (CALL, {})
     is_output = key == sealer.graph.outputs[0]
     recorded = creator is None or creator.checkpoint
     if given.get("checkpoint") and not recorded:
         raise UnsupportedError(f"checkpoint=True for {name} inside a task with checkpoint=False", "workflow")
     checkpoint = recorded and given.get("checkpoint") is not False
     options = _LOGICAL if isinstance(function, Logical) else function.options
+    if is_output and creator and creator.catch:  # the pair is made once, where the chain ends
+        facts.update(catch=True, catches=True)
+    elif given.get("catch_exceptions"):
+        facts.update(catch=True)
     if given.get("allow_inplace"):
         tell_what_is_ignored(function)
     return Task(
@@ -347,10 +371,15 @@ class _Sealer:
     """Seals the calls of one graph."""
 
     def __init__(
-        self, graph: Graph, packer: Packer, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        self,
+        graph: Graph,
+        packer: Packer,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        workflow: str,
     ) -> None:
         self.graph = graph
-        self._packer, self._args, self._kwargs = packer, args, kwargs
+        self._packer, self._args, self._kwargs, self._workflow = packer, args, kwargs, workflow
 
     def seal(self, function: Function | Logical, node: Node[Any]) -> Stored:
         args = tuple([fill(arg, self._mark) for arg in node.args])
@@ -366,9 +395,19 @@ class _Sealer:
     def _mark(self, mark: Mark) -> Any:
         if isinstance(mark, Node):
             return Link(self.graph.key(mark))
+        if isinstance(mark, Remaining):
+            return self._link(mark)
         if isinstance(mark, InputItem):
             return fill(mark.pick(self._args, self._kwargs), self._given)
         return self._packer.mark(mark)
+
+    def _link(self, handle: Remaining[Any]) -> Link:
+        if not handle.workflow or handle.workflow != self._workflow:
+            raise TypeError(
+                f"a handle that wait() gave is good only for what tasks of its own workflow return "
+                f"({handle.workflow!r})"
+            )
+        return Link(handle.key)
 
     def _given(self, mark: Mark) -> Mark:
         if isinstance(mark, Node):

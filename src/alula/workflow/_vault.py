@@ -6,7 +6,7 @@ inside a value are stored as objects of their own, each once, and come back as f
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
@@ -18,6 +18,7 @@ from .._core._settings import Durability, Settings
 from ..futures import ActorHandle, Definition, Function, ObjectRef, TaskOptions, current
 from ..graph import Mark, fill
 from ..store import Artifacts
+from ._handles import Remaining
 
 M = TypeVar("M", bound=Mark)
 
@@ -28,6 +29,7 @@ __all__ = [
     "Output",
     "Packer",
     "Recorded",
+    "Split",
     "Stored",
     "Unpacker",
     "Vault",
@@ -98,6 +100,29 @@ class _Mentions:
     """Around a stored value that has objects in it, so that only those are searched when read."""
 
     value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What a `wait` gives, as it is stored.
+
+    Attributes
+    ----------
+    ready
+        Values of the tasks that had ended.
+    remaining
+        Keys of the others.
+    caught
+        Whether it stands in a pair with None, for the error that there is not.
+    """
+
+    ready: tuple[Stored, ...]
+    remaining: tuple[Key, ...]
+    caught: bool = False
+
+    def paired(self) -> "Split":
+        """Give the split of a task that catches errors."""
+        return replace(self, caught=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,14 +243,28 @@ class Packer:
 class Unpacker:
     """Reads the values that one task needs; two mentions of one object become one reference."""
 
-    def __init__(self, vault: Vault) -> None:
-        self._vault = vault
+    def __init__(self, vault: Vault, workflow: str = "") -> None:
+        """Prepare to read.
+
+        Parameters
+        ----------
+        workflow
+            Id of the workflow in which handles are to be good; without it they are good nowhere.
+        """
+        self._vault, self._workflow = vault, workflow
         self._refs: dict[Mark, ObjectRef[Any]] = {}
 
     def unpack(self, stored: Stored) -> Any:
         """Give a stored value, with fresh references for the objects that it mentions."""
         value = self._vault.unseal(stored)
+        if isinstance(value, Split):
+            return self._split(value)
         return fill(value.value, self._fresh) if isinstance(value, _Mentions) else value
+
+    def _split(self, split: Split) -> Any:
+        remaining: list[Remaining[Any]] = [Remaining(key, self._workflow) for key in split.remaining]
+        parts = [self.unpack(stored) for stored in split.ready], remaining
+        return (parts, None) if split.caught else parts
 
     def function(self, digest: str) -> Callable[..., Any]:
         """Give a stored function, unpickled once in the life of this process."""

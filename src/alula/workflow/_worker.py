@@ -14,6 +14,7 @@ from .._core._ids import Key
 from ..errors import WorkflowError
 from ..futures import Function, ObjectRef, TaskOptions, current, get, pack_error
 from ..graph import Done, Drive, Failed, Node, Outcome, Scope
+from ._handles import Remaining
 from ._here import Here
 from ._inplace import Chain, called
 from ._journal import Journal
@@ -24,6 +25,7 @@ from ._place import TaskPlace
 from ._published import tell
 from ._replies import Fault, Reply
 from ._site import Aside, Site
+from ._splits import same
 from ._tasks import Continued, Span, Task, outline
 from ._vault import Output, Packer, Stored, Unpacker, Vault
 
@@ -32,13 +34,13 @@ __all__ = ["LOADER", "RUNNER", "continuation", "perform", "set_event"]
 _inside: ContextVar[Order | None] = ContextVar("alula_workflow_task", default=None)
 
 
-def continuation(node: Node[Any]) -> Any:
+def continuation(node: Node[Any] | Remaining[Any]) -> Any:
     """Go on with another node: what the calling task returns, so that its value is that node's.
 
     Parameters
     ----------
     node
-        Of a remote function: ``f.bind(...)``.
+        Of a remote function: ``f.bind(...)``; or a handle that `wait` gave.
 
     Returns
     -------
@@ -51,6 +53,8 @@ def continuation(node: Node[Any]) -> Any:
     TypeError
         If it is not a node.
     """
+    if isinstance(node, Remaining):
+        return node
     if not isinstance(node, Node):
         raise TypeError(f"continuation() takes a node, made by f.bind(...), not {type(node).__name__}")
     return get(node.execute()) if _inside.get() is None else node
@@ -95,15 +99,19 @@ def perform(site: bytes, packed: bytes, refs: Sequence[ObjectRef[Any]]) -> tuple
         The reply, and the value if it is not to be stored.
     """
     order = Order.of(site, packed, refs)
-    opener = Opener(order.vault, order.inputs, order.values)
+    opener = Opener(order.vault, order.inputs, order.values, order.creator.workflow)
     digest, args, kwargs = opener.open(order.call, order.name)
     function = opener.function(digest)
     with _task(order):
         started = time()
         value = called(function, args, kwargs)
         span = Span(started, time(), 1)
+        if isinstance(value, Remaining):
+            value = same(value)
         if isinstance(value, Node):
             return Chain(order, span, _drive).follow(value)
+    if order.creator.catch:
+        value = value, None
     if order.creator.checkpoint:
         return Reply.made(Packer(order.vault).pack(value), span), None
     return Reply.made(None, span), value
@@ -134,7 +142,7 @@ def _drive(order: Order, tasks: tuple[Task, ...], link: Key, span: Span) -> Outp
         else:
             then(Failed(error))
 
-    drive = Drive(graph, place, Scope(), journal, then=then)
+    drive = Drive(graph, place, Scope(), journal, then=then, find=journal.past.find, alarm=place.site.alarm)
     journal.record(link, Continued(graph, span), begin)
     try:
         here.serve()
