@@ -7,7 +7,6 @@ import pytest
 import alula
 from alula import workflow
 from alula.errors import (
-    UnsupportedError,
     WorkflowExecutionError,
     WorkflowNotFoundError,
     WorkflowOutputNotReady,
@@ -84,14 +83,69 @@ def test_the_output_of_an_unrecorded_task_is_refused_after_the_run() -> None:
         workflow.get_output("w", task_id="volatile")
 
 
-def test_recording_cannot_be_asked_for_inside_of_what_is_not_recorded() -> None:
+KEPT = workflow.options(checkpoint=True, task_id="kept")
+
+
+def _outer(tally: Tally, *args: int) -> Any:
     @alula.remote(**VOLATILE)
     def outer() -> Any:
-        return add.options(**workflow.options(checkpoint=True)).bind(1)
+        tally.mark("outer")
+        given = args[min(tally.counts()["outer"], len(args)) - 1]
+        return add.bind(noted.options(**KEPT).bind(tally, "kept", given), noted.bind(tally, "other"))
 
-    with pytest.raises(WorkflowExecutionError) as caught:
-        workflow.run(outer.bind())
-    assert isinstance(caught.value.__cause__, UnsupportedError)
+    return outer.bind()
+
+
+def test_a_value_that_is_to_be_kept_inside_of_what_is_not_recorded_is_used_by_the_next_run(
+    tmp_path: Path, tally: Tally
+) -> None:
+    _fails_once(tmp_path, _outer(tally, 1))
+    assert workflow.get_output("w", task_id="kept") == 2
+    assert workflow.resume("w") == 3
+    assert tally.counts() == {"outer": 2, "kept": 1, "other": 2}
+
+
+def test_it_is_not_used_if_that_run_makes_another_call(tmp_path: Path, tally: Tally) -> None:
+    _fails_once(tmp_path, _outer(tally, 1, 5))
+    assert workflow.resume("w") == 7
+    assert tally.counts() == {"outer": 2, "kept": 2, "other": 2}
+    assert workflow.get_output("w", task_id="kept") == 6
+
+
+def test_what_such_a_task_returns_is_kept_as_the_value_at_its_end(tmp_path: Path, tally: Tally) -> None:
+    @alula.remote
+    def grows() -> Any:
+        tally.mark("grows")
+        return noted.bind(tally, "end", noted.bind(tally, "part"))
+
+    @alula.remote(**VOLATILE)
+    def outer() -> Any:
+        return add.bind(grows.options(**KEPT).bind())
+
+    _fails_once(tmp_path, outer.bind())
+    assert workflow.resume("w") == 2
+    assert tally.counts() == {"grows": 2, "end": 1, "part": 1}
+
+
+def test_one_that_is_the_output_ends_the_workflow(tally: Tally) -> None:
+    @alula.remote(**VOLATILE)
+    def outer() -> Any:
+        return noted.options(**KEPT).bind(tally, "kept")
+
+    assert workflow.run(outer.bind(), workflow_id="w") == 1
+    assert workflow.get_output("w", task_id="kept") == 1
+
+
+def test_one_in_place_inside_of_what_is_not_recorded_is_kept(tmp_path: Path, tally: Tally) -> None:
+    here = noted.options(**workflow.options(checkpoint=True, allow_inplace=True, task_id="kept"))
+
+    @alula.remote(**VOLATILE)
+    def outer() -> Any:
+        return add.bind(here.bind(tally, "kept"))
+
+    _fails_once(tmp_path, outer.bind())
+    assert workflow.resume("w") == 1
+    assert tally.counts() == {"kept": 1}
 
 
 def test_an_unrecorded_task_is_retried_like_any(tally: Tally) -> None:

@@ -218,7 +218,7 @@ def test_the_first_link_of_a_chain_points_to_the_newest(
 def test_what_is_not_to_be_recorded_is_answered_at_once(journal: Journal, vault: Vault, store: Store) -> None:
     [first, _] = journal.graph().nodes
     graph = Graph.of(add.bind(7), creator=first)
-    tasks = tasks_of(graph, vault, creator=Creator(first, None, False))
+    tasks = tasks_of(graph, vault, creator=Creator(first, None, False, recorded=False))
     for outcome in (Ended(Volatile(None), SPAN), Continued(outline(tasks), SPAN)):  # type: ignore[arg-type]  # never looked at
         assert record(journal, first, outcome) is None
     assert pointer(store, first) is None

@@ -82,7 +82,7 @@ class Chain:
         """
         creator = order.creator
         self._order, self._vault, self._name, self._drives = order, order.vault, order.name, drives
-        self._first, self._recorded = creator.key, creator.checkpoint
+        self._first, self._recorded = creator.key, creator.recorded
         self._root = creator.root or creator.key
         # The link that runs stands `_beyond` unrecorded ones behind the last whose key was asked for.
         self._key, self._beyond = creator.key, 0
@@ -184,8 +184,14 @@ class Chain:
         What reads tasks that others have made is given back as well: only who drives those knows of them.
         """
         graph = self._told(lambda: Graph.of(node, creator=self._here()))
-        creator = replace(self._order.creator, key=self._here(), root=self._root, checkpoint=self._recorded)
-        creator = replace(creator, catch=self._catch)
+        creator = replace(
+            self._order.creator,
+            key=self._here(),
+            root=self._root,
+            checkpoint=self._checkpoint,
+            catch=self._catch,
+            recorded=self._recorded,
+        )
         tasks: tuple[Task, ...] = self._told(lambda: tasks_of(graph, self._vault, creator=creator))
         if not any(task.inplace for task in tasks) or any(graph.outside(key) for key in graph.nodes):
             return self._reply(tasks), None

@@ -9,7 +9,7 @@ import json
 import pickle
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, Final
 
@@ -27,7 +27,15 @@ from ._ledger import Book
 from ._names import Names
 from ._owner import Owner, disown
 from ._past import Past
-from ._rows import heads_of, insert_tasks, read_names, write_first_pointer, write_pointer, write_value
+from ._rows import (
+    delete_task,
+    heads_of,
+    insert_tasks,
+    read_names,
+    write_first_pointer,
+    write_pointer,
+    write_value,
+)
 from ._status import WorkflowStatus
 from ._tables import WORKFLOWS
 from ._tasks import Continued, Ended, Span, Task, outline, shape
@@ -89,6 +97,7 @@ class Journal:
         self.news: Callable[[], None] = lambda: None
         self._store, self._vault = store, vault
         self._final = entry  # key of the task whose value will be the output; None for a part of the whole
+        self._kept: dict[Key, Task] = {}  # whose value is stored, though their call is not
         self._graph: Graph | None = None
         self._names: Names | None = None  # read from the records when the first new one is needed
         self._successful = False
@@ -137,6 +146,8 @@ class Journal:
     def recall(self, mark: Key | Name) -> Outcome | None:
         """Say what was recorded of a task before this run."""
         outcome = None if isinstance(mark, Name) else self.past.recall(mark)
+        if outcome is None and mark in self._kept:
+            return self.past.kept(self._kept[Key(mark)])
         if isinstance(outcome, Grown) and mark == self._final:
             self._final = outcome.graph.outputs[0]
         return outcome
@@ -144,6 +155,8 @@ class Journal:
     def record(self, key: Key, outcome: Done[Any] | Grown, then: Then) -> None:
         """Make a result durable, unless it is one that is not to be recorded."""
         match outcome:
+            case Ended(Stored() as value, written=False) if key in self._kept:
+                self._record(partial(self._write_kept, self._kept[key], value, outcome), then)
             case Ended(Stored() as value, written=False):
                 self._record(partial(self._write_value, key, value, outcome), then)
             case Continued(graph, span, link, written):
@@ -154,9 +167,14 @@ class Journal:
                     heads = heads_of(self._vault, tasks)
                     self._record(partial(self._write_growth, link or key, tasks, heads, span), then)
                 else:
+                    self.expect(tasks)
                     then(None)
             case _:
                 then(None)
+
+    def expect(self, tasks: Sequence[Task]) -> None:
+        """Hear of tasks that are not recorded before they have ended, and may have been in an earlier run."""
+        self._kept.update({task.key: task for task in tasks if task.fingerprint})
 
     def commit(self, values: tuple[Any, ...], then: Then) -> None:
         """Note that the workflow has succeeded; recording the last value may have said so already."""
@@ -224,6 +242,14 @@ class Journal:
             ended.also(connection)
         if key == self._final:  # nothing else can be needed: one commit says both
             self._succeed(connection)
+
+    def _write_kept(self, task: Task, value: Stored, ended: Ended, connection: Connection) -> None:
+        """Write a task that is recorded only now that it has ended, in place of what another call gave."""
+        delete_task(connection, self.owner.number, task.key)
+        self._names = self._names or read_names(connection, self.owner.number)
+        made = replace(task, call=Stored(task.fingerprint))
+        insert_tasks(connection, self.owner.number, [made], heads_of(self._vault, [made]), self._names)
+        self._write_value(task.key, value, ended, connection)
 
     def _write_growth(
         self, key: Key, tasks: Sequence[Task], heads: list[bytes], span: Span, connection: Connection

@@ -63,7 +63,7 @@ class Order:
         assert call is not None
         # Built-in types, which are pickled several times as fast as classes, and so in a worker.
         stored = [(value.digest, value.data) if isinstance(value, Stored) else None for value in values]
-        creator = (task.key, task.root, task.checkpoint, task.catch)
+        creator = (task.key, task.root, task.checkpoint, task.catch, task.checkpoint and task.recorded)
         order = pickle.dumps((task.name, creator, (call.digest, call.data), task.inputs, stored), 5)
         return site, order, [value.ref for value in values if isinstance(value, Volatile)]
 
@@ -74,8 +74,8 @@ class Order:
         volatile = iter(refs)
         values = tuple([Volatile(next(volatile)) if parts is None else Stored(*parts) for parts in stored])
         vault, book = _site(site)
-        key, root, checkpoint, catch = creator
-        made = Creator(key, root, checkpoint, catch, book.owner.workflow_id)
+        key, root, checkpoint, catch, recorded = creator
+        made = Creator(key, root, checkpoint, catch, recorded, book.owner.workflow_id)
         return cls(vault, book, name, made, Stored(*call), inputs, values)
 
 

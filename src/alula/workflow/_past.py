@@ -14,7 +14,7 @@ from ..graph import Done, Graph, Grown
 from ..store import Store
 from ._rows import TaskRow, one_task, read_tasks, read_values, task_of
 from ._tables import TASKS
-from ._tasks import outline
+from ._tasks import Task, outline
 from ._vault import Output, Recorded, Stored, Vault
 
 __all__ = ["Past"]
@@ -49,6 +49,15 @@ class Past:
         if row.pointer is None:
             return Done(Recorded(row.key))
         return Grown(self.graph(self._creator(row.pointer)))
+
+    def kept(self, task: Task) -> Done[Recorded] | None:
+        """Tell whether the value of the very same call is stored under the key of a task."""
+        c = TASKS.c
+        asked = select(c.key).where(
+            one_task(self._number, task.key), c.call_digest == task.fingerprint, c.digest.is_not(None)
+        )
+        with self._store.reading() as connection:
+            return None if connection.scalar(asked) is None else Done(Recorded(task.key))
 
     def find(self, key: Key) -> Graph:
         """Give the graph in which a task stands."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any, Final, TypeAlias, cast
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, delete, func, insert, select, update
 
 from .._core._ids import Key
 from ..futures import TaskOptions
@@ -20,6 +20,7 @@ from ._vault import Stored, Vault
 
 __all__ = [
     "TaskRow",
+    "delete_task",
     "heads_of",
     "insert_tasks",
     "one_task",
@@ -135,6 +136,11 @@ def _row(number: int, task: Task, head: bytes, names: Names) -> dict[str, Any]:
         "call_digest": task.call.digest,
         "call": task.call.data,
     }
+
+
+def delete_task(connection: Connection, number: int, key: Key) -> None:
+    """Remove a task, if there is one."""
+    connection.execute(delete(TASKS).where(one_task(number, key)))
 
 
 def write_value(connection: Connection, number: int, key: Key, value: Stored, span: Span) -> bool:

@@ -16,9 +16,10 @@ from typing import Any, Final, TypeAlias
 from sqlalchemy import Connection
 
 from .._core._ids import Key
-from ..errors import GraphError, TaskError, UnsupportedError
+from ..errors import GraphError, TaskError
 from ..futures import Function, TaskOptions
 from ..graph import Done, Graph, Grown, InputItem, Mark, Node, Pending, fill
+from ._fingerprints import fingerprint
 from ._handles import Remaining
 from ._logical import CALL, Logical
 from ._vault import Link, Output, Packer, Stored, Vault
@@ -106,6 +107,9 @@ class Task:
         Whether its result is stored, too.
     inplace
         Whether it runs in the process of the task that made it.
+    fingerprint
+        Of its function and arguments, if its result is stored and its call is not: the value is good for
+        another run only if that makes the same call.
     """
 
     key: Key
@@ -123,6 +127,7 @@ class Task:
     recorded: bool = True
     checkpoint: bool = True
     inplace: bool = False
+    fingerprint: str = ""
 
     @property
     def catch(self) -> bool:
@@ -138,6 +143,8 @@ class Creator:
     ----------
     key, root, checkpoint, catch
         Those of the `Task`.
+    recorded
+        Whether what it makes is recorded.
     workflow
         Id of its workflow.
     """
@@ -146,6 +153,7 @@ class Creator:
     root: Key | None
     checkpoint: bool
     catch: bool = False
+    recorded: bool = True
     workflow: str = ""
 
 
@@ -259,10 +267,12 @@ def _task(sealer: "_Sealer", key: Key, node: Node[Any], position: int, creator: 
     name = given.get("task_id") or _clean(function.name)
     kind, facts = (function.kind, dict(function.facts)) if isinstance(function, Logical) else (CALL, {})
     is_output = key == sealer.graph.outputs[0]
-    recorded = creator is None or creator.checkpoint
-    if given.get("checkpoint") and not recorded:
-        raise UnsupportedError(f"checkpoint=True for {name} inside a task with checkpoint=False", "workflow")
-    checkpoint = recorded and given.get("checkpoint") is not False
+    recorded = creator is None or creator.recorded
+    asked = given.get("checkpoint")
+    if asked is None:  # what a kept task returns gives the value that is to be kept
+        asked = recorded or (is_output and creator is not None and creator.checkpoint)
+    # What is logical is kept only with its call: a split names tasks, which have to be recorded as well.
+    checkpoint = bool(asked) and (recorded or kind == CALL)
     options = _LOGICAL if isinstance(function, Logical) else function.options
     if is_output and creator and creator.catch:  # the pair is made once, where the chain ends
         facts.update(catch=True, catches=True)
@@ -285,6 +295,11 @@ def _task(sealer: "_Sealer", key: Key, node: Node[Any], position: int, creator: 
         facts=facts,
         recorded=recorded,
         checkpoint=checkpoint,
+        fingerprint=(
+            sealer.fingerprint(function, node)
+            if checkpoint and not recorded and isinstance(function, Function)
+            else ""
+        ),
         inplace=bool(given.get("allow_inplace")) and kind == CALL,
     )
 
@@ -391,6 +406,11 @@ class _Sealer:
         digest = "" if isinstance(function, Logical) else self._packer.function(function)
         call: Call = (digest, args, kwargs, nested)
         return self._packer.call(call)
+
+    def fingerprint(self, function: Function, node: Node[Any]) -> str:
+        args = tuple([fill(arg, self._mark) for arg in node.args])
+        kwargs = {name: fill(arg, self._mark) for name, arg in node.kwargs.items()}
+        return fingerprint(function, self._packer.call((args, kwargs)))
 
     def _mark(self, mark: Mark) -> Any:
         if isinstance(mark, Node):

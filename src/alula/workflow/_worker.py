@@ -128,6 +128,7 @@ def _drive(order: Order, tasks: tuple[Task, ...], link: Key, span: Span) -> Outp
     here, graph = Here(), outline(tasks)
     store = order.book.open()
     journal = Journal(store, order.vault, order.book.owner, None)
+    journal.expect(tasks)
     aside = Aside(store, order.book.owner.executor)
     place = TaskPlace(Site(store, order.vault, current(), journal, aside), KINDS, RUNNER, perform, here)
     ended: list[Outcome] = []
