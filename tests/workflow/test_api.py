@@ -52,12 +52,23 @@ def test_inputs_come_from_the_call() -> None:
         node = add.bind(inp[0], inp.more)
     assert workflow.run(node, 1, more=2) == 3
     assert workflow.create(node, 3, more=4).run() == 7
+    assert node.run(5, more=6) == 11
+    whole = add.bind(inp, 1)
+    assert (workflow.run(whole, 1), workflow.create(whole, 2).run(), whole.run(3)) == (2, 3, 4)
+
+
+def test_an_input_that_no_node_reads_is_refused_before_anything_is_stored() -> None:
+    with pytest.raises(TypeError, match="no node reads"):
+        workflow.run(add.bind(1), 1)
+    with pytest.raises(TypeError, match="no node reads"):
+        workflow.create(add.bind(1), x=1).run()
+    assert workflow.list_all() == []
 
 
 def test_a_missing_input_is_refused_before_anything_is_stored() -> None:
     with InputNode() as inp:
         node = add.bind(inp[0])
-    with pytest.raises(LookupError, match="0 arguments"):
+    with pytest.raises(TypeError, match="0 arguments"):
         workflow.run(node)
     assert workflow.list_all() == []
 

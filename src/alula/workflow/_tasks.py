@@ -229,7 +229,8 @@ def tasks_of(
     Raises
     ------
     TypeError
-        If a node is not of a remote function, or an argument cannot be pickled.
+        If a node is not of a remote function, an argument cannot be pickled, or what its `InputNode` stands
+        for is not there, or is there and not read.
     ValueError
         If a node has more than one return value.
     GraphError
@@ -239,7 +240,9 @@ def tasks_of(
         raise GraphError("a workflow has one output node, and runs what that one needs")
     sealer = _Sealer(graph, Packer(vault), args, kwargs or {}, creator.workflow if creator else "")
     positions = enumerate(graph.nodes.items())
-    return tuple([_task(sealer, key, node, i, creator) for i, (key, node) in positions])
+    tasks = tuple([_task(sealer, key, node, i, creator) for i, (key, node) in positions])
+    sealer.check_all_read()
+    return tasks
 
 
 def outline(tasks: Sequence[Task]) -> Graph:
@@ -395,6 +398,7 @@ class _Sealer:
     ) -> None:
         self.graph = graph
         self._packer, self._args, self._kwargs, self._workflow = packer, args, kwargs, workflow
+        self._unread: set[object] = {*range(len(args)), *kwargs}
 
     def seal(self, function: Function | Logical, node: Node[Any]) -> Stored:
         args = tuple([fill(arg, self._mark) for arg in node.args])
@@ -418,8 +422,23 @@ class _Sealer:
         if isinstance(mark, Remaining):
             return self._link(mark)
         if isinstance(mark, InputItem):
-            return fill(mark.pick(self._args, self._kwargs), self._given)
+            return fill(self._picked(mark), self._given)
         return self._packer.mark(mark)
+
+    def _picked(self, item: InputItem) -> Any:
+        self._unread.discard(item.path[0]) if item.path else self._unread.clear()
+        try:
+            return item.pick(self._args, self._kwargs)
+        except LookupError as error:
+            raise TypeError(str(error)) from error
+
+    def check_all_read(self) -> None:
+        """Raise `TypeError` if some of what the graph was given is read by no node."""
+        if self._unread:
+            raise TypeError(
+                f"the graph was given inputs that no node reads: {sorted(self._unread, key=str)}; "
+                f"an InputNode stands for them"
+            )
 
     def _link(self, handle: Remaining[Any]) -> Link:
         if not handle.workflow or handle.workflow != self._workflow:
