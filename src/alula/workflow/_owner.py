@@ -28,6 +28,7 @@ _MINE: Final = select(WORKFLOWS.c.number).where(
 _MINE_TO_WRITE: Final = Prepared(
     _MINE.where(WORKFLOWS.c.status == WorkflowStatus.RUNNING.value).with_for_update(key_share=True)
 )
+_MINE_EVER: Final = Prepared(_MINE.with_for_update(key_share=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Owner:
 
     def afterwards(self, connection: Connection) -> None:
         """Raise `FencedError` unless this owner is the last one, also of a workflow that has ended."""
-        if self.has_lost(connection):
+        if _MINE_EVER(connection, self._facts()).first() is None:
             raise self.refused()
 
     def has_lost(self, connection: Connection) -> bool:
