@@ -11,7 +11,7 @@ import asyncio
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from time import time
+from time import sleep, time
 from typing import Any, NoReturn, TypeAlias, TypeVar, cast
 
 from .._core._ids import Key, derive
@@ -24,6 +24,7 @@ from ._ledger import Ledger
 from ._logical import Logical
 from ._orders import Order
 from ._replies import Fault, Reply
+from ._retry import Retry
 from ._rows import heads_of
 from ._splits import same
 from ._tasks import Creator, Span, Task, function_of, retry_of, tasks_of, tell_what_is_ignored
@@ -120,8 +121,8 @@ class Chain:
         options = node.options
         if not options.get("allow_inplace") or (options.get("checkpoint") and not self._recorded):
             return False
-        if isinstance(node.fn, Logical):
-            return False
+        if isinstance(node.fn, Logical) or options.get("timeout") is not None:
+            return False  # only a process of its own can be ended when it takes too long
         return not any(isinstance(mark, Node | Remaining) for mark in scan((node.args, node.kwargs)))
 
     def _run(self, node: Node[Any]) -> Any:
@@ -143,8 +144,10 @@ class Chain:
             try:
                 value = called(function.target, args, kwargs)
             except (Exception, SystemExit) as error:
-                if not retry_of(node).follows(error, attempts):
+                retry = retry_of(node)
+                if not _follows(retry, error, attempts):
                     raise _LinkFailed(error) from error
+                sleep(retry.pause(attempts))
             else:
                 # One that is not recorded is a part of the link before it.
                 began = self._span.started if self._beyond else started
@@ -234,6 +237,13 @@ class _LinkFailed(Exception):
     def __init__(self, error: BaseException) -> None:
         super().__init__(error)
         self.error = error
+
+
+def _follows(retry: Retry, error: BaseException, attempts: int) -> bool:
+    try:
+        return retry.follows(error, attempts)
+    except Exception as failure:  # the user's function
+        raise _LinkFailed(failure) from error
 
 
 def _argument(given: Any) -> Any:

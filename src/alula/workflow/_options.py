@@ -11,7 +11,7 @@ from typing import Any, Final
 from ..errors import suggest
 from ..futures import RemoteFunction
 
-__all__ = ["Options", "check_metadata", "options"]
+__all__ = ["Options", "check_metadata", "check_timeout", "options"]
 
 
 class Options(Mapping[str, Any]):
@@ -53,10 +53,18 @@ def options(**given: Any) -> Options:
         ``checkpoint``: whether the result is recorded; None, the default, takes it from the task that
         made this one, and is True for the first.
         ``max_retries``, whole number: further attempts after any failure; -1 for ever.
+        ``retry_delay``: seconds before the second attempt, 0 by default; no worker is held meanwhile.
+        ``retry_backoff``: factor from 1 on by which each further delay is longer; 2 by default.
+        ``retry_max_delay``: seconds that no delay exceeds; an hour by default.
+        ``retry_jitter``: share of a delay, 0 to 1, by which it is longer or shorter at random; 0 by default.
+        ``timeout``: seconds that the body may take, None for no limit. An attempt that takes longer is
+        interrupted, killed 5 seconds later if it still runs, and fails with `WorkflowTimeoutError`, which
+        counts like the death of a process. Such a task never runs in place.
         ``allow_inplace``: whether it runs in the process of the task that returned it, which is quick, and in
         which its engine options count for nothing.
         ``retry_exceptions``: which errors of the task's own code count as failures to retry: True (all, the
-        default if `max_retries` is given here), False, or a list of classes.
+        default if `max_retries` is given here), False, a list of classes, or a function that is given the
+        error and tells; it runs in the executor's process.
 
     Returns
     -------
@@ -98,6 +106,13 @@ def check_metadata(name: str, value: Any) -> None:
         raise ValueError(f"{name} must be a dict that JSON can hold: {error}") from error
 
 
+def check_timeout(name: str, value: Any) -> None:
+    """Raise `TypeError` or `ValueError` unless the value is a finite number of seconds above 0."""
+    _number(0, float("inf"), value, name)
+    if not value:
+        raise ValueError(f"{name} must be more than 0 seconds")
+
+
 def _text(name: str, value: Any) -> None:
     if not isinstance(value, str):
         raise TypeError(f"{name} must be text, not {value!r}")
@@ -122,13 +137,34 @@ def _count(name: str, value: Any) -> None:
         raise ValueError(f"{name} must be -1 or more, not {value}")
 
 
-def _classes(name: str, value: Any) -> None:
-    if isinstance(value, bool):
+def _errors(name: str, value: Any) -> None:
+    if isinstance(value, bool) or (callable(value) and not isinstance(value, type)):
         return
     if not isinstance(value, (list, tuple)) or not all(
         isinstance(cls, type) and issubclass(cls, BaseException) for cls in value
     ):
-        raise TypeError(f"{name} must be True, False or a list of exception classes, not {value!r}")
+        what = "True, False, a list of exception classes or a function"
+        raise TypeError(f"{name} must be {what}, not {value!r}")
+
+
+def _number(low: float, high: float, value: Any, name: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number, not {value!r}")
+    if not (low <= value <= high and value < float("inf")):
+        raise ValueError(f"{name} must be {low:g} or more{_up_to(high)}, not {value!r}")
+
+
+def _up_to(high: float) -> str:
+    return "" if high == float("inf") else f" and at most {high:g}"
+
+
+def _between(low: float, high: float = float("inf")) -> Callable[[str, Any], None]:
+    return lambda name, value: _number(low, high, value, name)
+
+
+def _limit(name: str, value: Any) -> None:
+    if value is not None:
+        check_timeout(name, value)
 
 
 _CHECKS: Final[Mapping[str, Callable[[str, Any], None]]] = {
@@ -138,6 +174,11 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], None]]] = {
     "max_retries": _count,
     "metadata": check_metadata,
     "name": _text,
-    "retry_exceptions": _classes,
+    "retry_backoff": _between(1),
+    "retry_delay": _between(0),
+    "retry_exceptions": _errors,
+    "retry_jitter": _between(0, 1),
+    "retry_max_delay": _between(0),
     "task_id": _text,
+    "timeout": _limit,
 }

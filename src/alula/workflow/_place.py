@@ -8,14 +8,23 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from threading import Lock
 from typing import Any, Final, TypeAlias
 
 from .._core._ids import Key
-from ..errors import FutureError, NodeDiedError, TaskCancelledError, TaskError, WorkflowNotResumableError
+from ..errors import (
+    FutureError,
+    NodeDiedError,
+    TaskCancelledError,
+    TaskError,
+    WorkerCrashedError,
+    WorkflowNotResumableError,
+)
 from ..futures import Function, ObjectRef, pack_task_error, unpack_error
 from ..graph import Call, Cancel, Failed, Outcome, Place, Then
 from ._errors import Carried, may_be_caught
 from ._here import Here
+from ._limits import Limit
 from ._logical import CALL
 from ._orders import Order, Packed
 from ._replies import Fault, Reply
@@ -152,22 +161,42 @@ class _Attempts(ABC):
         self._place, self._task, self._order, self._then = place, task, order, then
         self._count = 0
         self._cancelled = False
+        self._changing = Lock()
+        self._waits: Cancel | None = None  # for the time of the next attempt; gives that up
 
     @abstractmethod
     def submit(self) -> None:
         """Begin the next attempt."""
 
     @abstractmethod
+    def _interrupt(self) -> None:
+        """Ask the attempt to end."""
+
     def cancel(self) -> None:
         """Ask the attempt to end, and make no other."""
+        with self._changing:
+            self._cancelled = True
+        if self._wakes():
+            self._then(Failed(TaskCancelledError(self._task.name)))
+        else:
+            self._interrupt()
 
     def _failed(self, error: BaseException) -> None:
+        if not self._task.retry.asks:
+            self._decide(error)
+            return
+        try:  # the user's code, which may take its time
+            self._place.site.aside.soon(partial(self._decide, error))
+        except RuntimeError:  # the executor is closed
+            self._then(Failed(error))
+
+    def _decide(self, error: BaseException) -> None:
         try:
             if self._may_again(error):
-                self.submit()
+                self._again(error)
                 return
             outcome: Outcome = Failed(error)
-        except Exception as failure:  # the engine refuses: that is the end
+        except Exception as failure:  # the engine refuses, or the user's function: that is the end
             outcome = Failed(failure)
         self._then(outcome)
 
@@ -175,6 +204,34 @@ class _Attempts(ABC):
         if self._cancelled or isinstance(error, _FINAL):
             return False
         return self._task.retry.allows(error, self._count)
+
+    def _again(self, error: BaseException) -> None:
+        """Begin the next attempt when its time has come; nothing is held meanwhile."""
+        pause = self._task.retry.pause(self._count)
+        if not pause:
+            self.submit()
+            return
+        site = self._place.site
+        with self._changing:
+            if not self._cancelled:
+                self._waits = site.aside.timers.at(site.store.clock.time() + pause, self._woken)
+        if self._cancelled and self._waits is None:
+            self._then(Failed(error))
+
+    def _woken(self) -> None:
+        if self._wakes():
+            try:
+                self.submit()
+            except Exception as failure:  # the engine refuses: that is the end
+                self._then(Failed(failure))
+
+    def _wakes(self) -> bool:
+        """End the waiting for the next attempt; tell whether it was this that ended it."""
+        with self._changing:
+            waits, self._waits = self._waits, None
+        if waits is not None:
+            waits()
+        return waits is not None
 
     def _outcome(self, reply: Reply, value: Callable[[], ObjectRef[Any]]) -> Outcome:
         span = Span(reply.started, reply.ended, self._count)
@@ -194,21 +251,34 @@ class _There(_Attempts):
     """Attempts in workers."""
 
     _refs: list[ObjectRef[Any]]
+    _limit: Limit | None = None
 
     def submit(self) -> None:
         self._count += 1
-        engine, options = self._place.site.engine, self._task.engine
-        self._refs = engine.submit(self._place.runner, (*self._order, options.num_returns), {}, options)
+        engine, options, seconds = self._place.site.engine, self._task.engine, self._task.retry.timeout
+        limited = seconds is not None and self._task.recorded
+        args = (*self._order, options.num_returns, *([True] if limited else []))
+        limit = None if seconds is None else Limit(self._place.site, self._task, seconds, self._end)
+        self._refs = engine.submit(self._place.runner, args, {}, options)
+        self._limit = limit
+        if limit is not None:
+            limit.start()
         engine.watch(self._refs[0], self._ended)
+        if self._cancelled:  # just now
+            self._interrupt()
 
-    def cancel(self) -> None:
-        self._cancelled = True
+    def _interrupt(self) -> None:
+        self._end(False)
+
+    def _end(self, force: bool) -> None:
         with suppress(FutureError):  # an engine that is gone has nothing left to end
-            self._place.site.engine.cancel(self._refs[0], force=False, recursive=True)
+            self._place.site.engine.cancel(self._refs[0], force=force, recursive=True)
 
     def _ended(self, error: BaseException | None) -> None:
+        if self._limit is not None:
+            self._limit.stop()
         if error is not None:
-            self._failed(error)
+            self._failed(self._why(error))
             return
         try:
             reply = Reply.of(*self._place.site.engine.get(self._refs[:1], 0))
@@ -216,6 +286,15 @@ class _There(_Attempts):
         except Exception as failure:  # its answer cannot be read: that is the end
             outcome = Failed(failure)
         self._then(outcome)
+
+    def _why(self, error: BaseException) -> BaseException:
+        """Say so if the attempt has ended with this error because it took too long."""
+        ended = isinstance(error, (TaskCancelledError, WorkerCrashedError))
+        if not ended or self._cancelled or self._limit is None or not self._limit.exceeded:
+            return error
+        late = self._task.retry.late(self._task.name)
+        late.__cause__ = error
+        return late
 
     def _failed(self, error: BaseException) -> None:
         if self._task.recorded and not self._cancelled and not isinstance(error, (TaskError, *_FINAL)):
@@ -238,8 +317,8 @@ class _Here(_Attempts):
         self._count += 1
         self._place.here.post(self._run)
 
-    def cancel(self) -> None:
-        self._cancelled = True
+    def _interrupt(self) -> None:
+        """Nothing to do: it runs to its end, or has not begun."""
 
     def _run(self) -> None:
         if self._cancelled:

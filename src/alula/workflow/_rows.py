@@ -14,8 +14,9 @@ from .._core._ids import Key
 from ..futures import TaskOptions
 from ..store import Prepared
 from ._names import Names, task_id
+from ._retry import Retry
 from ._tables import TASKS
-from ._tasks import Retry, Span, Task, engine_options
+from ._tasks import Span, Task, engine_options
 from ._vault import Stored, Vault
 
 __all__ = [
@@ -66,7 +67,7 @@ def heads_of(vault: Vault, tasks: Iterable[Task]) -> list[bytes]:
 
 
 def _head(vault: Vault, task: Task) -> bytes:
-    if task.metadata or task.facts:
+    if task.metadata or task.facts or task.retry.asks:  # not every function can be a key
         return _sealed_head(vault, task)
     # The options of one function's tasks are one object, which is kept here so that its id stays its own.
     key = (vault, id(task.engine), task.retry)
@@ -88,16 +89,16 @@ def _sealed_head(vault: Vault, task: Task) -> bytes:
     if "resources" in engine:
         engine["resources"] = dict(task.engine.resources)
     # Plain containers, which are sealed ten times as fast as objects.
-    head = (engine, task.retry.most, task.retry.errors, dict(task.metadata), dict(task.facts))
+    head = (engine, task.retry.plain(), dict(task.metadata), dict(task.facts))
     return vault.seal_small(head)
 
 
 def options_of(vault: Vault, row: TaskRow) -> tuple[TaskOptions, Retry, dict[str, Any], dict[str, Any]]:
     """Give what the engine is to hold for a task, how often it is tried, its metadata, and its facts."""
     sealed = Stored("", row.head)
-    engine, most, errors, metadata, facts = vault.unseal(sealed, f"the options of task {row.task_id!r}")
+    engine, retry, metadata, facts = vault.unseal(sealed, f"the options of task {row.task_id!r}")
     options = engine_options(TaskOptions(**engine), row.name, checkpoint=row.checkpoint)
-    return options, Retry(most, errors), metadata, facts
+    return options, Retry(*retry), metadata, facts
 
 
 def insert_tasks(

@@ -16,12 +16,13 @@ from typing import Any, Final, TypeAlias
 from sqlalchemy import Connection
 
 from .._core._ids import Key
-from ..errors import GraphError, TaskError
+from ..errors import GraphError
 from ..futures import Function, TaskOptions
 from ..graph import Done, Graph, Grown, InputItem, Mark, Node, Pending, fill
 from ._fingerprints import fingerprint
 from ._handles import Remaining
 from ._logical import CALL, Logical
+from ._retry import Retry, policy
 from ._vault import Link, Output, Packer, Stored, Vault
 
 __all__ = [
@@ -29,7 +30,6 @@ __all__ = [
     "Continued",
     "Creator",
     "Ended",
-    "Retry",
     "Span",
     "Task",
     "engine_options",
@@ -40,35 +40,6 @@ __all__ = [
     "tasks_of",
     "tell_what_is_ignored",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """Whether a failed attempt is followed by another.
-
-    Attributes
-    ----------
-    most
-        Further attempts after the first, whatever ended them; -1 for no limit.
-    errors
-        Errors of the task's own code that count: all, none, or those of some classes. The death of a
-        process always counts.
-    """
-
-    most: int
-    errors: bool | tuple[type[BaseException], ...]
-
-    def allows(self, error: BaseException, attempts: int) -> bool:
-        """Tell whether to try again after so many attempts, the last of which ended with `error`."""
-        if isinstance(error, TaskError):
-            return self.follows(error.cause, attempts)
-        return not 0 <= self.most < attempts
-
-    def follows(self, raised: BaseException, attempts: int) -> bool:
-        """Tell whether to try again after what the task's own code has raised."""
-        if 0 <= self.most < attempts:
-            return False
-        return self.errors if isinstance(self.errors, bool) else isinstance(raised, self.errors)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +91,7 @@ class Task:
     inputs: tuple[Key, ...]
     call: Stored | None
     engine: TaskOptions = field(default_factory=TaskOptions)
-    retry: Retry = Retry(0, False)
+    retry: Retry = field(default_factory=Retry)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     kind: str = CALL
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -281,7 +252,10 @@ def _task(sealer: "_Sealer", key: Key, node: Node[Any], position: int, creator: 
         facts.update(catch=True, catches=True)
     elif given.get("catch_exceptions"):
         facts.update(catch=True)
-    if given.get("allow_inplace"):
+    retry = retry_of(node)
+    # Only a process of its own can be ended when it takes too long.
+    inplace = bool(given.get("allow_inplace")) and kind == CALL and retry.timeout is None
+    if inplace:
         tell_what_is_ignored(function)
     return Task(
         key=key,
@@ -292,7 +266,7 @@ def _task(sealer: "_Sealer", key: Key, node: Node[Any], position: int, creator: 
         inputs=sealer.graph.inputs(key),
         call=sealer.seal(function, node),
         engine=engine_options(options, name, checkpoint=checkpoint),
-        retry=retry_of(node),
+        retry=retry,
         metadata=given.get("metadata", {}),
         kind=kind,
         facts=facts,
@@ -303,7 +277,7 @@ def _task(sealer: "_Sealer", key: Key, node: Node[Any], position: int, creator: 
             if checkpoint and not recorded and isinstance(function, Function)
             else ""
         ),
-        inplace=bool(given.get("allow_inplace")) and kind == CALL,
+        inplace=inplace,
     )
 
 
@@ -335,13 +309,9 @@ _engine_options: dict[tuple[int, str, bool], tuple[TaskOptions, TaskOptions]] = 
 
 
 def retry_of(node: Node[Any]) -> Retry:
-    """Say how often a node is tried."""
-    given, options = node.options, _LOGICAL if isinstance(node.fn, Logical) else node.fn.options
-    errors = given.get("retry_exceptions", options.retry_exceptions)
-    return Retry(
-        given.get("max_retries", options.max_retries),
-        errors if isinstance(errors, bool) else tuple(errors),
-    )
+    """Say how often a node is tried, and when."""
+    options = _LOGICAL if isinstance(node.fn, Logical) else node.fn.options
+    return policy(node.options, options.max_retries, options.retry_exceptions)
 
 
 def function_of(node: Node[Any]) -> Function | Logical:

@@ -19,6 +19,7 @@ from ._here import Here
 from ._inplace import Chain, called
 from ._journal import Journal
 from ._kinds import KINDS
+from ._limits import note_start
 from ._messages import checked_key
 from ._orders import Opener, Order
 from ._place import TaskPlace
@@ -90,8 +91,15 @@ def _task(order: Order) -> Iterator[None]:
         _inside.reset(token)
 
 
-def perform(site: bytes, packed: bytes, refs: Sequence[ObjectRef[Any]]) -> tuple[Reply, Any]:
+def perform(
+    site: bytes, packed: bytes, refs: Sequence[ObjectRef[Any]], *, timed: bool = False
+) -> tuple[Reply, Any]:
     """Run one attempt of a task, and what goes on in place after it.
+
+    Parameters
+    ----------
+    timed
+        Whether somebody wants to know when the body begins.
 
     Returns
     -------
@@ -102,6 +110,8 @@ def perform(site: bytes, packed: bytes, refs: Sequence[ObjectRef[Any]]) -> tuple
     opener = Opener(order.vault, order.inputs, order.values, order.creator.workflow)
     digest, args, kwargs = opener.open(order.call, order.name)
     function = opener.function(digest)
+    if timed:
+        note_start(order)
     with _task(order):
         started = time()
         value = called(function, args, kwargs)
@@ -117,9 +127,15 @@ def perform(site: bytes, packed: bytes, refs: Sequence[ObjectRef[Any]]) -> tuple
     return Reply.made(None, span), value
 
 
-def _run(site: bytes, packed: bytes, refs: Sequence[ObjectRef[Any]], wanted: int) -> Any:
+def _run(
+    site: bytes,
+    packed: bytes,
+    refs: Sequence[ObjectRef[Any]],
+    wanted: int,
+    timed: bool = False,
+) -> Any:
     """Run one attempt of a task whose engine's call gives one or two references."""
-    reply, value = perform(site, packed, refs)
+    reply, value = perform(site, packed, refs, timed=timed)
     return reply.plain() if wanted == 1 else (reply.plain(), value)
 
 
