@@ -1,0 +1,77 @@
+"""One case on Ray Workflows (ray 2.47) with files on this disk: prints its figures as JSON, in seconds."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+
+sys.path.remove(os.path.dirname(os.path.abspath(__file__)))  # this file has the library's name
+import ray  # as said
+from ray import workflow
+
+CASE = sys.argv[1]
+
+
+@ray.remote
+def step(x):
+    return x + 1
+
+
+@ray.remote
+def total(*xs):
+    return sum(xs)
+
+
+@ray.remote
+def down(n):
+    return n if n == 0 else workflow.continuation(down.bind(n - 1))
+
+
+@ray.remote
+def megabytes(n):
+    return os.urandom(1 << 20) * n
+
+
+def chain(n):
+    node = step.bind(0)
+    for _ in range(n - 1):
+        node = step.bind(node)
+    return node
+
+
+def timed(work: Callable[[], object], per: int = 1) -> float:
+    began = time.perf_counter()
+    work()
+    return (time.perf_counter() - began) / per
+
+
+def many() -> None:
+    ray.get([workflow.run_async(chain(10)) for _ in range(200)])
+
+
+unrecorded = {"checkpoint": False}
+WORK: dict[str, Callable[[], float]] = {
+    "chain": lambda: timed(lambda: workflow.run(chain(200)), 200),
+    "fan": lambda: timed(lambda: workflow.run(total.bind(*[step.bind(i) for i in range(1000)])), 1000),
+    "continuation": lambda: timed(lambda: workflow.run(down.bind(200)), 200),
+    "large": lambda: timed(lambda: workflow.run(megabytes.bind(10))),
+    "unrecorded": lambda: timed(
+        lambda: workflow.run(megabytes.options(**workflow.options(**unrecorded)).bind(10))
+    ),
+    "many": lambda: timed(many, 2000),
+}
+
+
+def main() -> None:
+    storage = f"file://{os.environ['BENCH_HOME']}/ray"
+    ray.init("local", num_cpus=2, storage=storage, include_dashboard=False)
+    workflow.init()
+    workflow.run(chain(3))
+    figures = {CASE: WORK[CASE]()} if CASE in WORK else {}
+    ray.shutdown()
+    print("\n" + json.dumps(figures), flush=True)
+
+
+if __name__ == "__main__":
+    main()
