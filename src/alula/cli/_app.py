@@ -14,6 +14,18 @@ from ._terminal import err
 
 __all__ = ["app", "main"]
 
+_Labels = Annotated[
+    list[str] | None,
+    typer.Option("--label", help="What this executor can do; may be given several times. [default: default]"),
+]
+_Cpus = Annotated[
+    int | None, typer.Option(min=1, help="Cores that its tasks may hold together; all by default.")
+]
+_Name = Annotated[str | None, typer.Option(help="Of the executor; alula@HOST by default.")]
+_Home = Annotated[Path | None, typer.Option(help="Folder of the store; that of the settings by default.")]
+_Host = Annotated[str, typer.Option(help="Address to listen on.")]
+_Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes any free one.")]
+
 app = typer.Typer(
     name="alula",
     help="One graph of tasks over values, some volatile and some durable.",
@@ -54,14 +66,36 @@ def doctor(
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes any free one.")] = 6379,
+    host: _Host = "127.0.0.1",
+    port: _Port = 6379,
     home: Annotated[
         Path | None, typer.Option(help="Folder of the store whose deployed models are served.")
     ] = None,
 ) -> None:
     """Serve tensors and models over RESP, to any Redis client."""
     _load("_serve").run(host=host, port=port, home=home)
+
+
+@app.command()
+def worker(label: _Labels = None, num_cpus: _Cpus = None, name: _Name = None, home: _Home = None) -> None:
+    """Run what waits in the queue, until Ctrl-C: workflows and tasks outlive who submitted them."""
+    _load("_up").run_worker(labels=label or [], num_cpus=num_cpus, name=name, home=home)
+
+
+@app.command()
+def up(
+    label: _Labels = None,
+    num_cpus: _Cpus = None,
+    name: _Name = None,
+    home: _Home = None,
+    serve: Annotated[bool, typer.Option(help="Also serve tensors and models over RESP.")] = True,
+    host: _Host = "127.0.0.1",
+    port: _Port = 6379,
+) -> None:
+    """Run all that a store needs, until Ctrl-C: an executor, and a tensor server."""
+    _load("_up").run_up(
+        labels=label or [], num_cpus=num_cpus, name=name, home=home, serve=serve, host=host, port=port
+    )
 
 
 @app.command()

@@ -4,8 +4,8 @@
 """
 
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from threading import Lock
 
 from .._core._settings import Settings
@@ -13,7 +13,7 @@ from ..errors import ArtifactNotFoundError, CommandError, SealError
 from ..objects import TOPIC, Deployment, Deployments, open_catalogs
 from ..server import Server, serve_until_signal
 
-__all__ = ["serve"]
+__all__ = ["deployed", "serve"]
 
 _log = logging.getLogger("alula.daemon")
 
@@ -46,13 +46,20 @@ def serve(
     MissingExtraError
         If the packages of the extra ``serve`` are not installed.
     """
+    with deployed(settings, host, port) as server:
+        serve_until_signal(server, ready=ready)
+
+
+@contextmanager
+def deployed(settings: Settings, host: str, port: int) -> Iterator[Server]:
+    """Make a server, not started yet, that has what is deployed in a store for as long as the block lasts."""
     server = Server(host, port)
     with open_catalogs(settings) as catalogs:
         mirror = _Mirror(server, catalogs.deployments)
         stop = catalogs.store.listen(TOPIC, mirror.update)
         try:
             mirror.update()
-            serve_until_signal(server, ready=ready)
+            yield server
         finally:
             stop()
 

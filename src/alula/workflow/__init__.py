@@ -24,6 +24,7 @@ from ._api import (
     run_async,
     signal,
 )
+from ._claims import Claims
 from ._default import default_executor, reset_default_executor
 from ._events import EventListener, sleep, wait_for_event
 from ._executor import Executor
@@ -48,6 +49,7 @@ __all__ = [
     "RESUMABLE",
     "RUNNING",
     "SUCCESSFUL",
+    "Claims",
     "EventListener",
     "Executor",
     "Handle",

@@ -64,6 +64,11 @@ class Executor:
         What opens their values.
     engine
         Gives the engine on which tasks run.
+    load
+        Which of its tasks are on the engine now.
+    listen
+        Called with a function of no arguments, has it called whenever there may be something to claim; gives
+        what ends that.
     """
 
     def __init__(
@@ -95,7 +100,8 @@ class Executor:
         self._store, self._executors = store, executors
         self._watch = Watch(store)
         self._runs = Runs(store, vault, lease, executors, self._watch, kinds)
-        self.records = self._runs.records
+        self.records, self.load = self._runs.records, self._runs.load
+        self.listen: Callable[[Callable[[], None]], Callable[[], None]] = partial(store.listen, QUEUE)
         self._where = where
         self._stop_listening = store.listen(_door(lease.name), self._runs.check)
         self._closing = Lock()

@@ -260,6 +260,7 @@ class _There(_Attempts):
         args = (*self._order, options.num_returns, *([True] if limited else []))
         limit = None if seconds is None else Limit(self._place.site, self._task, seconds, self._end)
         self._refs = engine.submit(self._place.runner, args, {}, options)
+        self._place.site.aside.load.begin(self)
         self._limit = limit
         if limit is not None:
             limit.start()
@@ -275,6 +276,7 @@ class _There(_Attempts):
             self._place.site.engine.cancel(self._refs[0], force=force, recursive=True)
 
     def _ended(self, error: BaseException | None) -> None:
+        self._place.site.aside.load.end(self)
         if self._limit is not None:
             self._limit.stop()
         if error is not None:

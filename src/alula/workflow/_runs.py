@@ -46,6 +46,8 @@ class Runs:
     ----------
     records
         What is recorded of all workflows; knows of those that run here.
+    load
+        Which tasks of all of them are on the engine now.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Runs:
         kinds: Mapping[str, Factory],
     ) -> None:
         self._aside, self._kinds = Aside(store, lease.name), kinds
+        self.load = self._aside.load
         self.records = Records(store, executors, vault, self._runs_here)
         self._store, self._vault, self._lease, self._watch = store, vault, lease, watch
         self._executors = executors

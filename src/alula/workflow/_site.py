@@ -17,6 +17,7 @@ from ..graph import Call, Cancel, Done, Failed, Outcome, Place, Then
 from ..store import Store
 from ._async import EventLoop
 from ._journal import Journal
+from ._load import Load
 from ._messages import Mailroom
 from ._orders import open_call
 from ._tasks import Ended, Span, Task
@@ -29,7 +30,7 @@ _THREADS: Final = 4  # each is started when it is first needed
 
 
 class Aside:
-    """What an executor has for all logical tasks of all its runs.
+    """What an executor has for all its runs together: above all for their logical tasks.
 
     Attributes
     ----------
@@ -39,11 +40,13 @@ class Aside:
         For listeners.
     mailroom
         For signals.
+    load
+        Which tasks of all runs are on the engine.
     """
 
     def __init__(self, store: Store, executor: str) -> None:
         self.timers, self.loop = Timers(store.clock), EventLoop()
-        self.mailroom = Mailroom(store, executor)
+        self.mailroom, self.load = Mailroom(store, executor), Load()
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="alula-workflow-aside")
 
     def soon(self, work: Callable[[], object]) -> None:

@@ -1,0 +1,53 @@
+"""``alula worker`` and ``alula up``: executors in the foreground."""
+
+import os
+from pathlib import Path
+
+from rich.text import Text
+
+from .._core._settings import Settings
+from ..daemon import Facts, up, work
+from ._terminal import out
+
+__all__ = ["run_up", "run_worker"]
+
+
+def run_worker(*, labels: list[str], num_cpus: int | None, name: str | None, home: Path | None) -> None:
+    """Take work from the queue until Ctrl-C or SIGTERM."""
+    work(_settings(labels, num_cpus, home), name=name, ready=_say)
+
+
+def run_up(
+    *,
+    labels: list[str],
+    num_cpus: int | None,
+    name: str | None,
+    home: Path | None,
+    serve: bool,
+    host: str,
+    port: int,
+) -> None:
+    """Run an executor and a tensor server until Ctrl-C or SIGTERM."""
+
+    def ready(facts: Facts) -> None:
+        _say(facts)
+        if facts.port is not None:
+            out().print(_line("RESP", f"listening on {host}:{facts.port}"))
+
+    settings = _settings(labels, num_cpus, home)
+    up(settings, name=name, serve=serve, host=host, port=port, ready=ready)
+
+
+def _settings(labels: list[str], num_cpus: int | None, home: Path | None) -> Settings:
+    if home is not None:
+        os.environ["ALULA_HOME"] = str(home.absolute())  # for tasks, too, wherever they run
+    return Settings.load(labels=labels or None, num_cpus=num_cpus)
+
+
+def _say(facts: Facts) -> None:
+    cores = "1 core" if facts.cpus == 1 else f"{facts.cpus} cores"
+    out().print(_line("executor", f"{facts.name} takes work for {', '.join(facts.labels)} on {cores}"))
+
+
+def _line(part: str, text: str) -> Text:
+    return Text.assemble((f"{part:<10}", "bold green"), text, overflow="fold")

@@ -1,0 +1,193 @@
+"""Executors outside of their clients: what was submitted outlives who did so, and who took it."""
+
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+import redis
+
+from alula import workflow
+from alula._core._settings import Settings
+from alula.graph import Graph
+from alula.testing import Turnstile
+from alula.workflow import Executor
+from tests.faults.processes import LIMIT, ROOT, Program, eventually, program
+from tests.workflow.bodies import Tally, add, held, noted
+
+Start: TypeAlias = Callable[..., Program]
+
+
+@pytest.fixture
+def tally(tmp_path: Path) -> Tally:
+    return Tally(tmp_path / "tally")
+
+
+@pytest.fixture(autouse=True)
+def executor(home: Path) -> Iterator[None]:
+    yield
+    workflow.reset_default_executor()
+
+
+@pytest.fixture
+def start(home: Path) -> Iterator[Start]:
+    """Start a command of the program, which is up when this returns; its first line is in `said`."""
+    started: list[Program] = []
+
+    def start_one(*command: str) -> Program:
+        pipe = subprocess.PIPE
+        path = f"{ROOT / 'src'}:{ROOT}"
+        child = subprocess.Popen(
+            [sys.executable, "-m", "alula", *command],
+            text=True,
+            stdout=pipe,
+            stderr=pipe,
+            env={**os.environ, "PYTHONPATH": path, "COLUMNS": "200"},
+        )
+        started.append(child)
+        assert child.stdout is not None
+        assert child.stdout.readline().startswith("executor"), child.communicate()
+        return child
+
+    yield start_one
+    for child in started:
+        child.kill()
+        child.communicate()
+
+
+def ended(child: Program) -> tuple[int, str]:
+    """Give status and errors of a program that is told to end."""
+    child.send_signal(signal.SIGTERM)
+    _, errors = child.communicate(timeout=LIMIT)
+    return child.returncode, errors
+
+
+DRIVER = """
+import os, pickle, sys
+from pathlib import Path
+from alula import workflow
+from tests.workflow.bodies import add, held, noted
+tally, turnstile = pickle.loads(Path(sys.argv[1]).read_bytes())
+workflow.run_async(add.bind(held.bind(turnstile, noted.bind(tally, "first")), 1), workflow_id="w")
+print("submitted", flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_run_outlives_its_driver(start: Start, tally: Tally, turnstile: Turnstile, tmp_path: Path) -> None:
+    worker = start("worker", "--num-cpus", "1")
+    (tmp_path / "given").write_bytes(pickle.dumps((tally, turnstile)))
+    with program(DRIVER, tmp_path / "given") as driver:
+        turnstile.arrived()  # the driver's task: in the worker's process
+        assert driver.wait(LIMIT) == -signal.SIGKILL
+    turnstile.let()
+    assert workflow.get_output("w") == 2
+    assert tally.counts() == {"first": 1}
+    assert ended(worker) == (0, "")
+
+
+def submit(tally: Tally, turnstile: Turnstile) -> workflow.Handle[int]:
+    """Queue a task that is recorded and, behind it, one that is held; return when it is held."""
+    graph = Graph.of(add.bind(held.bind(turnstile, noted.bind(tally, "first")), 1))
+    handle = workflow.default_executor().submit(graph, id="w", requeue=True)
+    turnstile.arrived()
+    return handle
+
+
+def test_another_worker_goes_on_when_one_is_killed(start: Start, tally: Tally, turnstile: Turnstile) -> None:
+    first = start("worker", "--num-cpus", "1", "--name", "first")
+    handle = submit(tally, turnstile)
+    start("worker", "--num-cpus", "1", "--name", "second")
+    first.kill()
+    turnstile.arrived()  # the same task, in the second worker
+    assert workflow.owner_of(workflow.default_executor()._store, "w") == "second"
+    turnstile.let()
+    assert handle.result(LIMIT) == 2
+    assert tally.counts() == {"first": 1}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_that_is_told_to_end_gives_back_what_runs(
+    start: Start, tally: Tally, turnstile: Turnstile, number: signal.Signals
+) -> None:
+    worker = start("worker", "--num-cpus", "1")
+    handle = submit(tally, turnstile)
+    worker.send_signal(number)
+    _, errors = worker.communicate(timeout=LIMIT)
+    assert (worker.returncode, errors) == (0, "unfinished, and back in the queue: 1 tasks\n")
+    assert handle.status == "PENDING"
+    start("worker", "--num-cpus", "1")
+    turnstile.let()
+    assert handle.result(LIMIT) == 2
+
+
+def test_labels_say_who_takes_what(start: Start) -> None:
+    start("worker", "--num-cpus", "1", "--label", "gpu", "--label", "big", "--name", "strong")
+    with Executor.open(Settings.load()) as client:
+        handle = client.submit(Graph.of(add.bind(1)), labels=["gpu"])
+        assert handle.result(LIMIT) == 1
+        assert workflow.owner_of(client._store, handle.id) == "strong"
+        [strong] = [info for info in client._executors.alive() if info.name == "strong"]
+        assert strong.labels == ("gpu", "big")
+
+
+def test_up_is_an_executor_and_a_server(start: Start) -> None:
+    both = start("up", "--num-cpus", "1", "--port", "0")
+    assert both.stdout is not None
+    port = int(both.stdout.readline().rpartition(":")[2])
+    with redis.Redis(port=port, protocol=2) as client:
+        assert client.ping()
+    assert workflow.run(add.bind(1, 2), workflow_id="w") == 3
+    assert str(workflow.owner_of(workflow.default_executor()._store, "w")).startswith("alula@")
+    assert ended(both) == (0, "")
+
+
+def test_up_may_do_without_the_server(start: Start) -> None:
+    alone = start("up", "--num-cpus", "1", "--no-serve")
+    assert ended(alone) == (0, "")
+    assert alone.stdout is not None
+
+
+def refusal(*command: str) -> str:
+    """Give the one paragraph with which a command ends that cannot start."""
+    done = subprocess.run(
+        [sys.executable, "-m", "alula", *command],
+        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_a_busy_port_is_one_line_and_no_executor_is_left(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert refusal("up", "--port", str(port)).startswith(f"alula: setting 'port' = {port}")
+    assert workflow.default_executor().lease.epoch == 1  # nobody had its name before
+
+
+def test_the_name_of_a_living_executor_is_one_line(start: Start) -> None:
+    start("worker", "--num-cpus", "1", "--name", "only")
+    assert "only" in refusal("worker", "--num-cpus", "1", "--name", "only")
+
+
+def test_a_worker_whose_engine_dies_says_so_and_fails(start: Start) -> None:
+    worker = start("worker", "--num-cpus", "1")
+    children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children")
+    assert eventually(lambda: bool(children.read_text()))
+    for pid in children.read_text().split():
+        os.kill(int(pid), signal.SIGKILL)
+    _, errors = worker.communicate(timeout=LIMIT)
+    assert worker.returncode == 1
+    assert errors.startswith("alula: ")
+    assert "Traceback" not in errors
