@@ -1,6 +1,6 @@
 import re
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 from xml.etree import ElementTree
 
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alula.graph import Graph, Look, Node
-from alula.graph._draw import mermaid, svg
+from alula.graph._draw import Shape, mermaid, svg
 from alula.testing._graphs import draw
 
 
@@ -30,7 +30,7 @@ def test_a_volatile_value_has_wings_and_a_dashed_outline_and_a_durable_one_neith
     )
 
 
-@pytest.mark.parametrize("state", ["waiting", "running", "done", "failed", "skipped"])
+@pytest.mark.parametrize("state", ["waiting", "running", "done", "failed", "cancelled", "skipped"])
 def test_a_state_is_a_class_of_the_box(state: Any) -> None:
     (box,) = boxes(svg({"a": Look("a", state=state)}, []))
     assert box["class"] == f"volatile {state}"
@@ -87,3 +87,34 @@ def test_a_look_is_asked_for_each_node() -> None:
 def test_no_graph_at_all_is_an_empty_picture() -> None:
     assert boxes(svg({}, [])) == []
     assert mermaid({}, []) == "flowchart TD\n"
+
+
+def test_what_waits_is_a_pill_with_a_sign() -> None:
+    picture = svg({"a": Look("a", shape="clock"), "b": Look("b")}, [])
+    pill, box = boxes(picture)
+    assert (pill["rx"], box["rx"]) == ("20", "8")
+    assert picture.count('class="sign"') == 1
+    pictures = {svg({"a": Look("a", shape=shape)}, []) for shape in get_args(Shape)}
+    assert len(pictures) == len(get_args(Shape))
+
+
+def test_many_nodes_in_one_are_a_pile_with_their_number() -> None:
+    look = Look("f", count=2000)
+    assert texts(svg({"a": look}, [])) == ["~f~ × 2,000"]
+    assert len(boxes(svg({"a": look}, []))) == 3
+    assert "graph of 2000 tasks" in svg({"a": look}, [])
+
+
+def test_what_was_made_by_a_task_is_pointed_at() -> None:
+    looks = {"a": Look("a"), "b": Look("b"), "c": Look("c", inplace=True)}
+    picture = svg(looks, [("a", "b"), ("a", "c")], grown={("a", "b"), ("a", "c")})
+    assert re.findall('class="([a-z ]+)" d', picture) == ["grown", "arrow", "grown inplace", "arrow", "bar"]
+    assert mermaid(looks, [("a", "b"), ("b", "c")], {("a", "b")}).count("-.->") == 1
+
+
+def test_a_caption_and_tips_are_escaped_and_fit() -> None:
+    picture = svg({"a": Look("a", tip="<tip>")}, [], caption="<caption> " * 9)
+    root = ElementTree.fromstring(picture)
+    assert texts(picture)[0] == "<caption> " * 9
+    assert [t.text for t in root.iter("{http://www.w3.org/2000/svg}title")] == ["<tip>"]
+    assert float(root.attrib["width"]) > 7 * 90

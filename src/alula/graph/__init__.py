@@ -5,10 +5,11 @@ A `Node` is a call that has not happened. A `Graph` is the nodes that some outpu
 `Frontier` is its bookkeeping. The faces differ only in the places, scopes and homes they bring.
 """
 
-from ._draw import Look
+from ._draw import Look, Shape, State, svg
 from ._drive import Cancel, Done, Drive, Failed, Grown, Home, Outcome, Place, Recorded, Scope, Then
 from ._frontier import Frontier, Known
 from ._graph import Call, Graph, picture
+from ._layout import Edge
 from ._node import InputItem, InputNode, Mark, Name, Node, Pending
 from ._scan import fill, scan
 
@@ -17,6 +18,7 @@ __all__ = [
     "Cancel",
     "Done",
     "Drive",
+    "Edge",
     "Failed",
     "Frontier",
     "Graph",
@@ -34,8 +36,11 @@ __all__ = [
     "Place",
     "Recorded",
     "Scope",
+    "Shape",
+    "State",
     "Then",
     "fill",
     "picture",
     "scan",
+    "svg",
 ]

@@ -12,6 +12,7 @@ from ._api import (
     cancel,
     create,
     delete,
+    draw,
     get_event,
     get_metadata,
     get_output,
@@ -23,6 +24,7 @@ from ._api import (
     run,
     run_async,
     signal,
+    timeline,
 )
 from ._claims import Claims
 from ._default import default_executor, reset_default_executor
@@ -33,6 +35,7 @@ from ._inplace import local
 from ._messages import wait_for_signal
 from ._options import Options, options
 from ._owner import owner_of
+from ._pictures import Picture
 from ._queue import QUEUE
 from ._status import WorkflowStatus
 from ._wait import wait
@@ -54,6 +57,7 @@ __all__ = [
     "Executor",
     "Handle",
     "Options",
+    "Picture",
     "Workflow",
     "WorkflowStatus",
     "cancel",
@@ -61,6 +65,7 @@ __all__ = [
     "create",
     "default_executor",
     "delete",
+    "draw",
     "get_event",
     "get_metadata",
     "get_output",
@@ -78,6 +83,7 @@ __all__ = [
     "set_event",
     "signal",
     "sleep",
+    "timeline",
     "wait",
     "wait_for_event",
     "wait_for_signal",

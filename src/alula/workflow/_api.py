@@ -11,13 +11,16 @@ from ..futures import ObjectRef
 from ..graph import Graph, InputItem, Mark, Node, fill
 from ._default import default_executor
 from ._handle import Handle
+from ._pictures import Picture, picture_of
 from ._status import WorkflowStatus
+from ._timeline import timeline_of
 
 __all__ = [
     "Workflow",
     "cancel",
     "create",
     "delete",
+    "draw",
     "get_event",
     "get_metadata",
     "get_output",
@@ -29,6 +32,7 @@ __all__ = [
     "run",
     "run_async",
     "signal",
+    "timeline",
 ]
 
 T = TypeVar("T")
@@ -227,6 +231,62 @@ def list_all(
         If the filter is something else, such as a list.
     """
     return default_executor().records.list(_statuses(status_filter))
+
+
+def draw(workflow_id: str, *, fold: int = 8) -> Picture:
+    """Draw the tasks of a workflow as they stand now, with those that tasks have made.
+
+    Colours tell states. A dashed outline and wings, ``~name~``, mean that a result is not recorded; a bar
+    at the left, that the task runs in place. Dotted arrows lead from a task to what it has made.
+
+    Parameters
+    ----------
+    fold
+        Chains and fans of more than so many alike tasks are drawn as one node with a count; 0 draws each.
+
+    Returns
+    -------
+    Picture
+        SVG, which notebooks show.
+
+    Raises
+    ------
+    WorkflowNotFoundError
+        If there is none of that id.
+    ValueError
+        If `fold` is negative.
+    """
+    if fold < 0:
+        raise ValueError(f"fold is a number of tasks from 0 on, not {fold}")
+    return picture_of(default_executor().records.history(workflow_id), fold)
+
+
+def timeline(workflow_id: str, *, rows: int = 200) -> Picture:
+    """Draw when the tasks of a workflow ran: a row for each, with a bar for its last attempt.
+
+    A thin line before a bar is the time for which it could have run and did not, earlier attempts
+    included; how many there were is written beside it.
+
+    Parameters
+    ----------
+    rows
+        At most so many, at least 1; what is left out is counted below.
+
+    Returns
+    -------
+    Picture
+        SVG, which notebooks show.
+
+    Raises
+    ------
+    WorkflowNotFoundError
+        If there is none of that id.
+    ValueError
+        If `rows` is less than 1.
+    """
+    if rows < 1:
+        raise ValueError(f"rows is a number from 1 on, not {rows}")
+    return timeline_of(default_executor().records.history(workflow_id), rows)
 
 
 def signal(workflow_id: str, key: str, payload: Any = None, *, idempotency_key: str | None = None) -> None:

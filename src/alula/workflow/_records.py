@@ -17,6 +17,7 @@ from ..errors import (
 )
 from ..futures import unpack_error
 from ..store import Executors, Store
+from ._history import History, read_history
 from ._logical import CALL
 from ._rows import one_task, options_of
 from ._status import WorkflowStatus
@@ -192,6 +193,12 @@ class Records:
             "ray_options": {"num_cpus": engine.num_cpus, "resources": dict(engine.resources)},
         }
         return {"task_options": options, "user_metadata": metadata}
+
+    def history(self, workflow_id: str) -> History:
+        """Give all tasks of a workflow and what joins them; `WorkflowNotFoundError` if there is none."""
+        with self._store.reading() as connection:
+            row = self.workflow(connection, workflow_id)
+            return read_history(connection, row, self.status(row), self._store.clock.time())
 
     # --------------------------------------------------------------------------------------- rows
 
