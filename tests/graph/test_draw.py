@@ -100,7 +100,7 @@ def test_what_waits_is_a_pill_with_a_sign() -> None:
 
 def test_many_nodes_in_one_are_a_pile_with_their_number() -> None:
     look = Look("f", count=2000)
-    assert texts(svg({"a": look}, [])) == ["~f~ × 2,000"]
+    assert texts(svg({"a": look}, [])) == ["~f~ \N{MULTIPLICATION SIGN} 2,000"]
     assert len(boxes(svg({"a": look}, []))) == 3
     assert "graph of 2000 tasks" in svg({"a": look}, [])
 

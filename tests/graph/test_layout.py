@@ -12,7 +12,7 @@ from alula.testing._graphs import draw
 def test_nothing_in_a_row_overlaps_and_sources_stand_above(random: Any, width: int) -> None:
     graph = draw(random, size=15).graph()
     edges = [(source, key) for key in graph.nodes for source in graph.inputs(key)]
-    widths = {key: float(width + i) for i, key in enumerate(graph.nodes)}
+    widths = {str(key): float(width + i) for i, key in enumerate(graph.nodes)}
     layout = arrange(widths, edges, gap=10)
     assert all(layout.row[source] < layout.row[reader] for source, reader in edges)
     for row in set(layout.row.values()):
@@ -26,7 +26,7 @@ def test_nothing_in_a_row_overlaps_and_sources_stand_above(random: Any, width: i
 def test_an_edge_that_passes_rows_keeps_clear_of_the_boxes_there(random: Any) -> None:
     graph = draw(random, size=12).graph()
     edges = [(source, key) for key in graph.nodes for source in graph.inputs(key)]
-    widths = dict.fromkeys(graph.nodes, 80.0)
+    widths = {str(key): 80.0 for key in graph.nodes}
     layout = arrange(widths, edges, gap=10)
     for source, reader in edges:
         lanes = layout.lanes[source, reader]
