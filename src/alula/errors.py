@@ -41,13 +41,14 @@ AlulaError
 │  ├─ WorkflowNotFoundError (ValueError)  no workflow, or no task in it, has that id
 │  ├─ WorkflowOutputNotReady (ValueError) it exists, and has no value to give now
 │  ├─ WorkflowNotResumableError           what is recorded is not enough to go on
+│  │  └─ WorkflowTaskNotRecoverableError  because something of a task is missing
 │  ├─ WorkflowStillActiveError            it runs or waits, so it cannot be deleted
 │  └─ WorkflowTimeoutError (TimeoutError)
 ├─ StoreError
 │  ├─ StoreUnavailableError               the store cannot be opened, read or written
 │  ├─ FencedError                         an older epoch tried to write
 │  ├─ ExecutorAliveError                  a living executor has that name
-│  ├─ ArtifactNotFoundError (LookupError) no stored bytes have that digest
+│  ├─ ArtifactNotFoundError (KeyError)    no stored bytes have that digest
 │  ├─ NameNotFoundError (LookupError, AssertionError)  nothing is stored under that name
 │  ├─ InvalidNameError (ValueError)       a name that cannot mean what it says
 │  └─ KindError (TypeError)               no kind of object accepts that value
@@ -123,6 +124,7 @@ __all__ = [
     "WorkflowNotResumableError",
     "WorkflowOutputNotReady",
     "WorkflowStillActiveError",
+    "WorkflowTaskNotRecoverableError",
     "WorkflowTimeoutError",
     "blank",
     "native_facts",
@@ -650,6 +652,14 @@ class WorkflowNotResumableError(WorkflowError):
         self.workflow_id, self.why = workflow_id, why
 
 
+class WorkflowTaskNotRecoverableError(WorkflowNotResumableError):
+    """Something of a task is needed to go on, and is not among the records, which are damaged."""
+
+    def __init__(self, workflow_id: str, what: str) -> None:
+        super().__init__(workflow_id, f"{what} should be recorded and is not there")
+        self.what = what
+
+
 class WorkflowStillActiveError(WorkflowError):
     """The workflow runs, or waits to run, and cannot be deleted before it has ended."""
 
@@ -704,12 +714,14 @@ class ExecutorAliveError(StoreError):
         self.name, self.host, self.pid = name, host, pid
 
 
-class ArtifactNotFoundError(StoreError, LookupError):
+class ArtifactNotFoundError(StoreError, KeyError):
     """The store of large values has none under that digest: it was deleted, or is another store."""
 
     def __init__(self, digest: str) -> None:
         super().__init__(f"no artifact {digest} in this store")
         self.digest = digest
+
+    __str__ = Exception.__str__  # a KeyError shows its text in quotes
 
 
 class NameNotFoundError(StoreError, LookupError, AssertionError):

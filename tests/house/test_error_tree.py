@@ -58,6 +58,7 @@ from alula.errors import (
     WorkflowNotResumableError,
     WorkflowOutputNotReady,
     WorkflowStillActiveError,
+    WorkflowTaskNotRecoverableError,
     WorkflowTimeoutError,
 )
 
@@ -126,6 +127,7 @@ EXAMPLES: list[AlulaError] = [
     WorkflowNotResumableError("w", "nothing of it is recorded"),
     WorkflowOutputNotReady("w", "it runs"),
     WorkflowStillActiveError("w"),
+    WorkflowTaskNotRecoverableError("w", "the value of task t"),
     WorkflowTimeoutError("the signal 'go'", 3),
 ]
 

@@ -11,7 +11,12 @@ from sqlalchemy import delete, select, update
 
 from alula._core._ids import Key
 from alula._core._settings import Settings
-from alula.errors import FencedError, WorkflowCancellationError, WorkflowNotResumableError
+from alula.errors import (
+    FencedError,
+    WorkflowCancellationError,
+    WorkflowNotResumableError,
+    WorkflowTaskNotRecoverableError,
+)
 from alula.graph import Done, Graph, Grown, Name
 from alula.store import Lease, Store
 from alula.testing import Clock
@@ -245,7 +250,7 @@ def test_missing_records_are_told_by_name(
     later.graph()
     with store.transaction() as connection:
         connection.execute(delete(TASKS).where(TASKS.c.creator == first))
-    with pytest.raises(WorkflowNotResumableError, match="should be recorded and is not there"):
+    with pytest.raises(WorkflowTaskNotRecoverableError, match="should be recorded and is not there"):
         later.recall(first)
     with pytest.raises(WorkflowNotResumableError, match=first):
         later.past.values([Recorded(first)])

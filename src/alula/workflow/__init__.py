@@ -28,7 +28,7 @@ from ._api import (
 )
 from ._claims import Claims
 from ._default import default_executor, reset_default_executor
-from ._events import EventListener, sleep, wait_for_event
+from ._events import sleep, wait_for_event
 from ._executor import Executor
 from ._handle import Handle
 from ._inplace import local
@@ -37,9 +37,11 @@ from ._options import Options, options
 from ._owner import owner_of
 from ._pictures import Picture
 from ._queue import QUEUE
-from ._status import WorkflowStatus
 from ._wait import wait
 from ._worker import continuation, set_event
+from .common import WorkflowStatus
+from .event_listener import EventListener
+from .exceptions import WorkflowCancellationError, WorkflowError, WorkflowExecutionError
 
 CANCELED, FAILED, PENDING = WorkflowStatus.CANCELED, WorkflowStatus.FAILED, WorkflowStatus.PENDING
 RESUMABLE, RUNNING, SUCCESSFUL = WorkflowStatus.RESUMABLE, WorkflowStatus.RUNNING, WorkflowStatus.SUCCESSFUL
@@ -59,6 +61,9 @@ __all__ = [
     "Options",
     "Picture",
     "Workflow",
+    "WorkflowCancellationError",
+    "WorkflowError",
+    "WorkflowExecutionError",
     "WorkflowStatus",
     "cancel",
     "continuation",

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 
 from .._core._ids import Key
-from ..errors import WorkflowNotResumableError
+from ..errors import WorkflowNotResumableError, WorkflowTaskNotRecoverableError
 from ..graph import Done, Graph, Grown
 from ..store import Store
 from ._rows import TaskRow, one_task, read_tasks, read_values, task_of
@@ -23,7 +23,8 @@ __all__ = ["Past"]
 class Past:
     """Reads the records of one workflow on behalf of its journal.
 
-    What should be recorded and is not there raises `WorkflowNotResumableError`, which names it.
+    What should be recorded and is not there raises `WorkflowTaskNotRecoverableError`, which names it; and
+    `WorkflowNotResumableError` if that is the whole graph.
     """
 
     def __init__(self, store: Store, vault: Vault, number: int, workflow_id: str) -> None:
@@ -37,7 +38,7 @@ class Past:
         with self._store.reading() as connection:
             rows = read_tasks(connection, self._number, creator)
         if not rows:
-            raise self._damaged(f"what task {creator} made" if creator else "its first graph")
+            raise self._damaged(f"what task {creator} made") if creator else self._empty()
         self._ended.update({row.key: row for row in rows if row.pointer or row.digest})
         return outline([task_of(self._vault, row) for row in rows])
 
@@ -111,5 +112,8 @@ class Past:
             raise self._damaged(f"task {key}")
         return creator
 
-    def _damaged(self, what: str) -> WorkflowNotResumableError:
-        return WorkflowNotResumableError(self._id, f"{what} should be recorded and is not there")
+    def _empty(self) -> WorkflowNotResumableError:
+        return WorkflowNotResumableError(self._id, "its first graph should be recorded and is not there")
+
+    def _damaged(self, what: str) -> WorkflowTaskNotRecoverableError:
+        return WorkflowTaskNotRecoverableError(self._id, what)

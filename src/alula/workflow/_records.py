@@ -210,7 +210,9 @@ class Records:
         return row
 
     def workflow_or_none(self, connection: Connection, workflow_id: str) -> WorkflowRow | None:
-        """Give the row of a workflow, if there is one."""
+        """Give the row of a workflow, if there is one; `TypeError` if the id is not text."""
+        if not isinstance(workflow_id, str):
+            raise TypeError(f"a workflow_id is text, not {type(workflow_id).__name__}")
         return connection.execute(_BY_ID, {"id": workflow_id}).one_or_none()
 
     def _key(self, connection: Connection, number: int, task_id: str) -> Key | None:
