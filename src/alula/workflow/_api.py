@@ -43,6 +43,7 @@ def run(
     *args: Any,
     workflow_id: str | None = None,
     metadata: dict[str, Any] | None = None,
+    timeout: float | None = None,
     **kwargs: Any,
 ) -> T:
     """Run a graph durably, and wait for its output.
@@ -58,6 +59,9 @@ def run(
         the workflow that has it, and gives its value if it has succeeded.
     metadata
         Kept with the workflow; a dict that JSON can hold.
+    timeout
+        Seconds after which the workflow fails if it has not ended, counted from its submission wherever it
+        goes on; None for no limit.
 
     Returns
     -------
@@ -69,6 +73,8 @@ def run(
         If a task failed; its error is the ``__cause__``.
     WorkflowCancellationError
         If the workflow was cancelled meanwhile.
+    WorkflowTimeoutError
+        If its time was over. Its tasks were told to end; who resumes it gets the same error.
     TypeError
         If `dag` is not a node of remote functions, the id is not text, or an argument does not pickle.
     ValueError
@@ -76,7 +82,7 @@ def run(
     RuntimeError
         If the id is that of an active workflow.
     """
-    return _submit(dag, args, kwargs, workflow_id, metadata).result()
+    return _submit(dag, args, kwargs, workflow_id, metadata, timeout).result()
 
 
 def run_async(
@@ -84,10 +90,11 @@ def run_async(
     *args: Any,
     workflow_id: str | None = None,
     metadata: dict[str, Any] | None = None,
+    timeout: float | None = None,
     **kwargs: Any,
 ) -> ObjectRef[T]:
     """Start a graph durably; give a reference to its output at once. As `run` otherwise."""
-    return _submit(dag, args, kwargs, workflow_id, metadata).ref()
+    return _submit(dag, args, kwargs, workflow_id, metadata, timeout).ref()
 
 
 class Workflow(Generic[T]):
@@ -112,15 +119,23 @@ class Workflow(Generic[T]):
             made[node] = replace(node, args=fill(node.args, put), kwargs=fill(node.kwargs, put))
         return made[self._dag]
 
-    def run(self, workflow_id: str | None = None, metadata: dict[str, Any] | None = None) -> T:
+    def run(
+        self,
+        workflow_id: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        timeout: float | None = None,
+    ) -> T:
         """Run it and wait for its output; see `alula.workflow.run`."""
-        return _submit(self._dag, self._args, self._kwargs, workflow_id, metadata).result()
+        return _submit(self._dag, self._args, self._kwargs, workflow_id, metadata, timeout).result()
 
     def run_async(
-        self, workflow_id: str | None = None, metadata: dict[str, Any] | None = None
+        self,
+        workflow_id: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        timeout: float | None = None,
     ) -> ObjectRef[T]:
         """Start it; see `alula.workflow.run_async`."""
-        return _submit(self._dag, self._args, self._kwargs, workflow_id, metadata).ref()
+        return _submit(self._dag, self._args, self._kwargs, workflow_id, metadata, timeout).ref()
 
 
 def create(dag: Node[T], *args: Any, **kwargs: Any) -> Workflow[T]:
@@ -369,9 +384,13 @@ def _submit(
     kwargs: dict[str, Any],
     workflow_id: str | None,
     metadata: dict[str, Any] | None,
+    timeout: float | None,
 ) -> Handle[T]:
     graph = Graph.of(_node("run", dag))
-    return default_executor().submit(graph, id=workflow_id, metadata=metadata, args=args, kwargs=kwargs)
+    executor = default_executor()
+    return executor.submit(
+        graph, id=workflow_id, metadata=metadata, args=args, kwargs=kwargs, timeout=timeout
+    )
 
 
 def _node(call: str, dag: Any) -> Node[Any]:

@@ -29,7 +29,7 @@ from ._handle import Handle
 from ._journal import Submission
 from ._kinds import KINDS
 from ._messages import checked_key, keep, mail_topic
-from ._options import check_metadata
+from ._options import check_metadata, check_timeout
 from ._owner import disown
 from ._published import told
 from ._queue import QUEUE, reclaim, waiting
@@ -167,6 +167,7 @@ class Executor:
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
         requeue: bool = False,
+        timeout: float | None = None,
     ) -> Handle[Any]:
         """Make a workflow durable and start it, here or by way of the queue.
 
@@ -188,6 +189,8 @@ class Executor:
             The user's; fit for JSON.
         requeue
             Whether it goes back to the queue when its executor is gone; else it waits to be resumed.
+        timeout
+            Seconds after which it fails with `WorkflowTimeoutError` if it has not ended; None for no limit.
 
         Raises
         ------
@@ -212,6 +215,8 @@ class Executor:
         workflow_id = _checked_id(id)
         if metadata is not None:
             check_metadata("metadata", metadata)
+        if timeout is not None:
+            check_timeout("timeout", timeout)
         queued = self._goes_to_queue(labels, where or self._where)
         tasks = tasks_of(graph, self.vault, args=args, kwargs=kwargs)
         given = Submission(
@@ -221,6 +226,7 @@ class Executor:
             labels=tuple(sorted(set(labels))),
             metadata=dict(metadata or {}),
             requeue=requeue,
+            timeout=timeout,
         )
         return self._submit(given, None if queued else self._reaching())
 
@@ -464,6 +470,8 @@ class Executor:
             warnings.warn(text, stacklevel=4)
         if engine is None:
             self._store.ring(QUEUE)
+            if given.timeout is not None:
+                self._runs.expire(given.id, given.timeout)
         return self._handle(given.id, run)
 
     def _look(self, workflow_id: str, task_id: str | None) -> Done[Output] | Failed | None:

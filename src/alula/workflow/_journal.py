@@ -63,6 +63,8 @@ class Submission:
         The user's; fit for JSON.
     requeue
         Whether it goes back to the queue when its executor is gone, rather than wait to be resumed.
+    timeout
+        Seconds from now on after which it fails; None for no limit.
     """
 
     id: str
@@ -71,6 +73,7 @@ class Submission:
     labels: tuple[str, ...]
     metadata: dict[str, Any] = field(default_factory=dict)
     requeue: bool = False
+    timeout: float | None = None
 
     @property
     def shape(self) -> str:
@@ -286,6 +289,7 @@ def _insert(
     status: WorkflowStatus,
     **owned: object,
 ) -> int:
+    now = store.clock.time()
     row = {
         "id": given.id,
         "status": status,
@@ -295,7 +299,8 @@ def _insert(
         "shape": given.shape,
         "python": PYTHON,
         "requeue": given.requeue,
-        "created": store.clock.time(),
+        "created": now,
+        "deadline": None if given.timeout is None else now + given.timeout,
     }
     made = connection.execute(_WORKFLOW, {**row, **owned})
     assert made.inserted_primary_key is not None

@@ -14,6 +14,7 @@ from ..errors import (
     WorkflowExecutionError,
     WorkflowNotFoundError,
     WorkflowOutputNotReady,
+    WorkflowTimeoutError,
 )
 from ..futures import unpack_error
 from ..store import Executors, Store
@@ -139,8 +140,11 @@ class Records:
         task = row.failed and connection.scalar(
             select(TASKS.c.task_id).where(one_task(row.number, row.failed))
         )
+        cause = unpack_error(self._vault.unseal(Stored("", row.error), "a stored error"))
+        if row.failed is None and isinstance(cause, WorkflowTimeoutError):  # of the whole
+            return cause
         error = WorkflowExecutionError(row.id, task)
-        error.__cause__ = unpack_error(self._vault.unseal(Stored("", row.error), "a stored error"))
+        error.__cause__ = cause
         return error
 
     def _follow(self, connection: Connection, number: int, key: Key) -> Stored | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from threading import Event, Lock
 
 from ..errors import (
@@ -12,6 +13,7 @@ from ..errors import (
     WorkflowExecutionError,
 )
 from ..graph import Done, Drive, Failed, Outcome, Scope
+from ._deadline import Deadline
 from ._journal import Journal
 from ._place import TaskPlace
 from ._status import WorkflowStatus
@@ -43,6 +45,7 @@ class Run:
         place: TaskPlace,
         *,
         requeue: bool,
+        deadline: Deadline | None = None,
         leave: Callable[["Run"], None],
     ) -> None:
         """Prepare a run; nothing happens before `start`.
@@ -51,6 +54,8 @@ class Run:
         ----------
         place
             Where its tasks run.
+        deadline
+            When it fails, if it has not ended by then.
         leave
             Called when the run is over here, before anybody else hears of it.
         """
@@ -60,7 +65,8 @@ class Run:
         self.future.set_running_or_notify_cancel()  # from here on nobody's waiting can cancel it
         self.ended = Event()
         self._journal, self._place = journal, place
-        self._leave = leave
+        self._leave, self._deadline = leave, deadline
+        self._give_up: Callable[[], None] = lambda: None
         self.abandoned = False
         self._drive: Drive | None = None
         self._settling = Lock()
@@ -68,6 +74,8 @@ class Run:
 
     def start(self) -> None:
         """Start what is ready."""
+        if self._deadline is not None and not self._watched(self._deadline):
+            return
         try:
             graph = self._journal.graph()
             self._drive = Drive(
@@ -117,6 +125,25 @@ class Run:
 
     # --------------------------------------------------------------------------------------- inside
 
+    def _watched(self, deadline: Deadline) -> bool:
+        """See to it that the workflow fails when its time is over; tell whether there is some left."""
+        site = self._place.site
+        if deadline.when <= site.store.clock.time():
+            self._expire(deadline)
+            return False
+        self._give_up = site.aside.timers.at(deadline.when, lambda: self._expire(deadline))
+        return True
+
+    def _expire(self, deadline: Deadline) -> None:
+        error = deadline.error(self.id)
+
+        def told(refused: BaseException | None) -> None:
+            if not isinstance(refused, FencedError):  # else it has ended just now, or is another's
+                self.drop(refused or error)
+
+        with suppress(StoreUnavailableError):  # then the records cannot be written, and the drive finds out
+            self._journal.fail(None, error, told)
+
     def _cancelled(self, error: BaseException | None) -> None:
         # Refused is who comes too late: the workflow has ended, or is another's, and the drive will say so.
         if not isinstance(error, FencedError):
@@ -163,6 +190,7 @@ class Run:
             if self._settled:
                 return
             self._settled = True
+        self._give_up()
         self._leave(self)
         if isinstance(outcome, Done):
             self.future.set_result(outcome.value)

@@ -21,6 +21,7 @@ from ..errors import (
 )
 from ..futures import Engine
 from ..store import Executors, Lease, Store
+from ._deadline import Deadline, expire
 from ._here import Here
 from ._journal import PYTHON, Journal, Submission
 from ._owner import disown, take
@@ -180,7 +181,9 @@ class Runs:
             Journal.enqueue(connection, self._store, given)
             return None
         journal = Journal.create(connection, self._store, self._vault, given, self._lease)
-        return self._run(journal, engine, requeue=given.requeue)
+        seconds = given.timeout
+        deadline = None if seconds is None else Deadline(self._store.clock.time() + seconds, seconds)
+        return self._run(journal, engine, requeue=given.requeue, deadline=deadline)
 
     def again(self, connection: Connection, row: WorkflowRow, engine: Engine | None) -> Run | None:
         """Go on with a known workflow; None if there is nothing to run here.
@@ -210,7 +213,21 @@ class Runs:
         """Become the owner of a workflow that has none."""
         owner = take(connection, row, self._lease, self._store.clock.time())
         journal = Journal(self._store, self._vault, owner, row.entry)
-        return self._run(journal, engine, requeue=row.requeue)
+        return self._run(journal, engine, requeue=row.requeue, deadline=Deadline.of(row))
+
+    def expire(self, workflow_id: str, seconds: float) -> None:
+        """Let a workflow fail after so many seconds, if it still waits in the queue then."""
+        clock = self._store.clock
+
+        def told(_: None, error: BaseException | None) -> None:
+            self._store.ring(TOPIC)
+            self._watch.poke()
+
+        def late() -> None:
+            with suppress(StoreUnavailableError):  # then whoever claims it sees that its time is over
+                self._store.post(lambda c: expire(c, workflow_id, self._vault, clock.time()), told)
+
+        self._aside.timers.at(clock.time() + seconds, late)
 
     def await_end(self, workflow_id: str) -> None:
         """Return when nothing runs here any more of a workflow that was cancelled."""
@@ -220,11 +237,11 @@ class Runs:
 
     # ---------------------------------------------------------------------------------------- inside
 
-    def _run(self, journal: Journal, engine: Engine, *, requeue: bool) -> Run:
+    def _run(self, journal: Journal, engine: Engine, *, requeue: bool, deadline: Deadline | None) -> Run:
         journal.news = self._watch.poke
         site = Site(self._store, self._vault, engine, journal, self._aside)
         place = TaskPlace(site, self._kinds, RUNNER, perform, Here(own_thread=True))
-        return Run(journal, place, requeue=requeue, leave=self._left)
+        return Run(journal, place, requeue=requeue, deadline=deadline, leave=self._left)
 
     def _all(self) -> list[Run]:
         with self._lock:

@@ -41,6 +41,7 @@ WORKFLOWS = Table(
     Column("python", String(8), nullable=False),  # functions are pickled for one minor version
     Column("requeue", Boolean, nullable=False),  # goes back to the queue when its executor is gone
     Column("created", Double, nullable=False),
+    Column("deadline", Double),  # when it fails, if it has not ended by then
     Column("started", Double),
     Column("ended", Double),
     Column("executor", String(255)),  # the owner, with its epoch
