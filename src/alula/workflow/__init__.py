@@ -12,6 +12,7 @@ from ._api import (
     cancel,
     create,
     delete,
+    delete_schedule,
     draw,
     get_event,
     get_metadata,
@@ -19,12 +20,17 @@ from ._api import (
     get_output_async,
     get_status,
     list_all,
+    list_schedules,
+    pause_schedule,
     resume,
     resume_async,
+    resume_schedule,
     run,
     run_async,
+    schedule,
     signal,
     timeline,
+    trigger_schedule,
 )
 from ._claims import Claims
 from ._default import default_executor, reset_default_executor
@@ -37,6 +43,7 @@ from ._options import Options, options
 from ._owner import owner_of
 from ._pictures import Picture
 from ._queue import QUEUE
+from ._schedules import Schedule
 from ._wait import wait
 from ._worker import continuation, set_event
 from .common import WorkflowStatus
@@ -60,6 +67,7 @@ __all__ = [
     "Handle",
     "Options",
     "Picture",
+    "Schedule",
     "Workflow",
     "WorkflowCancellationError",
     "WorkflowError",
@@ -70,6 +78,7 @@ __all__ = [
     "create",
     "default_executor",
     "delete",
+    "delete_schedule",
     "draw",
     "get_event",
     "get_metadata",
@@ -77,18 +86,23 @@ __all__ = [
     "get_output_async",
     "get_status",
     "list_all",
+    "list_schedules",
     "local",
     "options",
     "owner_of",
+    "pause_schedule",
     "reset_default_executor",
     "resume",
     "resume_async",
+    "resume_schedule",
     "run",
     "run_async",
+    "schedule",
     "set_event",
     "signal",
     "sleep",
     "timeline",
+    "trigger_schedule",
     "wait",
     "wait_for_event",
     "wait_for_signal",

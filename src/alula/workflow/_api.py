@@ -3,15 +3,16 @@
 Each call is a line or two over the executor of this process.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeVar, cast
 
-from ..futures import ObjectRef
+from ..futures import ObjectRef, RemoteFunction
 from ..graph import Graph, InputItem, Mark, Node, fill
 from ._default import default_executor
 from ._handle import Handle
 from ._pictures import Picture, picture_of
+from ._schedules import Overlap, Schedule
 from ._status import WorkflowStatus
 from ._timeline import timeline_of
 
@@ -20,6 +21,7 @@ __all__ = [
     "cancel",
     "create",
     "delete",
+    "delete_schedule",
     "draw",
     "get_event",
     "get_metadata",
@@ -27,12 +29,17 @@ __all__ = [
     "get_output_async",
     "get_status",
     "list_all",
+    "list_schedules",
+    "pause_schedule",
     "resume",
     "resume_async",
+    "resume_schedule",
     "run",
     "run_async",
+    "schedule",
     "signal",
     "timeline",
+    "trigger_schedule",
 ]
 
 T = TypeVar("T")
@@ -376,6 +383,87 @@ def delete(workflow_id: str) -> None:
         If there is none of that id.
     """
     default_executor().delete(workflow_id)
+
+
+def schedule(
+    name: str,
+    cron: str,
+    work: Node[Any] | RemoteFunction[[], Any],
+    *,
+    timezone: str = "UTC",
+    overlap: Overlap = "skip",
+    paused: bool = False,
+    labels: Sequence[str] = ("default",),
+) -> Schedule:
+    """Let a workflow begin at the times of a cron expression, each time once.
+
+    Executors that take work from the queue look after it: those of ``alula up`` and ``alula worker``. The
+    workflow of each time is called ``<name>@<time in UTC>``. If no executor lived at some of the times, the
+    last of these counts, and the others are left out.
+
+    Parameters
+    ----------
+    name
+        1 to 200 characters. A schedule of that name is changed; if its times stay the same, none of them is
+        lost or comes again.
+    cron
+        Minute, hour, day of the month, month, weekday; or six fields, with seconds before them.
+    work
+        A node, made by ``f.bind(...)``; or a remote function that needs no arguments.
+    timezone
+        In which the expression is read: ``"Europe/Vienna"``. A time that is skipped in spring comes at the
+        next that exists; one that comes twice in autumn counts once.
+    overlap
+        At a time at which the workflow of the last one still runs: ``"skip"`` leaves this one out,
+        ``"queue"`` begins it when the other has ended (one waits at most), ``"allow"`` begins it,
+        ``"cancel_other"`` cancels the other and begins it.
+    paused
+        Whether its times pass by until `resume_schedule`.
+    labels
+        What the executor that runs it must be able to do.
+
+    Raises
+    ------
+    ValueError
+        If the expression, the time zone, the policy or the name is none.
+    TypeError
+        If `work` is neither, or an argument cannot be pickled.
+    """
+    node = work.bind() if isinstance(work, RemoteFunction) else _node("schedule", work)
+    return default_executor().schedules.put(
+        name, cron, Graph.of(node), timezone=timezone, overlap=overlap, paused=paused, labels=labels
+    )
+
+
+def list_schedules() -> list[Schedule]:
+    """Give all schedules, by name."""
+    return default_executor().schedules.listed()
+
+
+def pause_schedule(name: str) -> None:
+    """Let the times of a schedule pass by; `NameNotFoundError` if there is none of that name."""
+    default_executor().schedules.pause(name)
+
+
+def resume_schedule(name: str) -> None:
+    """Go on with a schedule that was paused, at its next time; `NameNotFoundError` if there is none."""
+    default_executor().schedules.resume(name)
+
+
+def delete_schedule(name: str) -> None:
+    """Forget a schedule, not what it has begun; `NameNotFoundError` if there is none of that name."""
+    default_executor().schedules.delete(name)
+
+
+def trigger_schedule(name: str) -> str:
+    """Begin the workflow of a schedule now, whatever else of it runs, and give its id.
+
+    Raises
+    ------
+    NameNotFoundError
+        If there is no schedule of that name.
+    """
+    return default_executor().schedules.trigger(name)
 
 
 def _submit(

@@ -37,6 +37,7 @@ from ._reach import check_reach
 from ._rows import heads_of
 from ._run import Run
 from ._runs import Runs
+from ._schedules import Schedules
 from ._site import Factory
 from ._status import WorkflowStatus
 from ._tables import METADATA, VERSION, WORKFLOWS
@@ -60,6 +61,8 @@ class Executor:
         Name, epoch and labels.
     records
         What is recorded of all workflows of its store.
+    schedules
+        All schedules of its store.
     vault
         What opens their values.
     engine
@@ -102,6 +105,8 @@ class Executor:
         self._runs = Runs(store, vault, lease, executors, self._watch, kinds)
         self.records, self.load = self._runs.records, self._runs.load
         self.listen: Callable[[Callable[[], None]], Callable[[], None]] = partial(store.listen, QUEUE)
+        self.schedules = Schedules(store, vault, self._runs.write)
+        self._stop_keeping: Callable[[], None] | None = None
         self._where = where
         self._stop_listening = store.listen(_door(lease.name), self._runs.check)
         self._closing = Lock()
@@ -152,6 +157,8 @@ class Executor:
             store.close()
             raise
         made._owns_store = True
+        if claims:
+            made.keep_schedules()
         return made
 
     # ------------------------------------------------------------------------------------ beginning
@@ -274,6 +281,11 @@ class Executor:
 
         runs = [run for run in self._runs.enter(work) if run is not None]
         return [self._handle(run.id, run) for run in runs]
+
+    def keep_schedules(self) -> None:
+        """Put into the queue what schedules begin, from now on; who opens one that claims has it so."""
+        if self._stop_keeping is None:
+            self._stop_keeping = self._runs.scheduler(self.schedules, _door).close
 
     # ------------------------------------------------------------------------------------ following
 
@@ -411,6 +423,8 @@ class Executor:
                 return
             self._closed = True
         self._stop_listening()
+        if self._stop_keeping is not None:
+            self._stop_keeping()
         _say_what_is_left(self._runs.close())
         self._watch.close()
         self._executors.release(self.lease)

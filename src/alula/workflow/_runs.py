@@ -29,6 +29,8 @@ from ._place import TaskPlace
 from ._queue import QUEUE
 from ._records import Records, WorkflowRow
 from ._run import Run
+from ._scheduler import Scheduler
+from ._schedules import Schedules
 from ._site import Aside, Factory, Site
 from ._status import WorkflowStatus
 from ._vault import Vault
@@ -214,6 +216,10 @@ class Runs:
         owner = take(connection, row, self._lease, self._store.clock.time())
         journal = Journal(self._store, self._vault, owner, row.entry)
         return self._run(journal, engine, requeue=row.requeue, deadline=Deadline.of(row))
+
+    def scheduler(self, schedules: Schedules, door: Callable[[str], str]) -> Scheduler:
+        """Give a scheduler by this executor's timers."""
+        return Scheduler(self._store, schedules, self._aside.timers, door)
 
     def expire(self, workflow_id: str, seconds: float) -> None:
         """Let a workflow fail after so many seconds, if it still waits in the queue then."""

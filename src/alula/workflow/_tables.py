@@ -23,7 +23,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-__all__ = ["EVENTS", "MESSAGES", "METADATA", "TASKS", "VERSION", "WORKFLOWS"]
+__all__ = ["EVENTS", "MESSAGES", "METADATA", "SCHEDULES", "TASKS", "VERSION", "WORKFLOWS"]
 
 VERSION: Final = 2
 METADATA = MetaData()
@@ -95,6 +95,22 @@ MESSAGES = Table(
     UniqueConstraint("workflow", "idempotency_key"),
     Index("workflow_messages_by_key", "workflow", "key", "number"),
     sqlite_autoincrement=True,
+)
+
+SCHEDULES = Table(
+    "workflow_schedules",
+    METADATA,
+    Column("name", String(255), primary_key=True),
+    Column("cron", Text, nullable=False),
+    Column("timezone", String(64), nullable=False),
+    Column("overlap", String(16), nullable=False),
+    Column("paused", Boolean, nullable=False),
+    Column("labels", String(1024), nullable=False),
+    Column("python", String(8), nullable=False),
+    Column("digest", String(64), nullable=False),  # of its graph, sealed
+    Column("value", LargeBinary),
+    Column("next", Double, nullable=False),  # the first of its times that has not been attended to
+    Column("last", String(255)),  # id of the workflow of the last one
 )
 
 EVENTS = Table(
