@@ -15,6 +15,7 @@ import redis
 
 from alula import workflow
 from alula._core._settings import Settings
+from alula.futures import Engine
 from alula.graph import Graph
 from alula.testing import Turnstile
 from alula.workflow import Executor
@@ -30,7 +31,8 @@ def tally(tmp_path: Path) -> Tally:
 
 
 @pytest.fixture(autouse=True)
-def executor(home: Path) -> Iterator[None]:
+def executor(engine: Engine, home: Path) -> Iterator[None]:
+    """The executor of this process, and the engine that its references need, end with the tests."""
     yield
     workflow.reset_default_executor()
 
