@@ -18,7 +18,9 @@ _Item: TypeAlias = "str | tuple[str, str, int]"  # a box, or the place where an 
 _FAR: Final = 12  # rows; a longer edge is drawn straight, or long edges would outnumber all else
 _LANE: Final = 6.0  # what a passing edge takes up
 _ROUNDS: Final = 6
-_STRAIGHT: Final = 8.0  # how much harder a passing edge is to push aside than a box
+# How much harder a passing edge is to push aside than a box: while both move, and when all boxes stand.
+_STRAIGHT: Final = 4.0
+_LOOSE: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ def _middles(
             _pull(row, below if i < _ROUNDS - 1 else both, widths, gap, middle, sort=i < _ROUNDS - 2)
     for row in rows:  # now that all boxes stand, the edges between them are straightened
         wanted = [middle[above[item][0]] if isinstance(item, tuple) else middle[item] for item in row]
-        _settle(row, wanted, widths, gap, middle)
+        _settle(row, wanted, widths, gap, middle, stiff=_LOOSE)
     return middle
 
 
@@ -142,6 +144,8 @@ def _settle(
     widths: Mapping[str, float],
     gap: float,
     middle: dict[_Item, float],
+    *,
+    stiff: float = _STRAIGHT,
 ) -> None:
     """Give each item of a row the place that is nearest to the wanted one, by least squares."""
     sizes = [widths[item] if isinstance(item, str) else _LANE for item in row]
@@ -152,7 +156,7 @@ def _settle(
     # Items that would overlap are pushed together into one block, which stands at their weighted mean.
     blocks: list[tuple[float, float, int]] = []
     for item, place, offset in zip(row, wanted, offsets, strict=True):
-        weight, count = 1.0 if isinstance(item, str) else _STRAIGHT, 1
+        weight, count = 1.0 if isinstance(item, str) else stiff, 1
         total = (place - offset) * weight
         while blocks and blocks[-1][0] / blocks[-1][1] > total / weight:
             before = blocks.pop()
