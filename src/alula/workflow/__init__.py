@@ -18,6 +18,7 @@ from ._api import (
     get_output_async,
     get_status,
     list_all,
+    list_tasks,
     resume,
     resume_async,
     run,
@@ -34,7 +35,9 @@ from ._messages import wait_for_signal
 from ._options import Options, options
 from ._owner import owner_of
 from ._queue import QUEUE
+from ._search import Search
 from ._status import WorkflowStatus
+from ._tasklist import TaskInfo
 from ._wait import wait
 from ._worker import continuation, set_event
 
@@ -54,6 +57,8 @@ __all__ = [
     "Executor",
     "Handle",
     "Options",
+    "Search",
+    "TaskInfo",
     "Workflow",
     "WorkflowStatus",
     "cancel",
@@ -67,6 +72,7 @@ __all__ = [
     "get_output_async",
     "get_status",
     "list_all",
+    "list_tasks",
     "local",
     "options",
     "owner_of",

@@ -3,15 +3,17 @@
 Each call is a line or two over the executor of this process.
 """
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from ..futures import ObjectRef
 from ..graph import Graph, InputItem, Mark, Node, fill
 from ._default import default_executor
 from ._handle import Handle
+from ._search import Search, statuses_of
 from ._status import WorkflowStatus
+from ._tasklist import TaskInfo
 
 __all__ = [
     "Workflow",
@@ -24,6 +26,7 @@ __all__ = [
     "get_output_async",
     "get_status",
     "list_all",
+    "list_tasks",
     "resume",
     "resume_async",
     "run",
@@ -194,9 +197,11 @@ def get_metadata(workflow_id: str, task_id: str | None = None) -> dict[str, Any]
     Returns
     -------
     dict
-        Of a workflow: ``status``, ``user_metadata``, and ``stats`` with ``start_time`` and ``end_time`` in
-        UNIX seconds, each once it is known. Of a task: ``task_id``, ``task_options``, ``user_metadata``,
-        ``workflow_refs`` (ids of the tasks it reads), and ``stats``.
+        Of a workflow: ``status``, ``user_metadata``, ``stats`` with ``start_time`` and ``end_time`` in UNIX
+        seconds, each once it is known; and ``attempts``, a list of its runs, the first one first, each with
+        these times, its ``status`` and its ``executor`` (None if that one let go of it). Of a task:
+        ``task_id``, ``task_options``, ``user_metadata``, ``workflow_refs`` (ids of the tasks it reads),
+        ``stats``, and ``attempts``, how often it was tried in the run in which it ended.
 
     Raises
     ------
@@ -211,22 +216,65 @@ def get_metadata(workflow_id: str, task_id: str | None = None) -> dict[str, Any]
 
 def list_all(
     status_filter: WorkflowStatus | str | set[WorkflowStatus | str] | None = None,
+    *,
+    id_prefix: str = "",
+    labels: Sequence[str] = (),
+    created_after: float | None = None,
+    created_before: float | None = None,
+    newest_first: bool = False,
+    limit: int | None = None,
+    after: str | None = None,
 ) -> list[tuple[str, WorkflowStatus]]:
-    """List workflows, in the order of their submission.
+    """List workflows, in the order of their submission; a page of them if there is a limit.
 
     Parameters
     ----------
     status_filter
         A status, its name, or a set of those; all by default.
+    id_prefix
+        What their ids begin with.
+    labels
+        What their executors must be able to do: those that were submitted with all of these.
+    created_after, created_before
+        When they were submitted, in UNIX seconds; from the first, and before the second.
+    newest_first
+        Whether the order is the other way round.
+    limit
+        How many at most; all by default.
+    after
+        The last id of the page before: the list goes on with what comes after it.
 
     Raises
     ------
     ValueError
-        If there is no such status.
+        If there is no such status, or the limit is negative.
+    WorkflowNotFoundError
+        If the workflow that is named by `after` was deleted meanwhile. A `ValueError`.
     TypeError
-        If the filter is something else, such as a list.
+        If a parameter is something else, such as a list of statuses.
     """
-    return default_executor().records.list(_statuses(status_filter))
+    search = Search(
+        statuses=statuses_of(status_filter),
+        id_prefix=id_prefix,
+        labels=tuple(labels),
+        created_after=created_after,
+        created_before=created_before,
+        newest_first=newest_first,
+        limit=limit,
+        after=after,
+    )
+    return default_executor().records.list(search)
+
+
+def list_tasks(workflow_id: str) -> list[TaskInfo]:
+    """List the recorded tasks of a workflow, each followed by the tasks that it has returned.
+
+    Raises
+    ------
+    WorkflowNotFoundError
+        If there is none of that id. A `ValueError`.
+    """
+    return list(default_executor().records.tasks(workflow_id))
 
 
 def signal(workflow_id: str, key: str, payload: Any = None, *, idempotency_key: str | None = None) -> None:
@@ -318,21 +366,3 @@ def _node(call: str, dag: Any) -> Node[Any]:
     if not isinstance(dag, Node):
         raise TypeError(f"{call}() takes a node, made by f.bind(...), not {type(dag).__name__}")
     return dag
-
-
-def _statuses(given: object) -> Collection[WorkflowStatus]:
-    if given is None:
-        return set(WorkflowStatus) - {WorkflowStatus.NONE}
-    if isinstance(given, str):
-        return {_status(given)}
-    if isinstance(given, (set, frozenset)):
-        return {_status(item) for item in given}
-    raise TypeError(f"status_filter is a status or a set of them, not {type(given).__name__}")
-
-
-def _status(given: object) -> WorkflowStatus:
-    try:
-        return WorkflowStatus(cast("str", given))
-    except ValueError:
-        known = ", ".join(WorkflowStatus)
-        raise ValueError(f"there is no status {given!r}; there are {known}") from None

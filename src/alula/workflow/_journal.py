@@ -32,6 +32,7 @@ from ._rows import (
     heads_of,
     insert_tasks,
     read_names,
+    write_error,
     write_first_pointer,
     write_pointer,
     write_value,
@@ -41,7 +42,7 @@ from ._tables import WORKFLOWS
 from ._tasks import Continued, Ended, Span, Task, outline, shape
 from ._vault import Stored, Vault
 
-__all__ = ["PYTHON", "Journal", "Submission"]
+__all__ = ["PYTHON", "Failure", "Journal", "Submission"]
 
 PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 """What stored functions are good for: bytecode changes with every minor version."""
@@ -76,6 +77,15 @@ class Submission:
     def shape(self) -> str:
         """A fingerprint of the graph: names and edges, not values."""
         return shape(self.tasks)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A task that failed, why, and when it was last tried, if that is known."""
+
+    key: Key
+    error: BaseException
+    span: Span | None
 
 
 class Journal:
@@ -185,10 +195,27 @@ class Journal:
 
     # ---------------------------------------------------------------------------------- other ends
 
-    def fail(self, key: Key | None, error: BaseException, then: Then) -> None:
-        """Note that a task has failed, and with it the workflow."""
+    def fail(self, key: Key | None, error: BaseException, failures: Sequence[Failure], then: Then) -> None:
+        """Note that a task has failed, and with it the workflow; and why each failed that did.
+
+        Parameters
+        ----------
+        key, error
+            Of the first one; no key if it was none of the tasks.
+        failures
+            All that have failed.
+        """
         sealed = self._vault.seal_small(pack_error(error))
-        self._post(partial(self._end, WorkflowStatus.FAILED, failed=key, error=sealed), then)
+        rows = [(each, self._vault.seal_small(pack_error(each.error))) for each in failures]
+
+        def work(connection: Connection) -> None:
+            now = self._store.clock.time()
+            for each, packed in rows:
+                span = each.span or Span(now, now, 1)
+                write_error(connection, self.owner.number, each.key, packed, span)
+            self._end(WorkflowStatus.FAILED, connection, failed=key, error=sealed)
+
+        self._post(work, then)
 
     def cancel(self, then: Then) -> None:
         """Note that the workflow is cancelled; nothing more of this run will be recorded."""

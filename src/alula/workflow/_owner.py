@@ -7,14 +7,14 @@ row, so that nothing which an earlier owner still has on the way can be written 
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from ..errors import FencedError
 from ..store import Lease, Prepared, Store
 from ._status import WorkflowStatus
-from ._tables import METADATA, VERSION, WORKFLOWS
+from ._tables import ATTEMPTS, METADATA, VERSION, WORKFLOWS
 
-__all__ = ["Owner", "disown", "owner_of", "take"]
+__all__ = ["Owner", "disown", "keep_attempt", "owner_of", "take"]
 
 # Statements of the hot path are built once: to build one costs more than to execute it.
 _MINE: Final = select(WORKFLOWS.c.number).where(
@@ -23,6 +23,7 @@ _MINE: Final = select(WORKFLOWS.c.number).where(
     WORKFLOWS.c.epoch == bindparam("epoch"),
     WORKFLOWS.c.attempt == bindparam("attempt"),
 )
+_HISTORY: Final = ("attempt", "status", "executor", "started", "ended")
 # Where others may write at the same time, the row is locked: two processes that work for one owner, such as
 # an executor and a worker with a chain in place, come one after the other.
 _MINE_TO_WRITE: Final = Prepared(
@@ -81,6 +82,7 @@ class Owner:
 def take(connection: Connection, row: Row[tuple[object, ...]], lease: Lease, now: float) -> Owner:
     """Make an executor the owner of a workflow that nobody owns, and set it running."""
     owner = Owner(row.number, row.id, lease.name, lease.epoch, row.attempt + 1)
+    keep_attempt(connection, row)
     connection.execute(
         update(WORKFLOWS)
         .where(WORKFLOWS.c.number == row.number)
@@ -96,6 +98,13 @@ def take(connection: Connection, row: Row[tuple[object, ...]], lease: Lease, now
         )
     )
     return owner
+
+
+def keep_attempt(connection: Connection, row: Row[tuple[object, ...]]) -> None:
+    """Keep what is known of the last run of a workflow, if there was one, before another begins."""
+    if row.started is not None:
+        facts = {name: getattr(row, name) for name in _HISTORY}
+        connection.execute(insert(ATTEMPTS), {"workflow": row.number, **facts})
 
 
 def disown(connection: Connection, number: int, **changes: object) -> None:

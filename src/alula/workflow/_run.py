@@ -12,7 +12,7 @@ from ..errors import (
     WorkflowExecutionError,
 )
 from ..graph import Done, Drive, Failed, Outcome, Scope
-from ._journal import Journal
+from ._journal import Failure, Journal
 from ._place import TaskPlace
 from ._status import WorkflowStatus
 from ._vault import Output
@@ -151,12 +151,13 @@ class Run:
 
     def _fail(self, error: BaseException) -> None:
         assert self._drive is not None
-        key = next((key for key, found in self._drive.failures.items() if found is error), None)
-        key = key and self._place.blamed.get(key, key)
+        failed = {self._place.blamed.get(key, key): found for key, found in self._drive.failures.items()}
+        key = next((key for key, found in failed.items() if found is error), None)
         raised = WorkflowExecutionError(self.id, self._journal.past.task_id(key))
         raised.__cause__ = error
+        noted = [Failure(key, found, self._place.spans.get(key)) for key, found in failed.items()]
         # If even that cannot be written, the records call it resumable once this process is gone.
-        self._journal.fail(key, error, lambda _: self._settle(Failed(raised)))
+        self._journal.fail(key, error, noted, lambda _: self._settle(Failed(raised)))
 
     def _settle(self, outcome: Done[Output] | Failed) -> None:
         with self._settling:

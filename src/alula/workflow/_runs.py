@@ -23,7 +23,7 @@ from ..futures import Engine
 from ..store import Executors, Lease, Store
 from ._here import Here
 from ._journal import PYTHON, Journal, Submission
-from ._owner import disown, take
+from ._owner import disown, keep_attempt, take
 from ._place import TaskPlace
 from ._queue import QUEUE
 from ._records import Records, WorkflowRow
@@ -202,7 +202,8 @@ class Runs:
             why = f"its functions were stored by Python {row.python}, and this is {PYTHON}"
             raise WorkflowNotResumableError(row.id, why)
         if engine is None:
-            disown(connection, row.number, status=WorkflowStatus.PENDING)
+            keep_attempt(connection, row)
+            disown(connection, row.number, status=WorkflowStatus.PENDING, started=None, ended=None)
             return None
         return self.take(connection, row, engine)
 
