@@ -20,13 +20,14 @@ from ._api import (
     list_all,
     list_tasks,
     resume,
+    resume_all,
     resume_async,
     run,
     run_async,
     signal,
 )
 from ._claims import Claims
-from ._default import default_executor, reset_default_executor
+from ._default import default_executor, init, reset_default_executor
 from ._events import EventListener, sleep, wait_for_event
 from ._executor import Executor
 from ._handle import Handle
@@ -71,6 +72,7 @@ __all__ = [
     "get_output",
     "get_output_async",
     "get_status",
+    "init",
     "list_all",
     "list_tasks",
     "local",
@@ -78,6 +80,7 @@ __all__ = [
     "owner_of",
     "reset_default_executor",
     "resume",
+    "resume_all",
     "resume_async",
     "run",
     "run_async",

@@ -28,6 +28,7 @@ __all__ = [
     "list_all",
     "list_tasks",
     "resume",
+    "resume_all",
     "resume_async",
     "run",
     "run_async",
@@ -74,6 +75,8 @@ def run(
         If the metadata do not fit into JSON.
     RuntimeError
         If the id is that of an active workflow.
+    queue.Full
+        If as many workflows run and wait in this process as `init` allows; nothing is left behind.
     """
     return _submit(dag, args, kwargs, workflow_id, metadata).result()
 
@@ -153,6 +156,27 @@ def resume(workflow_id: str) -> Any:
 def resume_async(workflow_id: str) -> ObjectRef[Any]:
     """Go on with a workflow; give a reference to its output at once. As `resume` otherwise."""
     return default_executor().resume(workflow_id).ref()
+
+
+def resume_all(include_failed: bool = False) -> list[tuple[str, ObjectRef[Any]]]:
+    """Go on with all workflows that are RESUMABLE: first those that ran, then those that waited to run.
+
+    They count for the limit on running ones (see `init`), and may wait however many they are. One that
+    another process takes meanwhile is left to it; one that cannot be resumed here is left as it is, and the
+    log says why.
+
+    Parameters
+    ----------
+    include_failed
+        Whether those that are FAILED go on, too. Those that are CANCELED never do.
+
+    Returns
+    -------
+    list
+        Ids, each with a reference to the output.
+    """
+    handles = default_executor().resume_all(include_failed=include_failed)
+    return [(handle.id, handle.ref()) for handle in handles]
 
 
 def get_output(workflow_id: str, *, task_id: str | None = None) -> Any:

@@ -7,7 +7,7 @@ others have left. What is asked of it about workflows that others run, it reads 
 import logging
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from threading import Lock
 from typing import Any, Final, Self, cast
@@ -28,6 +28,7 @@ from ..store import Executors, Lease, Store
 from ._handle import Handle
 from ._journal import Submission
 from ._kinds import KINDS
+from ._line import UNLIMITED, Limits
 from ._messages import checked_key, keep, mail_topic
 from ._options import check_metadata
 from ._owner import disown
@@ -81,6 +82,7 @@ class Executor:
         where: Where = "auto",
         engine: Callable[[], Engine] = current,
         kinds: Mapping[str, Factory] = KINDS,
+        limits: Limits = UNLIMITED,
     ) -> None:
         """Become an executor of a store that stays the caller's; `open` is the usual way.
 
@@ -94,12 +96,14 @@ class Executor:
             Asked at every submission.
         kinds
             Who settles the logical tasks of each kind.
+        limits
+            How many workflows may run here at once, and how many may wait for that.
         """
         store.ensure("workflow", VERSION, METADATA)
         self.lease, self.vault, self.engine = lease, vault, engine
         self._store, self._executors = store, executors
         self._watch = Watch(store)
-        self._runs = Runs(store, vault, lease, executors, self._watch, kinds)
+        self._runs = Runs(store, vault, lease, executors, self._watch, kinds, limits)
         self.records, self.load = self._runs.records, self._runs.load
         self.listen: Callable[[Callable[[], None]], Callable[[], None]] = partial(store.listen, QUEUE)
         self._where = where
@@ -117,6 +121,7 @@ class Executor:
         claims: bool = False,
         engine: Callable[[], Engine] = current,
         kinds: Mapping[str, Factory] = KINDS,
+        limits: Limits = UNLIMITED,
     ) -> Self:
         """Open the store that the settings name and become an executor of it.
 
@@ -134,6 +139,8 @@ class Executor:
             Asked at every submission; the engine in use by default.
         kinds
             Who settles the logical tasks of each kind; by default all that there are.
+        limits
+            How many workflows may run here at once, and how many may wait for that; no limits by default.
 
         Raises
         ------
@@ -147,7 +154,7 @@ class Executor:
             executors = Executors(store)
             lease = executors.register(labels or settings.labels, name=name, claims=claims)
             vault, where = Vault.of(settings), settings.where
-            made = cls(store, vault, lease, executors, where=where, engine=engine, kinds=kinds)
+            made = cls(store, vault, lease, executors, where=where, engine=engine, kinds=kinds, limits=limits)
         except BaseException:
             store.close()
             raise
@@ -199,6 +206,8 @@ class Executor:
             If the id is that of an active workflow.
         WorkflowNotResumableError
             If the id is that of one which cannot be resumed here.
+        queue.Full
+            If as many workflows run and wait here as may.
         StoreUnavailableError
             If it cannot be written.
         SettingError
@@ -248,6 +257,19 @@ class Executor:
 
         [run] = self._runs.enter(work)
         return self._handle(workflow_id, run)
+
+    def resume_all(self, *, include_failed: bool = False) -> list[Handle[Any]]:
+        """Go on with all workflows whose executors are gone; see `alula.workflow.resume_all`."""
+        wanted = {WorkflowStatus.RESUMABLE} | ({WorkflowStatus.FAILED} if include_failed else set())
+        if not (ids := self.records.resumable(wanted)):
+            return []
+        engine, taken = self._reaching(), []
+        for workflow_id in ids:
+            self._runs.await_end(workflow_id)
+            run = self._resume_if_left(workflow_id, wanted, engine)
+            if run is not None:
+                taken.append(self._handle(workflow_id, run))
+        return taken
 
     def claim(self, most: int = 1) -> list[Handle[Any]]:
         """Take workflows from the queue that this executor's labels fit, and start them.
@@ -424,6 +446,24 @@ class Executor:
         engine = self.engine()
         check_reach(engine, self._store, self.vault)
         return engine
+
+    def _resume_if_left(
+        self, workflow_id: str, wanted: Collection[WorkflowStatus], engine: Engine
+    ) -> Run | None:
+        """Go on with a workflow, unless another process has been faster, or this one cannot."""
+
+        def work(connection: Connection) -> list[Run | None]:
+            row = self.records.workflow_or_none(connection, workflow_id)
+            if row is None or self.records.status(row) not in wanted:
+                return [None]
+            return [self._runs.again(connection, row, engine, accepted=True)]
+
+        try:
+            [run] = self._runs.enter(work)
+        except WorkflowNotResumableError as error:
+            _log.warning("%s", error)
+            return None
+        return run
 
     def _goes_to_queue(self, labels: Sequence[str], where: Where) -> bool:
         wanted = set(labels)

@@ -114,7 +114,14 @@ class Journal:
 
     @classmethod
     def create(
-        cls, connection: Connection, store: Store, vault: Vault, given: Submission, lease: Lease
+        cls,
+        connection: Connection,
+        store: Store,
+        vault: Vault,
+        given: Submission,
+        lease: Lease,
+        *,
+        waits: bool = False,
     ) -> "Journal":
         """Write a new workflow whole, owned and running.
 
@@ -128,10 +135,14 @@ class Journal:
             The workflow.
         lease
             Of the executor that will run it.
+        waits
+            Whether it is to `begin` later.
         """
-        owned = {"executor": lease.name, "epoch": lease.epoch, "started": store.clock.time()}
-        names = Names()
-        number = _insert(connection, store, given, names, WorkflowStatus.RUNNING, attempt=1, **owned)
+        owned: dict[str, object] = {"executor": lease.name, "epoch": lease.epoch}
+        if not waits:
+            owned["started"] = store.clock.time()
+        names, status = Names(), WorkflowStatus.PENDING if waits else WorkflowStatus.RUNNING
+        number = _insert(connection, store, given, names, status, attempt=1, **owned)
         owner = Owner(number, given.id, lease.name, lease.epoch, 1)
         journal = cls(store, vault, owner, given.tasks[-1].key)
         journal._graph, journal._names = outline(given.tasks), names
@@ -193,7 +204,13 @@ class Journal:
         else:
             self._post(self._succeed, then)
 
-    # ---------------------------------------------------------------------------------- other ends
+    # -------------------------------------------------------------------------------- other changes
+
+    def begin(self, then: Then) -> None:
+        """Note that a workflow runs which had to wait for that."""
+        now = self._store.clock.time()
+        begun = partial(self._set, status=WorkflowStatus.RUNNING, started=now)
+        self._post(begun, then, fence=self.owner.unfinished)
 
     def fail(self, key: Key | None, error: BaseException, failures: Sequence[Failure], then: Then) -> None:
         """Note that a task has failed, and with it the workflow; and why each failed that did.
@@ -219,11 +236,13 @@ class Journal:
 
     def cancel(self, then: Then) -> None:
         """Note that the workflow is cancelled; nothing more of this run will be recorded."""
-        self._post(partial(disown, number=self.owner.number, status=WorkflowStatus.CANCELED), then)
+        done = partial(disown, number=self.owner.number, status=WorkflowStatus.CANCELED)
+        self._post(done, then, fence=self.owner.unfinished)
 
     def release(self, status: WorkflowStatus, then: Then) -> None:
         """Let go of the workflow unfinished: RUNNING is to be resumed, PENDING goes to the queue."""
-        self._post(partial(disown, number=self.owner.number, status=status), then)
+        left = partial(disown, number=self.owner.number, status=status)
+        self._post(left, then, fence=self.owner.unfinished)
 
     def lost(self) -> WorkflowError | FencedError | None:
         """Say how the workflow was lost to this run; None if it was not."""
@@ -296,13 +315,15 @@ class Journal:
         self._successful = True
 
     def _end(self, status: WorkflowStatus, connection: Connection, **facts: object) -> None:
-        now = self._store.clock.time()
-        connection.execute(_END, {"of_number": self.owner.number, "status": status, "ended": now, **facts})
+        self._set(connection, status=status, ended=self._store.clock.time(), **facts)
+
+    def _set(self, connection: Connection, **facts: object) -> None:
+        connection.execute(_SET, {"of_number": self.owner.number, **facts})
 
 
 # Statements of the hot path are built once: to build one costs more than to execute it.
 _WORKFLOW: Final = insert(WORKFLOWS)
-_END: Final = update(WORKFLOWS).where(WORKFLOWS.c.number == bindparam("of_number"))
+_SET: Final = update(WORKFLOWS).where(WORKFLOWS.c.number == bindparam("of_number"))
 
 
 def _insert(

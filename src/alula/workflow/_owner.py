@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from ..errors import FencedError
 from ..store import Lease, Prepared, Store
-from ._status import WorkflowStatus
+from ._status import ACTIVE, WorkflowStatus
 from ._tables import ATTEMPTS, METADATA, VERSION, WORKFLOWS
 
 __all__ = ["Owner", "disown", "keep_attempt", "owner_of", "take"]
@@ -26,10 +26,10 @@ _MINE: Final = select(WORKFLOWS.c.number).where(
 _HISTORY: Final = ("attempt", "status", "executor", "started", "ended")
 # Where others may write at the same time, the row is locked: two processes that work for one owner, such as
 # an executor and a worker with a chain in place, come one after the other.
-_MINE_TO_WRITE: Final = Prepared(
-    _MINE.where(WORKFLOWS.c.status == WorkflowStatus.RUNNING.value).with_for_update(key_share=True)
-)
-_MINE_EVER: Final = Prepared(_MINE.with_for_update(key_share=True))
+_LOCKED: Final = _MINE.with_for_update(key_share=True)
+_MINE_TO_END: Final = _LOCKED.where(WORKFLOWS.c.status.in_(ACTIVE))
+_MINE_TO_WRITE: Final = Prepared(_LOCKED.where(WORKFLOWS.c.status == WorkflowStatus.RUNNING.value))
+_MINE_EVER: Final = Prepared(_LOCKED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,11 @@ class Owner:
         if _MINE_EVER(connection, self._facts()).first() is None:
             raise self.refused()
 
+    def unfinished(self, connection: Connection) -> None:
+        """Raise `FencedError` unless this owner still owns the workflow, which runs or waits to run."""
+        if connection.scalar(_MINE_TO_END, self._facts()) is None:
+            raise self.refused()
+
     def has_lost(self, connection: Connection) -> bool:
         """Tell whether the workflow belongs to nobody or another now."""
         return connection.scalar(_MINE, self._facts()) is None
@@ -79,19 +84,21 @@ class Owner:
         }
 
 
-def take(connection: Connection, row: Row[tuple[object, ...]], lease: Lease, now: float) -> Owner:
-    """Make an executor the owner of a workflow that nobody owns, and set it running."""
+def take(
+    connection: Connection, row: Row[tuple[object, ...]], lease: Lease, now: float, *, waits: bool = False
+) -> Owner:
+    """Make an executor the owner of a workflow that nobody owns, and set it running, unless it `waits`."""
     owner = Owner(row.number, row.id, lease.name, lease.epoch, row.attempt + 1)
     keep_attempt(connection, row)
     connection.execute(
         update(WORKFLOWS)
         .where(WORKFLOWS.c.number == row.number)
         .values(
-            status=WorkflowStatus.RUNNING,
+            status=WorkflowStatus.PENDING if waits else WorkflowStatus.RUNNING,
             executor=owner.executor,
             epoch=owner.epoch,
             attempt=owner.attempt,
-            started=now,
+            started=None if waits else now,
             ended=None,
             failed=None,
             error=None,

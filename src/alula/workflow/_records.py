@@ -1,9 +1,9 @@
 """What the records say of workflows: read only, by any process, whether or not their owners live."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache, partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from sqlalchemy import Connection, Row, bindparam, select
 
@@ -77,6 +77,17 @@ class Records:
         with self._store.reading() as connection:
             # Whether an executor lives is asked once, however much it owns: that is a look somewhere else.
             return search.page(connection, partial(self.status, lives=cache(self._executors.is_alive)))
+
+    def resumable(self, wanted: Collection[WorkflowStatus]) -> Sequence[str]:
+        """Give the ids of workflows with one of these statuses, those that only waited behind the others."""
+        c = WORKFLOWS.c
+        asked = select(c.id, c.status, c.executor, c.epoch).where(
+            c.status.in_([*ACTIVE, *wanted]), c.requeue.is_(False)
+        )
+        with self._store.reading() as connection:
+            found = connection.execute(asked.order_by(c.started.is_(None), c.number)).all()
+        rows, lives = cast("Sequence[WorkflowRow]", found), cache(self._executors.is_alive)
+        return [str(row.id) for row in rows if self.status(row, lives) in wanted]
 
     def tasks(self, workflow_id: str) -> Sequence[TaskInfo]:
         """Give what is known of the tasks of a workflow; see `alula.workflow.list_tasks`."""

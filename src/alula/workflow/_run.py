@@ -29,6 +29,8 @@ class Run:
         The workflow's.
     requeue
         Whether it goes back to the queue when this process cannot go on with it.
+    waits
+        Whether it is to be `admit`ted, rather than to `start`, for others have the right of way.
     abandoned
         Whether this process has given it up unfinished.
     future
@@ -44,6 +46,7 @@ class Run:
         *,
         requeue: bool,
         leave: Callable[["Run"], None],
+        waits: bool = False,
     ) -> None:
         """Prepare a run; nothing happens before `start`.
 
@@ -55,7 +58,7 @@ class Run:
             Called when the run is over here, before anybody else hears of it.
         """
         self.id = journal.owner.workflow_id
-        self.requeue = requeue
+        self.requeue, self.waits = requeue, waits
         self.future: Future[Output] = Future()
         self.future.set_running_or_notify_cancel()  # from here on nobody's waiting can cancel it
         self.ended = Event()
@@ -84,6 +87,10 @@ class Run:
             self.abandon(error)
         else:
             self._drive.start()
+
+    def admit(self) -> None:
+        """Note that it runs now, and start what is ready."""
+        self._journal.begin(self._admitted)
 
     def cancel(self) -> None:
         """Make the workflow CANCELED, then tell what runs to end; who waits hears of it at once."""
@@ -116,6 +123,14 @@ class Run:
         wait([self.future])
 
     # --------------------------------------------------------------------------------------- inside
+
+    def _admitted(self, error: BaseException | None) -> None:
+        if isinstance(error, FencedError):
+            self.drop(self._journal.lost() or error)
+        elif error is not None:
+            self.abandon(error)
+        elif not self._settled:
+            self.start()
 
     def _cancelled(self, error: BaseException | None) -> None:
         # Refused is who comes too late: the workflow has ended, or is another's, and the drive will say so.

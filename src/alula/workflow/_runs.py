@@ -23,6 +23,7 @@ from ..futures import Engine
 from ..store import Executors, Lease, Store
 from ._here import Here
 from ._journal import PYTHON, Journal, Submission
+from ._line import UNLIMITED, Limits, Line
 from ._owner import disown, keep_attempt, take
 from ._place import TaskPlace
 from ._queue import QUEUE
@@ -58,6 +59,7 @@ class Runs:
         executors: Executors,
         watch: Watch,
         kinds: Mapping[str, Factory],
+        limits: Limits = UNLIMITED,
     ) -> None:
         self._aside, self._kinds = Aside(store, lease.name), kinds
         self.load = self._aside.load
@@ -67,6 +69,7 @@ class Runs:
         self._lock = Lock()
         self._closed = False
         self._writer = 0  # the thread that makes the posted writes, as far as it is known
+        self._line = Line(limits)
         self._active: dict[str, Run] = {}
         self._ending: dict[str, Run] = {}  # nobody waits for these any more, but some of it still runs
 
@@ -162,6 +165,7 @@ class Runs:
                     raise WorkflowError(f"the executor {self._lease.name} is closed")
                 made.extend([run for run in runs if run is not None])
                 self._active.update({run.id: run for run in made})
+                self._line.join(made)
             return runs
 
         def start(durable: bool) -> None:
@@ -170,20 +174,36 @@ class Runs:
             else:
                 withdraw()
             for run in made:
-                run.start()
+                if not run.waits:
+                    run.start()
+            self._admit()
 
         return self.write(noted, start)
 
     def begin(self, connection: Connection, given: Submission, engine: Engine | None) -> Run | None:
-        """Record a new workflow; None if it is left to the queue, for which no engine is given."""
+        """Record a new workflow; None if it is left to the queue, for which no engine is given.
+
+        Raises
+        ------
+        queue.Full
+            If as many run and wait here as may.
+        """
         if engine is None:
             Journal.enqueue(connection, self._store, given)
             return None
-        journal = Journal.create(connection, self._store, self._vault, given, self._lease)
-        return self._run(journal, engine, requeue=given.requeue)
+        waits = not given.requeue and self._must_wait(accepted=False)
+        journal = Journal.create(connection, self._store, self._vault, given, self._lease, waits=waits)
+        return self._run(journal, engine, requeue=given.requeue, waits=waits)
 
-    def again(self, connection: Connection, row: WorkflowRow, engine: Engine | None) -> Run | None:
+    def again(
+        self, connection: Connection, row: WorkflowRow, engine: Engine | None, *, accepted: bool = False
+    ) -> Run | None:
         """Go on with a known workflow; None if there is nothing to run here.
+
+        Parameters
+        ----------
+        accepted
+            Whether it may wait however many do.
 
         Raises
         ------
@@ -191,6 +211,8 @@ class Runs:
             If it is active.
         WorkflowNotResumableError
             If its functions are of another Python.
+        queue.Full
+            If as many run and wait here as may.
         """
         if row.status == WorkflowStatus.SUCCESSFUL and self.records.value(row.id, None) is not None:
             return None
@@ -205,13 +227,14 @@ class Runs:
             keep_attempt(connection, row)
             disown(connection, row.number, status=WorkflowStatus.PENDING, started=None, ended=None)
             return None
-        return self.take(connection, row, engine)
+        waits = not row.requeue and self._must_wait(accepted=accepted)
+        return self.take(connection, row, engine, waits=waits)
 
-    def take(self, connection: Connection, row: WorkflowRow, engine: Engine) -> Run:
+    def take(self, connection: Connection, row: WorkflowRow, engine: Engine, *, waits: bool = False) -> Run:
         """Become the owner of a workflow that has none."""
-        owner = take(connection, row, self._lease, self._store.clock.time())
+        owner = take(connection, row, self._lease, self._store.clock.time(), waits=waits)
         journal = Journal(self._store, self._vault, owner, row.entry)
-        return self._run(journal, engine, requeue=row.requeue)
+        return self._run(journal, engine, requeue=row.requeue, waits=waits)
 
     def await_end(self, workflow_id: str) -> None:
         """Return when nothing runs here any more of a workflow that was cancelled."""
@@ -221,11 +244,15 @@ class Runs:
 
     # ---------------------------------------------------------------------------------------- inside
 
-    def _run(self, journal: Journal, engine: Engine, *, requeue: bool) -> Run:
+    def _run(self, journal: Journal, engine: Engine, *, requeue: bool, waits: bool) -> Run:
         journal.news = self._watch.poke
         site = Site(self._store, self._vault, engine, journal, self._aside)
         place = TaskPlace(site, self._kinds, RUNNER, perform, Here(own_thread=True))
-        return Run(journal, place, requeue=requeue, leave=self._left)
+        return Run(journal, place, requeue=requeue, leave=self._left, waits=waits)
+
+    def _must_wait(self, *, accepted: bool) -> bool:
+        with self._lock:
+            return self._line.must_wait(accepted=accepted)
 
     def _all(self) -> list[Run]:
         with self._lock:
@@ -237,9 +264,18 @@ class Runs:
         if run.abandoned and run.requeue:
             self._store.ring(QUEUE)
         self._watch.poke()
+        self._admit()
+
+    def _admit(self) -> None:
+        """Let those begin that waited, as far as there is room."""
+        with self._lock:
+            next_ones = [] if self._closed else self._line.admitted()
+        for run in next_ones:
+            run.admit()
 
     def _forget(self, run: Run) -> None:
         with self._lock:
+            self._line.leave(run)
             if self._active.get(run.id) is run:
                 del self._active[run.id]
             self._ending = {i: r for i, r in self._ending.items() if not r.ended.is_set()}
