@@ -35,6 +35,7 @@ from ._owner import disown
 from ._published import told
 from ._queue import QUEUE, reclaim, waiting
 from ._reach import check_reach
+from ._recovery import Recovery
 from ._rows import heads_of
 from ._run import Run
 from ._runs import Runs
@@ -110,6 +111,7 @@ class Executor:
         self._stop_listening = store.listen(_door(lease.name), self._runs.check)
         self._closing = Lock()
         self._closed = self._owns_store = False
+        self._recovery: Recovery | None = None
 
     @classmethod
     def open(
@@ -119,6 +121,7 @@ class Executor:
         labels: Sequence[str] | None = None,
         name: str | None = None,
         claims: bool = False,
+        recover: bool = False,
         engine: Callable[[], Engine] = current,
         kinds: Mapping[str, Factory] = KINDS,
         limits: Limits = UNLIMITED,
@@ -135,6 +138,10 @@ class Executor:
             By default the first free one of ``alula@<host>``, ``alula-2@<host>``, ...
         claims
             Whether this executor will `claim`, so that others may leave work to it.
+        recover
+            Whether it goes on with workflows that are RESUMABLE and that its labels fit: with those that
+            there are before this returns, then with what others leave when they die or are closed. One under
+            which ten executors have died in a row, with nothing recorded, fails instead.
         engine
             Asked at every submission; the engine in use by default.
         kinds
@@ -159,6 +166,8 @@ class Executor:
             store.close()
             raise
         made._owns_store = True
+        if recover:
+            made._begin_to_recover()
         return made
 
     # ------------------------------------------------------------------------------------ beginning
@@ -286,7 +295,7 @@ class Executor:
         def work(connection: Connection) -> list[Run | None]:
             reclaim(connection, self._executors.is_alive, self.vault, self._store.clock.time())
             rows = waiting(connection, self.lease.labels, most)
-            return [self._runs.take(connection, row, engine) for row in rows]
+            return [self._runs.take(connection, row, engine, deaths=row.deaths) for row in rows]
 
         runs = [run for run in self._runs.enter(work) if run is not None]
         return [self._handle(run.id, run) for run in runs]
@@ -426,6 +435,8 @@ class Executor:
             if self._closed:
                 return
             self._closed = True
+        if self._recovery is not None:
+            self._recovery.close()
         self._stop_listening()
         _say_what_is_left(self._runs.close())
         self._watch.close()
@@ -446,6 +457,16 @@ class Executor:
         engine = self.engine()
         check_reach(engine, self._store, self.vault)
         return engine
+
+    def _begin_to_recover(self) -> None:
+        self._recovery = Recovery(
+            self._store, self._executors, self.lease, self.vault, self._runs, self._reaching
+        )
+        try:
+            self._recovery.start()
+        except BaseException:
+            self.close()
+            raise
 
     def _resume_if_left(
         self, workflow_id: str, wanted: Collection[WorkflowStatus], engine: Engine

@@ -49,20 +49,22 @@ class Line:
         self._waiting: dict[Run, None] = {}
         self._limits = limits
 
-    def must_wait(self, *, accepted: bool = False) -> bool:
+    def must_wait(self, *, accepted: bool = False, ahead: int = 0) -> bool:
         """Tell whether one more would have to wait.
 
         Parameters
         ----------
         accepted
             Whether it may wait however many do.
+        ahead
+            How many will run that have not joined yet.
 
         Raises
         ------
         queue.Full
             If it may not even do that.
         """
-        if not self._waiting and self._has_room():
+        if not self._waiting and self._has_room(ahead):
             return False
         pending = _or(self._limits.pending, -1)
         if not accepted and 0 <= pending <= len(self._waiting):
@@ -95,9 +97,9 @@ class Line:
             admitted.append(run)
         return admitted
 
-    def _has_room(self) -> bool:
+    def _has_room(self, ahead: int = 0) -> bool:
         most = _or(self._limits.running, -1)
-        return most < 0 or len(self._running) < most
+        return most < 0 or len(self._running) + ahead < most
 
 
 def _or(given: int | None, default: int) -> int:

@@ -85,7 +85,13 @@ class Owner:
 
 
 def take(
-    connection: Connection, row: Row[tuple[object, ...]], lease: Lease, now: float, *, waits: bool = False
+    connection: Connection,
+    row: Row[tuple[object, ...]],
+    lease: Lease,
+    now: float,
+    *,
+    deaths: int,
+    waits: bool = False,
 ) -> Owner:
     """Make an executor the owner of a workflow that nobody owns, and set it running, unless it `waits`."""
     owner = Owner(row.number, row.id, lease.name, lease.epoch, row.attempt + 1)
@@ -98,6 +104,7 @@ def take(
             executor=owner.executor,
             epoch=owner.epoch,
             attempt=owner.attempt,
+            deaths=deaths,
             started=None if waits else now,
             ended=None,
             failed=None,

@@ -191,7 +191,7 @@ class Runs:
         if engine is None:
             Journal.enqueue(connection, self._store, given)
             return None
-        waits = not given.requeue and self._must_wait(accepted=False)
+        waits = not given.requeue and self.must_wait()
         journal = Journal.create(connection, self._store, self._vault, given, self._lease, waits=waits)
         return self._run(journal, engine, requeue=given.requeue, waits=waits)
 
@@ -227,14 +227,29 @@ class Runs:
             keep_attempt(connection, row)
             disown(connection, row.number, status=WorkflowStatus.PENDING, started=None, ended=None)
             return None
-        waits = not row.requeue and self._must_wait(accepted=accepted)
-        return self.take(connection, row, engine, waits=waits)
+        waits = not row.requeue and self.must_wait(accepted=accepted)
+        return self.take(connection, row, engine, waits=waits, deaths=0)
 
-    def take(self, connection: Connection, row: WorkflowRow, engine: Engine, *, waits: bool = False) -> Run:
-        """Become the owner of a workflow that has none."""
-        owner = take(connection, row, self._lease, self._store.clock.time(), waits=waits)
+    def take(
+        self, connection: Connection, row: WorkflowRow, engine: Engine, *, deaths: int, waits: bool = False
+    ) -> Run:
+        """Become the owner of a workflow that has none.
+
+        Parameters
+        ----------
+        deaths
+            Of how many executors it may be the cause.
+        waits
+            Whether it is to wait until others have ended.
+        """
+        owner = take(connection, row, self._lease, self._store.clock.time(), deaths=deaths, waits=waits)
         journal = Journal(self._store, self._vault, owner, row.entry)
         return self._run(journal, engine, requeue=row.requeue, waits=waits)
+
+    def must_wait(self, *, accepted: bool = False, ahead: int = 0) -> bool:
+        """Tell whether a workflow would have to wait here; see `Line`."""
+        with self._lock:
+            return self._line.must_wait(accepted=accepted, ahead=ahead)
 
     def await_end(self, workflow_id: str) -> None:
         """Return when nothing runs here any more of a workflow that was cancelled."""
@@ -249,10 +264,6 @@ class Runs:
         site = Site(self._store, self._vault, engine, journal, self._aside)
         place = TaskPlace(site, self._kinds, RUNNER, perform, Here(own_thread=True))
         return Run(journal, place, requeue=requeue, leave=self._left, waits=waits)
-
-    def _must_wait(self, *, accepted: bool) -> bool:
-        with self._lock:
-            return self._line.must_wait(accepted=accepted)
 
     def _all(self) -> list[Run]:
         with self._lock:
