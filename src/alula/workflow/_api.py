@@ -9,7 +9,9 @@ from typing import Any, Generic, TypeVar
 
 from ..futures import ObjectRef
 from ..graph import Graph, InputItem, Mark, Node, fill
+from ._code import Code
 from ._default import default_executor
+from ._executor import Conflict
 from ._handle import Handle
 from ._search import Search, statuses_of
 from ._status import WorkflowStatus
@@ -43,6 +45,7 @@ def run(
     *args: Any,
     workflow_id: str | None = None,
     metadata: dict[str, Any] | None = None,
+    on_conflict: Conflict = "resume",
     **kwargs: Any,
 ) -> T:
     """Run a graph durably, and wait for its output.
@@ -54,10 +57,14 @@ def run(
     args, kwargs
         What an `InputNode` in the graph stands for.
     workflow_id
-        Names the workflow; made of a UUID and the time by default. One that is known already goes on with
-        the workflow that has it, and gives its value if it has succeeded.
+        Names the workflow; made of a UUID and the time by default.
     metadata
         Kept with the workflow; a dict that JSON can hold.
+    on_conflict
+        What happens if the id is known already, and nobody is at work on its workflow: ``"resume"`` goes on
+        with that one as it is recorded, and gives its value if it has succeeded; what is submitted is not
+        looked at, with a warning if it is another graph or has other code. ``"fail"`` refuses.
+        ``"restart"`` deletes that one and begins anew, both at once.
 
     Returns
     -------
@@ -73,12 +80,14 @@ def run(
         If `dag` is not a node of remote functions, the id is not text, or an argument does not pickle.
     ValueError
         If the metadata do not fit into JSON.
+    WorkflowExistsError
+        If the id is known, and that is a conflict. A `ValueError`.
     RuntimeError
         If the id is that of an active workflow.
     queue.Full
         If as many workflows run and wait in this process as `init` allows; nothing is left behind.
     """
-    return _submit(dag, args, kwargs, workflow_id, metadata).result()
+    return _submit(dag, args, kwargs, workflow_id, metadata, on_conflict).result()
 
 
 def run_async(
@@ -86,10 +95,11 @@ def run_async(
     *args: Any,
     workflow_id: str | None = None,
     metadata: dict[str, Any] | None = None,
+    on_conflict: Conflict = "resume",
     **kwargs: Any,
 ) -> ObjectRef[T]:
     """Start a graph durably; give a reference to its output at once. As `run` otherwise."""
-    return _submit(dag, args, kwargs, workflow_id, metadata).ref()
+    return _submit(dag, args, kwargs, workflow_id, metadata, on_conflict).ref()
 
 
 class Workflow(Generic[T]):
@@ -136,26 +146,34 @@ def create(dag: Node[T], *args: Any, **kwargs: Any) -> Workflow[T]:
     return Workflow(_node("create", dag), args, kwargs)
 
 
-def resume(workflow_id: str) -> Any:
+def resume(workflow_id: str, *, code: Code = "stored") -> Any:
     """Go on with a workflow from what is recorded, and wait for its output.
 
     Recorded tasks do not run again. One that has succeeded gives its value at once.
+
+    Parameters
+    ----------
+    code
+        ``"stored"``: the functions that were submitted run, with their code of then. ``"current"``: tasks
+        that have no result yet run what stands now under the names of their functions, say because a fault
+        was mended there.
 
     Raises
     ------
     RuntimeError
         If it is active.
     WorkflowNotResumableError
-        If there is none of that id, or its functions are of another Python.
+        If there is none of that id; or its functions are of another Python. With ``"stored"``, if functions
+        that were stored by their names have other code now; with ``"current"``, if one cannot be found.
     WorkflowExecutionError
         If a task failed again.
     """
-    return default_executor().resume(workflow_id).result()
+    return default_executor().resume(workflow_id, code=code).result()
 
 
-def resume_async(workflow_id: str) -> ObjectRef[Any]:
+def resume_async(workflow_id: str, *, code: Code = "stored") -> ObjectRef[Any]:
     """Go on with a workflow; give a reference to its output at once. As `resume` otherwise."""
-    return default_executor().resume(workflow_id).ref()
+    return default_executor().resume(workflow_id, code=code).ref()
 
 
 def resume_all(include_failed: bool = False) -> list[tuple[str, ObjectRef[Any]]]:
@@ -381,9 +399,12 @@ def _submit(
     kwargs: dict[str, Any],
     workflow_id: str | None,
     metadata: dict[str, Any] | None,
+    on_conflict: Conflict = "resume",
 ) -> Handle[T]:
     graph = Graph.of(_node("run", dag))
-    return default_executor().submit(graph, id=workflow_id, metadata=metadata, args=args, kwargs=kwargs)
+    return default_executor().submit(
+        graph, id=workflow_id, metadata=metadata, args=args, kwargs=kwargs, on_conflict=on_conflict
+    )
 
 
 def _node(call: str, dag: Any) -> Node[Any]:

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from threading import Lock
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Literal, Self, TypeAlias, cast, get_args
 
 from sqlalchemy import Connection, delete
 
@@ -18,6 +18,7 @@ from .._core._ids import new_id
 from .._core._settings import Settings, Where
 from ..errors import (
     WorkflowError,
+    WorkflowExistsError,
     WorkflowNotResumableError,
     WorkflowOutputNotReady,
     WorkflowStillActiveError,
@@ -25,6 +26,7 @@ from ..errors import (
 from ..futures import Engine, current
 from ..graph import Done, Failed, Graph
 from ..store import Executors, Lease, Store
+from ._code import Code, changed, check_code, code_of, renewal_of
 from ._handle import Handle
 from ._journal import Submission
 from ._kinds import KINDS
@@ -35,18 +37,22 @@ from ._owner import disown
 from ._published import told
 from ._queue import QUEUE, reclaim, waiting
 from ._reach import check_reach
+from ._records import WorkflowRow
 from ._recovery import Recovery
 from ._rows import heads_of
 from ._run import Run
 from ._runs import Runs
 from ._site import Factory
-from ._status import WorkflowStatus
+from ._status import ACTIVE, WorkflowStatus
 from ._tables import METADATA, VERSION, WORKFLOWS
 from ._tasks import tasks_of
 from ._vault import Output, Packer, Vault
 from ._watch import TOPIC, Watch
 
-__all__ = ["Executor"]
+__all__ = ["Conflict", "Executor"]
+
+Conflict: TypeAlias = Literal["resume", "fail", "restart"]
+"""What becomes of a workflow whose id is given to another one."""
 
 _LONGEST: Final = 255  # characters of a workflow id
 
@@ -183,11 +189,9 @@ class Executor:
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
         requeue: bool = False,
+        on_conflict: Conflict = "resume",
     ) -> Handle[Any]:
         """Make a workflow durable and start it, here or by way of the queue.
-
-        An id that is known already goes on with the workflow that has it: one that has succeeded gives
-        its value, any other that nobody runs is resumed; the new graph is not looked at.
 
         Parameters
         ----------
@@ -204,6 +208,10 @@ class Executor:
             The user's; fit for JSON.
         requeue
             Whether it goes back to the queue when its executor is gone; else it waits to be resumed.
+        on_conflict
+            What becomes of a workflow that has this id already, and is not active: ``"resume"`` goes on with
+            that one, which gives its value if it has succeeded, and the new graph is not looked at;
+            ``"fail"`` refuses; ``"restart"`` deletes it, and begins with the new one.
 
         Raises
         ------
@@ -215,6 +223,8 @@ class Executor:
             If the id is that of an active workflow.
         WorkflowNotResumableError
             If the id is that of one which cannot be resumed here.
+        WorkflowExistsError
+            If the id is known, and that is a conflict.
         queue.Full
             If as many workflows run and wait here as may.
         StoreUnavailableError
@@ -225,11 +235,14 @@ class Executor:
         Warns
         -----
         UserWarning
-            If it waits for labels that no living executor has, or the id belongs to another graph.
+            If it waits for labels that no living executor has; or the id belongs to a workflow of another
+            graph, or of other code.
         """
         workflow_id = _checked_id(id)
         if metadata is not None:
             check_metadata("metadata", metadata)
+        if on_conflict not in get_args(Conflict):
+            raise ValueError(f"on_conflict is one of {get_args(Conflict)}, not {on_conflict!r}")
         queued = self._goes_to_queue(labels, where or self._where)
         tasks = tasks_of(graph, self.vault, args=args, kwargs=kwargs)
         given = Submission(
@@ -239,30 +252,40 @@ class Executor:
             labels=tuple(sorted(set(labels))),
             metadata=dict(metadata or {}),
             requeue=requeue,
+            code=code_of(graph),
         )
-        return self._submit(given, None if queued else self._reaching())
+        return self._submit(given, None if queued else self._reaching(), on_conflict)
 
-    def resume(self, workflow_id: str) -> Handle[Any]:
+    def resume(self, workflow_id: str, *, code: Code = "stored") -> Handle[Any]:
         """Go on with a workflow from what is recorded; one that has succeeded gives its value.
 
         After a cancel, this waits for those of its tasks that still end here.
+
+        Parameters
+        ----------
+        code
+            See `alula.workflow.resume`.
 
         Raises
         ------
         RuntimeError
             If it is active.
         WorkflowNotResumableError
-            If it is not known, or cannot be resumed by this Python.
+            If it is not known, or cannot be resumed by this Python, or with this code.
         """
         workflow_id = _checked_id(workflow_id)
+        if code not in get_args(Code):
+            raise ValueError(f"code is one of {get_args(Code)}, not {code!r}")
         engine = self._reaching()
         self._runs.await_end(workflow_id)
+        renew = self._prepare_code(workflow_id, code)
 
         def work(connection: Connection) -> list[Run | None]:
-            row = self.records.workflow_or_none(connection, workflow_id)
-            if row is None:
-                raise WorkflowNotResumableError(workflow_id, "there is none of that id")
-            return [self._runs.again(connection, row, engine)]
+            row = self._resumable(connection, workflow_id)
+            run = self._runs.again(connection, row, engine)
+            if run is not None:
+                renew(connection)
+            return [run]
 
         [run] = self._runs.enter(work)
         return self._handle(workflow_id, run)
@@ -480,6 +503,7 @@ class Executor:
             return [self._runs.again(connection, row, engine, accepted=True)]
 
         try:
+            self._prepare_code(workflow_id, "stored")
             [run] = self._runs.enter(work)
         except WorkflowNotResumableError as error:
             _log.warning("%s", error)
@@ -507,25 +531,52 @@ class Executor:
             )
         return True
 
-    def _submit(self, given: Submission, engine: Engine | None) -> Handle[Any]:
-        other = False
+    def _submit(self, given: Submission, engine: Engine | None, on_conflict: Conflict) -> Handle[Any]:
+        other = ""
 
         def work(connection: Connection) -> list[Run | None]:
             nonlocal other
             row = self.records.workflow_or_none(connection, given.id)
+            if row is not None and on_conflict != "resume":
+                self._make_way(connection, row, on_conflict)
+                row = None
             if row is None:
                 return [self._runs.begin(connection, given, engine)]
-            other = row.shape != given.shape
+            other = _difference(row, given)
             return [self._runs.again(connection, row, engine)]
 
         self._runs.await_end(given.id)
         [run] = self._runs.enter(work, "journal.created")
         if other:
-            text = f"workflow {given.id!r} exists, made of another graph: what is recorded is used"
+            text = f"workflow {given.id!r} exists, {other}: what is recorded is used"
             warnings.warn(text, stacklevel=4)
         if engine is None:
             self._store.ring(QUEUE)
         return self._handle(given.id, run)
+
+    def _make_way(self, connection: Connection, row: WorkflowRow, on_conflict: Conflict) -> None:
+        """Delete a workflow for another one of the same id, or refuse to."""
+        self._runs.refuse_active(row)
+        if on_conflict == "fail":
+            raise WorkflowExistsError(row.id, self.records.status(row))
+        connection.execute(delete(WORKFLOWS).where(WORKFLOWS.c.number == row.number))
+
+    def _resumable(self, connection: Connection, workflow_id: str) -> WorkflowRow:
+        row = self.records.workflow_or_none(connection, workflow_id)
+        if row is None:
+            raise WorkflowNotResumableError(workflow_id, "there is none of that id")
+        return row
+
+    def _prepare_code(self, workflow_id: str, code: Code) -> Callable[[Connection], None]:
+        """Look whether a workflow may go on with this code; give what is to be written then."""
+        with self._store.reading() as connection:
+            row = self._resumable(connection, workflow_id)
+        if self.records.status(row) in (*ACTIVE, WorkflowStatus.SUCCESSFUL):
+            return lambda _: None
+        if code == "stored":
+            check_code(workflow_id, row.code)
+            return lambda _: None
+        return renewal_of(self._store, self.vault, row.number, workflow_id)
 
     def _look(self, workflow_id: str, task_id: str | None) -> Done[Output] | Failed | None:
         """Look once whether a workflow or task has its value, or will have none."""
@@ -539,6 +590,14 @@ class Executor:
     def _handle(self, workflow_id: str, run: Run | None, task_id: str | None = None) -> Handle[Any]:
         look = partial(self._look, workflow_id, task_id)
         return Handle(workflow_id, run.future if run else self._watch.ask(look), self)
+
+
+def _difference(row: WorkflowRow, given: Submission) -> str:
+    """Say how a recorded workflow differs from what was submitted, if it does."""
+    if row.shape != given.shape:
+        return "made of another graph"
+    other = changed(row.code, given.code)
+    return f"with other code of {', '.join(other)}" if other else ""
 
 
 def _door(executor: str) -> str:

@@ -8,7 +8,7 @@ commits to them. A write is one piece of a group commit, and stands behind the f
 import json
 import pickle
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, Final
@@ -64,6 +64,8 @@ class Submission:
         The user's; fit for JSON.
     requeue
         Whether it goes back to the queue when its executor is gone, rather than wait to be resumed.
+    code
+        Fingerprints of its functions.
     """
 
     id: str
@@ -72,6 +74,7 @@ class Submission:
     labels: tuple[str, ...]
     metadata: dict[str, Any] = field(default_factory=dict)
     requeue: bool = False
+    code: Mapping[str, tuple[str, bool]] = field(default_factory=dict)
 
     @property
     def shape(self) -> str:
@@ -341,6 +344,7 @@ def _insert(
         "labels": ",".join(given.labels),
         "metadata": json.dumps(given.metadata),
         "shape": given.shape,
+        "code": json.dumps(given.code),
         "python": PYTHON,
         "requeue": given.requeue,
         "created": store.clock.time(),

@@ -6,13 +6,16 @@ Only then are workflows looked at.
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import cache
 from threading import Condition, Thread, current_thread
 from typing import Final, cast
 
 from sqlalchemy import Connection, select
 
+from ..errors import WorkflowNotResumableError
 from ..futures import Engine
 from ..store import Executors, Lease, Store
+from ._code import check_code
 from ._deaths import MOST_DEATHS, deaths_of, give_up
 from ._journal import PYTHON
 from ._records import WorkflowRow
@@ -106,16 +109,17 @@ class Recovery:
         """Give the ids of workflows that nobody runs; those that only waited to run stand last."""
         c = WORKFLOWS.c
         asked = (
-            select(c.id, c.status, c.executor, c.epoch, c.labels)
+            select(c.id, c.status, c.executor, c.epoch, c.labels, c.code)
             .where(c.status.in_(ACTIVE), c.requeue.is_(False), c.python == PYTHON)
             .order_by(c.started.is_(None), c.number)
         )
         with self._store.reading() as connection:
             rows = cast("Sequence[WorkflowRow]", connection.execute(asked).all())
         mine = set(self._lease.labels)
-        status = self._runs.records.status
-        resumable = [row for row in rows if set(row.labels.split(",")) <= mine]
-        return [str(row.id) for row in resumable if status(row) is WorkflowStatus.RESUMABLE]
+        status, lives = self._runs.records.status, cache(self._executors.is_alive)
+        fitting = [row for row in rows if set(row.labels.split(",")) <= mine]
+        resumable = [row for row in fitting if status(row, lives) is WorkflowStatus.RESUMABLE]
+        return [str(row.id) for row in resumable if _has_its_code(row)]
 
     def _take(self, ids: Sequence[str]) -> None:
         engine = self._engine()
@@ -141,3 +145,12 @@ class Recovery:
             return None
         waits = self._runs.must_wait(accepted=True, ahead=ahead)
         return self._runs.take(connection, row, engine, deaths=deaths, waits=waits)
+
+
+def _has_its_code(row: WorkflowRow) -> bool:
+    try:
+        check_code(row.id, row.code)
+    except WorkflowNotResumableError as error:
+        _log.warning("%s", error)
+        return False
+    return True

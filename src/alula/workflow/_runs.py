@@ -216,10 +216,7 @@ class Runs:
         """
         if row.status == WorkflowStatus.SUCCESSFUL and self.records.value(row.id, None) is not None:
             return None
-        if self.records.is_active(row):
-            raise RuntimeError(
-                f"workflow {row.id!r} is {self.records.status(row)}: wait for it, or cancel it"
-            )
+        self.refuse_active(row)
         if row.python != PYTHON:
             why = f"its functions were stored by Python {row.python}, and this is {PYTHON}"
             raise WorkflowNotResumableError(row.id, why)
@@ -229,6 +226,13 @@ class Runs:
             return None
         waits = not row.requeue and self.must_wait(accepted=accepted)
         return self.take(connection, row, engine, waits=waits, deaths=0)
+
+    def refuse_active(self, row: WorkflowRow) -> None:
+        """Raise `RuntimeError` if somebody runs a workflow, or it waits."""
+        if self.records.is_active(row):
+            raise RuntimeError(
+                f"workflow {row.id!r} is {self.records.status(row)}: wait for it, or cancel it"
+            )
 
     def take(
         self, connection: Connection, row: WorkflowRow, engine: Engine, *, deaths: int, waits: bool = False

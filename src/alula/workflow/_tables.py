@@ -41,6 +41,7 @@ WORKFLOWS = Table(
     Column("labels", String(1024), nullable=False),  # sorted, separated by commas
     Column("metadata", Text, nullable=False),  # JSON
     Column("shape", String(20), nullable=False),  # of the graph that was submitted
+    Column("code", Text, nullable=False, default="{}"),  # JSON: fingerprints of its functions
     Column("python", String(8), nullable=False),  # functions are pickled for one minor version
     Column("requeue", Boolean, nullable=False),  # goes back to the queue when its executor is gone
     Column("created", Double, nullable=False),
