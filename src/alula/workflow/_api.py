@@ -22,6 +22,7 @@ __all__ = [
     "cancel",
     "create",
     "delete",
+    "fork",
     "get_event",
     "get_metadata",
     "get_output",
@@ -197,6 +198,41 @@ def resume_all(include_failed: bool = False) -> list[tuple[str, ObjectRef[Any]]]
     return [(handle.id, handle.ref()) for handle in handles]
 
 
+def fork(workflow_id: str, from_task: str, new_id: str | None = None, *, code: Code = "stored") -> str:
+    """Begin a new workflow that runs again from one task of another, and takes all else from its records.
+
+    That task runs again, and all that reads it, directly or not. Which other tasks a task has returned stays,
+    unless it runs again itself. The other workflow may have ended in any way, or still be active; it is left
+    as it is. Signals that it has got and that no task has taken are not for the new one.
+
+    Parameters
+    ----------
+    from_task
+        Id of the first task that is to run again; one that is recorded.
+    new_id
+        Names the new workflow; made of a UUID and the time by default.
+    code
+        As for `resume`, for the tasks that run again, and those that have not run yet.
+
+    Returns
+    -------
+    str
+        The id of the new workflow, which runs already; `get_output` waits for it.
+
+    Raises
+    ------
+    WorkflowNotFoundError
+        If there is no such workflow, or no such task in it. A `ValueError`.
+    WorkflowExistsError
+        If the new id is known already. A `ValueError`.
+    WorkflowNotResumableError
+        As for `resume`.
+    queue.Full
+        If as many workflows run and wait in this process as `init` allows.
+    """
+    return default_executor().fork(workflow_id, from_task, new_id, code=code).id
+
+
 def get_output(workflow_id: str, *, task_id: str | None = None) -> Any:
     """Give the output of a workflow or of one of its tasks, waiting while the workflow is active.
 
@@ -241,7 +277,8 @@ def get_metadata(workflow_id: str, task_id: str | None = None) -> dict[str, Any]
     dict
         Of a workflow: ``status``, ``user_metadata``, ``stats`` with ``start_time`` and ``end_time`` in UNIX
         seconds, each once it is known; and ``attempts``, a list of its runs, the first one first, each with
-        these times, its ``status`` and its ``executor`` (None if that one let go of it). Of a task:
+        these times, its ``status`` and its ``executor`` (None if that one let go of it); of a fork also
+        ``forked_from``. Of a task:
         ``task_id``, ``task_options``, ``user_metadata``, ``workflow_refs`` (ids of the tasks it reads),
         ``stats``, and ``attempts``, how often it was tried in the run in which it ended.
 

@@ -8,7 +8,7 @@ kept: of its byte code, not of where it stands in a file, nor of what it calls.
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache, partial
 from hashlib import blake2b
 from importlib import import_module
@@ -17,6 +17,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from .._core._ids import Key
 from ..errors import WorkflowNotResumableError
 from ..futures import Definition, Function, RemoteFunction
 from ..graph import Graph
@@ -25,13 +26,18 @@ from ._logical import CALL
 from ._tables import TASKS, WORKFLOWS
 from ._vault import Packer, Stored, Unpacker, Vault
 
-__all__ = ["Code", "changed", "check_code", "code_of", "renewal_of"]
+__all__ = ["Code", "Renewal", "changed", "check_code", "code_of", "renewal_of"]
 
 Code: TypeAlias = Literal["stored", "current"]
 """Which code a workflow goes on with: what is recorded of it, or what is found under the same names."""
 
 Fingerprints: TypeAlias = Mapping[str, tuple[str, bool]]
 """By name, ``module:qualified.name``: of the code, and whether it is stored as its name only."""
+
+Renewal: TypeAlias = Callable[[Connection, int], None]
+"""Gives the tasks of the workflow of a number other functions."""
+
+_CHUNK: Final = 500  # keys in one query, well below what any database allows
 
 _log = logging.getLogger("alula.workflow")
 
@@ -140,13 +146,20 @@ def _digest(text: str) -> str:
 # ------------------------------------------------------------------------------------------ renewal
 
 
-def renewal_of(store: Store, vault: Vault, number: int, workflow_id: str) -> Callable[[Connection], None]:
+def renewal_of(
+    store: Store, vault: Vault, number: int, workflow_id: str, again: Collection[Key] = ()
+) -> Renewal:
     """Prepare to give the tasks of a workflow that have no result the functions of now.
+
+    Parameters
+    ----------
+    again
+        Tasks that will have none, either.
 
     Returns
     -------
-    Callable
-        Writes that, inside the transaction that resumes the workflow.
+    Renewal
+        Writes that to a workflow with the same tasks, in the transaction in which it begins to run.
 
     Raises
     ------
@@ -154,9 +167,13 @@ def renewal_of(store: Store, vault: Vault, number: int, workflow_id: str) -> Cal
         If nothing stands under the name of a function, or no remote function.
     """
     c = TASKS.c
-    unfinished = (c.workflow == number) & (c.kind == CALL) & c.digest.is_(None) & c.pointer.is_(None)
+    calls = select(c.key, c.call_digest, c.call).where(c.workflow == number, c.kind == CALL)
+    keys = sorted(again)
     with store.reading() as connection:
-        rows = connection.execute(select(c.key, c.call_digest, c.call).where(unfinished)).all()
+        rows = list(connection.execute(calls.where(c.digest.is_(None), c.pointer.is_(None))))
+        for i in range(0, len(keys), _CHUNK):
+            ended = c.digest.is_not(None) | c.pointer.is_not(None)
+            rows += connection.execute(calls.where(c.key.in_(keys[i : i + _CHUNK]), ended))
         stored = connection.scalar(select(WORKFLOWS.c.code).where(WORKFLOWS.c.number == number))
     packer, unpacker = Packer(vault), Unpacker(vault)
     code: dict[str, Any] = json.loads(stored or "{}")
@@ -167,14 +184,14 @@ def renewal_of(store: Store, vault: Vault, number: int, workflow_id: str) -> Cal
         name, print_, by_name = _taken(function.definition)
         code[name] = (print_, by_name)
         call = packer.call((packer.function(function), *rest))
-        change = {"of_workflow": number, "of_key": row.key, "before": row.call_digest}
+        change = {"of_key": row.key, "before": row.call_digest}
         changes.append({**change, "call_digest": call.digest, "call": call.data})
-    return partial(_renew, changes, number, json.dumps(code))
+    return partial(_renew, changes, json.dumps(code))
 
 
-def _renew(changes: Sequence[Mapping[str, object]], number: int, code: str, connection: Connection) -> None:
+def _renew(changes: Sequence[Mapping[str, object]], code: str, connection: Connection, number: int) -> None:
     if changes:
-        connection.execute(_CALL, changes)
+        connection.execute(_CALL, [{"of_workflow": number, **change} for change in changes])
     connection.execute(update(WORKFLOWS).where(WORKFLOWS.c.number == number).values(code=code))
 
 

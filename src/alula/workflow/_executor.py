@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, Self, TypeAlias, cast, get_args
 
 from sqlalchemy import Connection, delete
 
-from .._core._ids import new_id
+from .._core._ids import Key, new_id
 from .._core._settings import Settings, Where
 from ..errors import (
     WorkflowError,
@@ -26,7 +26,8 @@ from ..errors import (
 from ..futures import Engine, current
 from ..graph import Done, Failed, Graph
 from ..store import Executors, Lease, Store
-from ._code import Code, changed, check_code, code_of, renewal_of
+from ._code import Code, Renewal, changed, check_code, code_of, renewal_of
+from ._fork import copy, plan
 from ._handle import Handle
 from ._journal import Submission
 from ._kinds import KINDS
@@ -274,17 +275,19 @@ class Executor:
             If it is not known, or cannot be resumed by this Python, or with this code.
         """
         workflow_id = _checked_id(workflow_id)
-        if code not in get_args(Code):
-            raise ValueError(f"code is one of {get_args(Code)}, not {code!r}")
+        _check_code_choice(code)
         engine = self._reaching()
         self._runs.await_end(workflow_id)
-        renew = self._prepare_code(workflow_id, code)
+        with self._store.reading() as connection:
+            known = self._resumable(connection, workflow_id)
+        ended = self.records.status(known) not in (*ACTIVE, WorkflowStatus.SUCCESSFUL)
+        renew = self._prepare_code(known, code) if ended else _as_it_is
 
         def work(connection: Connection) -> list[Run | None]:
             row = self._resumable(connection, workflow_id)
             run = self._runs.again(connection, row, engine)
             if run is not None:
-                renew(connection)
+                renew(connection, row.number)
             return [run]
 
         [run] = self._runs.enter(work)
@@ -302,6 +305,31 @@ class Executor:
             if run is not None:
                 taken.append(self._handle(workflow_id, run))
         return taken
+
+    def fork(
+        self, workflow_id: str, from_task: str, new_id: str | None = None, *, code: Code = "stored"
+    ) -> Handle[Any]:
+        """Begin a new workflow from what is recorded of another; see `alula.workflow.fork`."""
+        workflow_id, forked = _checked_id(workflow_id), _checked_id(new_id)
+        if not isinstance(from_task, str):
+            raise TypeError(f"a task_id is text, not {type(from_task).__name__}")
+        _check_code_choice(code)
+        engine = self._reaching()
+        with self._store.reading() as connection:
+            row = self.records.workflow(connection, workflow_id)
+            again = plan(connection, row, from_task).again
+        renew = self._prepare_code(row, code, again)
+
+        def work(connection: Connection) -> list[Run | None]:
+            if (known := self.records.workflow_or_none(connection, forked)) is not None:
+                raise WorkflowExistsError(forked, self.records.status(known))
+            row = self.records.workflow(connection, workflow_id)
+            number = copy(connection, row, plan(connection, row, from_task), forked, self._store.clock.time())
+            renew(connection, number)
+            return [self._runs.again(connection, self.records.workflow(connection, forked), engine)]
+
+        [run] = self._runs.enter(work, "journal.created")
+        return self._handle(forked, run)
 
     def claim(self, most: int = 1) -> list[Handle[Any]]:
         """Take workflows from the queue that this executor's labels fit, and start them.
@@ -503,7 +531,8 @@ class Executor:
             return [self._runs.again(connection, row, engine, accepted=True)]
 
         try:
-            self._prepare_code(workflow_id, "stored")
+            with self._store.reading() as connection:
+                self._prepare_code(self._resumable(connection, workflow_id), "stored")
             [run] = self._runs.enter(work)
         except WorkflowNotResumableError as error:
             _log.warning("%s", error)
@@ -567,16 +596,12 @@ class Executor:
             raise WorkflowNotResumableError(workflow_id, "there is none of that id")
         return row
 
-    def _prepare_code(self, workflow_id: str, code: Code) -> Callable[[Connection], None]:
+    def _prepare_code(self, row: WorkflowRow, code: Code, again: Collection[Key] = ()) -> Renewal:
         """Look whether a workflow may go on with this code; give what is to be written then."""
-        with self._store.reading() as connection:
-            row = self._resumable(connection, workflow_id)
-        if self.records.status(row) in (*ACTIVE, WorkflowStatus.SUCCESSFUL):
-            return lambda _: None
         if code == "stored":
-            check_code(workflow_id, row.code)
-            return lambda _: None
-        return renewal_of(self._store, self.vault, row.number, workflow_id)
+            check_code(row.id, row.code)
+            return _as_it_is
+        return renewal_of(self._store, self.vault, row.number, row.id, again)
 
     def _look(self, workflow_id: str, task_id: str | None) -> Done[Output] | Failed | None:
         """Look once whether a workflow or task has its value, or will have none."""
@@ -590,6 +615,15 @@ class Executor:
     def _handle(self, workflow_id: str, run: Run | None, task_id: str | None = None) -> Handle[Any]:
         look = partial(self._look, workflow_id, task_id)
         return Handle(workflow_id, run.future if run else self._watch.ask(look), self)
+
+
+def _as_it_is(connection: Connection, number: int) -> None:
+    """Leave the code of a workflow as it is."""
+
+
+def _check_code_choice(code: Code) -> None:
+    if code not in get_args(Code):
+        raise ValueError(f"code is one of {get_args(Code)}, not {code!r}")
 
 
 def _difference(row: WorkflowRow, given: Submission) -> str:

@@ -170,7 +170,7 @@ class Records:
             row = self.workflow(connection, workflow_id)
             mine = ATTEMPTS.c.workflow == row.number
             earlier = connection.execute(select(ATTEMPTS).where(mine).order_by(ATTEMPTS.c.attempt)).all()
-        status = self.status(row)
+        status, origin = self.status(row), {"forked_from": row.forked_from} if row.forked_from else {}
         attempts = [_attempt(before, _ended_as(before.status)) for before in earlier]
         if row.started is not None:
             attempts.append(_attempt(row, status))
@@ -179,6 +179,7 @@ class Records:
             "user_metadata": json.loads(row.metadata),
             "stats": _stats(row),
             "attempts": attempts,
+            **origin,
         }
 
     def task_metadata(self, workflow_id: str, task_id: str) -> dict[str, Any]:

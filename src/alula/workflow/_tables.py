@@ -51,6 +51,7 @@ WORKFLOWS = Table(
     Column("epoch", Integer),
     Column("attempt", Integer, nullable=False),  # grows whenever somebody becomes or ends to be the owner
     Column("deaths", Integer, nullable=False, default=0),  # of executors, since something was recorded
+    Column("forked_from", String(255)),  # a workflow id, which may belong to another by now
     Column("failed", String(20)),  # key of the task that failed
     Column("error", LargeBinary),  # sealed
     Index("workflows_by_status", "status", "labels"),
