@@ -38,7 +38,6 @@ AlulaError
 ├─ WorkflowError
 │  ├─ WorkflowExecutionError              a task failed and nothing caught it
 │  ├─ WorkflowCancellationError           the workflow was cancelled while somebody waited
-│  ├─ WorkflowExistsError (ValueError)    the id belongs to another workflow
 │  ├─ WorkflowNotFoundError (ValueError)  no workflow, or no task in it, has that id
 │  ├─ WorkflowOutputNotReady (ValueError) it exists, and has no value to give now
 │  ├─ WorkflowNotResumableError           what is recorded is not enough to go on
@@ -120,7 +119,6 @@ __all__ = [
     "WorkflowCancellationError",
     "WorkflowError",
     "WorkflowExecutionError",
-    "WorkflowExistsError",
     "WorkflowNotFoundError",
     "WorkflowNotResumableError",
     "WorkflowOutputNotReady",
@@ -622,17 +620,6 @@ class WorkflowCancellationError(WorkflowError):
     def __init__(self, workflow_id: str) -> None:
         super().__init__(f"workflow {workflow_id!r} was cancelled")
         self.workflow_id = workflow_id
-
-
-class WorkflowExistsError(WorkflowError, ValueError):
-    """The id is that of a workflow that is there already, and was to be free."""
-
-    def __init__(self, workflow_id: str, status: str) -> None:
-        super().__init__(
-            f"workflow {workflow_id!r} exists already, and is {status}: choose another id, "
-            f"resume({workflow_id!r}), or delete({workflow_id!r}) first"
-        )
-        self.workflow_id, self.status = workflow_id, status
 
 
 class WorkflowNotFoundError(WorkflowError, ValueError):

@@ -11,7 +11,7 @@ import pytest
 
 import alula
 from alula import workflow
-from alula.errors import WorkflowExecutionError, WorkflowExistsError, WorkflowNotResumableError
+from alula.errors import WorkflowError, WorkflowExecutionError, WorkflowNotResumableError
 from alula.graph import Graph
 from alula.testing import Turnstile, fail, faults
 from alula.workflow._code import code_of
@@ -131,7 +131,7 @@ def test_the_same_graph_with_the_same_code_is_not(module: ModuleType) -> None:
 
 def test_a_known_id_may_be_a_conflict(tally: Tally) -> None:
     workflow.run(noted.bind(tally, "old"), workflow_id="w")
-    with pytest.raises(WorkflowExistsError, match="'w' exists already, and is SUCCESSFUL"):
+    with pytest.raises(WorkflowError, match="'w' exists already, and is SUCCESSFUL"):
         workflow.run(noted.bind(tally, "new"), workflow_id="w", on_conflict="fail")
     assert tally.counts() == {"old": 1}
     assert workflow.run(noted.bind(tally, "new", 6), workflow_id="w", on_conflict="restart") == 7

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import alula
 from alula import workflow
 from alula._core._settings import Settings
-from alula.errors import WorkflowExecutionError, WorkflowExistsError, WorkflowNotFoundError
+from alula.errors import WorkflowError, WorkflowExecutionError, WorkflowNotFoundError
 from alula.graph import Graph
 from alula.testing import Turnstile, fail, faults
 from alula.workflow import Executor
@@ -135,7 +135,7 @@ def test_bad_forks_are_refused_and_leave_nothing(tally: Tally) -> None:
         workflow.fork("none", "top")
     with pytest.raises(WorkflowNotFoundError, match="No such task_id 'none' in workflow 'w'"):
         workflow.fork("w", "none")
-    with pytest.raises(WorkflowExistsError, match="'w' exists already"):
+    with pytest.raises(WorkflowError, match="'w' exists already"):
         workflow.fork("w", "top", "w")
     number: Any = 7
     with pytest.raises(TypeError, match="task_id is text"):

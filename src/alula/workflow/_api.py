@@ -81,8 +81,8 @@ def run(
         If `dag` is not a node of remote functions, the id is not text, or an argument does not pickle.
     ValueError
         If the metadata do not fit into JSON.
-    WorkflowExistsError
-        If the id is known, and that is a conflict. A `ValueError`.
+    WorkflowError
+        If the id is known, and that is a conflict.
     RuntimeError
         If the id is that of an active workflow.
     queue.Full
@@ -223,8 +223,8 @@ def fork(workflow_id: str, from_task: str, new_id: str | None = None, *, code: C
     ------
     WorkflowNotFoundError
         If there is no such workflow, or no such task in it. A `ValueError`.
-    WorkflowExistsError
-        If the new id is known already. A `ValueError`.
+    WorkflowError
+        If the new id is known already.
     WorkflowNotResumableError
         As for `resume`.
     queue.Full

@@ -18,7 +18,6 @@ from .._core._ids import Key, new_id
 from .._core._settings import Settings, Where
 from ..errors import (
     WorkflowError,
-    WorkflowExistsError,
     WorkflowNotResumableError,
     WorkflowOutputNotReady,
     WorkflowStillActiveError,
@@ -224,7 +223,7 @@ class Executor:
             If the id is that of an active workflow.
         WorkflowNotResumableError
             If the id is that of one which cannot be resumed here.
-        WorkflowExistsError
+        WorkflowError
             If the id is known, and that is a conflict.
         queue.Full
             If as many workflows run and wait here as may.
@@ -322,7 +321,7 @@ class Executor:
 
         def work(connection: Connection) -> list[Run | None]:
             if (known := self.records.workflow_or_none(connection, forked)) is not None:
-                raise WorkflowExistsError(forked, self.records.status(known))
+                raise _exists(forked, self.records.status(known))
             row = self.records.workflow(connection, workflow_id)
             number = copy(connection, row, plan(connection, row, from_task), forked, self._store.clock.time())
             renew(connection, number)
@@ -587,7 +586,7 @@ class Executor:
         """Delete a workflow for another one of the same id, or refuse to."""
         self._runs.refuse_active(row)
         if on_conflict == "fail":
-            raise WorkflowExistsError(row.id, self.records.status(row))
+            raise _exists(row.id, self.records.status(row))
         connection.execute(delete(WORKFLOWS).where(WORKFLOWS.c.number == row.number))
 
     def _resumable(self, connection: Connection, workflow_id: str) -> WorkflowRow:
@@ -632,6 +631,12 @@ def _difference(row: WorkflowRow, given: Submission) -> str:
         return "made of another graph"
     other = changed(row.code, given.code)
     return f"with other code of {', '.join(other)}" if other else ""
+
+
+def _exists(workflow_id: str, status: WorkflowStatus) -> WorkflowError:
+    return WorkflowError(
+        f"workflow {workflow_id!r} exists already, and is {status}: take another id, or delete it first"
+    )
 
 
 def _door(executor: str) -> str:
