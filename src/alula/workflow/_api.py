@@ -30,6 +30,7 @@ __all__ = [
     "get_status",
     "list_all",
     "list_tasks",
+    "prune",
     "resume",
     "resume_all",
     "resume_async",
@@ -428,6 +429,45 @@ def delete(workflow_id: str) -> None:
         If there is none of that id.
     """
     default_executor().delete(workflow_id)
+
+
+def prune(
+    older_than: float,
+    status_filter: WorkflowStatus | str | set[WorkflowStatus | str] = WorkflowStatus.SUCCESSFUL,
+) -> int:
+    """Delete the workflows that ended long ago, and free the room of what nothing mentions any more.
+
+    Large values lie apart from the records and may belong to many workflows. Those that no record and no
+    other value mentions are removed here, also if their workflow was deleted one by one; but not within a day
+    after they were last written. For that all records are looked through.
+
+    Parameters
+    ----------
+    older_than
+        Seconds since their end; of a cancelled one, which has none, since its start.
+    status_filter
+        Which of them: SUCCESSFUL by default; also FAILED and CANCELED, which could still be resumed.
+
+    Returns
+    -------
+    int
+        How many workflows were deleted.
+
+    Raises
+    ------
+    ValueError
+        If the time is negative, or a status is not one of those.
+    TypeError
+        If the time is not a number.
+    """
+    if isinstance(older_than, bool) or not isinstance(older_than, (int, float)):
+        raise TypeError(f"older_than is a number of seconds, not {older_than!r}")
+    if not older_than >= 0:
+        raise ValueError(f"older_than is 0 or more seconds, not {older_than!r}")
+    statuses = statuses_of(status_filter)
+    if active := statuses - {WorkflowStatus.SUCCESSFUL, WorkflowStatus.FAILED, WorkflowStatus.CANCELED}:
+        raise ValueError(f"what is {', '.join(sorted(active))} has not ended, and is not pruned")
+    return default_executor().prune(older_than, statuses)
 
 
 def _submit(

@@ -39,6 +39,7 @@ from ._queue import QUEUE, reclaim, waiting
 from ._reach import check_reach
 from ._records import WorkflowRow
 from ._recovery import Recovery
+from ._retention import delete_ended, sweep
 from ._rows import heads_of
 from ._run import Run
 from ._runs import Runs
@@ -46,7 +47,7 @@ from ._site import Factory
 from ._status import ACTIVE, WorkflowStatus
 from ._tables import METADATA, VERSION, WORKFLOWS
 from ._tasks import tasks_of
-from ._vault import Output, Packer, Vault
+from ._vault import Output, Packer, Vault, artifacts_of
 from ._watch import TOPIC, Watch
 
 __all__ = ["Conflict", "Executor"]
@@ -478,6 +479,15 @@ class Executor:
             connection.execute(delete(WORKFLOWS).where(WORKFLOWS.c.number == row.number))
 
         self._runs.write(work)
+
+    def prune(self, older_than: float, statuses: frozenset[WorkflowStatus]) -> int:
+        """Remove what ended long ago, and large values of what is gone; see `alula.workflow.prune`."""
+        before = self._store.clock.time() - older_than
+        gone = 0
+        while some := self._runs.write(lambda connection: delete_ended(connection, before, statuses)):
+            gone += some
+        sweep(self._store, artifacts_of(self.vault))
+        return gone
 
     def close(self) -> None:
         """Stop being an executor; what is unfinished becomes RESUMABLE, or goes back to the queue."""
