@@ -14,6 +14,7 @@ from alula.errors import WorkflowError, WorkflowExecutionError, WorkflowNotFound
 from alula.graph import Graph
 from alula.testing import Turnstile, fail, faults
 from alula.workflow import Executor
+from tests.postgres import ON_BOTH
 from tests.workflow.bodies import Tally, add, countdown, fail_unless, held, noted
 from tests.workflow.programs import Program, build, evaluate, names, programs
 from tests.workflow.test_properties import emptiness
@@ -57,6 +58,7 @@ def test_what_depends_on_the_task_runs_again_and_nothing_else(
     assert "forked_from" not in workflow.get_metadata("w")
 
 
+@ON_BOTH
 def test_a_chain_goes_on_from_its_link(tally: Tally) -> None:
     workflow.run(countdown.options(**called("c")).bind(tally, 5), workflow_id="w")
     [link] = [task.task_id for task in workflow.list_tasks("w")][2:3]
@@ -105,6 +107,7 @@ def test_what_was_told_is_told_by_the_fork_too(tally: Tally) -> None:
     assert workflow.get_output(new) == 2
 
 
+@ON_BOTH
 def test_the_mended_code_of_a_task_that_had_a_result_may_run(tally: Tally) -> None:
     first = noted.bind(tally, "first")
     workflow.run(grade.options(**called("grade")).bind(first), workflow_id="w")

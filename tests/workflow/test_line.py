@@ -14,6 +14,7 @@ from alula.graph import Graph
 from alula.testing import Turnstile
 from alula.workflow import Executor
 from alula.workflow._line import Limits
+from tests.postgres import ON_BOTH
 from tests.workflow.bodies import Tally, add, fail_unless, held, noted
 
 HELD = held.options(num_cpus=0.1)
@@ -37,6 +38,7 @@ def test_beyond_the_limits_nothing_is_accepted_and_nothing_left_behind(turnstile
     assert set(statuses().values()) == {"SUCCESSFUL"}
 
 
+@ON_BOTH
 def test_they_run_in_the_order_in_which_they_came(turnstile: Turnstile, tally: Tally) -> None:
     workflow.init(max_running_workflows=1)
     refs = [workflow.run_async(HELD.bind(turnstile), workflow_id="first")]
@@ -63,6 +65,7 @@ def test_what_waits_may_be_cancelled_and_never_runs(turnstile: Turnstile, tally:
     assert tally.counts() == {}
 
 
+@ON_BOTH
 def test_what_waits_may_be_cancelled_from_elsewhere(turnstile: Turnstile, tally: Tally) -> None:
     workflow.init(max_running_workflows=1)
     first = workflow.run_async(HELD.bind(turnstile, 1))

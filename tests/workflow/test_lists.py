@@ -18,6 +18,7 @@ from alula.workflow import Search, TaskInfo
 from alula.workflow._search import STATUSES
 from alula.workflow._status import WorkflowStatus
 from alula.workflow._tables import METADATA, VERSION
+from tests.postgres import ON_BOTH
 from tests.workflow.bodies import Tally, add, countdown, fail_first, fail_unless, held, noted
 from tests.workflow.test_queue import put
 
@@ -61,6 +62,7 @@ def fill(store: Store) -> None:
 # -------------------------------------------------------------------------------------- workflows
 
 
+@ON_BOTH
 @pytest.mark.parametrize(
     ("asked", "found"),
     [
@@ -155,6 +157,7 @@ def called(name: str, **given: Any) -> dict[str, Any]:
     return dict(workflow.options(task_id=name, **given))
 
 
+@ON_BOTH
 def test_each_task_tells_what_it_reads_and_when_it_ran(tally: Tally) -> None:
     left = noted.options(**called("left")).bind(tally, "left")
     right = noted.options(**called("right")).bind(tally, "right")

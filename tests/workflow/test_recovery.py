@@ -16,6 +16,7 @@ from alula.workflow._deaths import MOST_DEATHS
 from alula.workflow._line import Limits
 from alula.workflow._recovery import Recovery
 from alula.workflow._tables import WORKFLOWS
+from tests.postgres import ON_BOTH
 from tests.workflow.bodies import Tally, add, held, noted
 
 Open = Callable[..., Executor]
@@ -64,6 +65,7 @@ def test_what_was_left_goes_on_when_it_is_opened(
     assert tally.counts() == {"first": 1}
 
 
+@ON_BOTH
 def test_what_others_leave_later_goes_on_too(open_executor: Open, turnstile: Turnstile, tally: Tally) -> None:
     executor = open_executor(recover=True)
     leave(open_executor(), turnstile, HELD.bind(turnstile, noted.bind(tally, "first")))
@@ -135,6 +137,7 @@ def die(executor: Executor, deaths: int) -> None:
     change(executor, executor="dead", epoch=1, deaths=deaths)
 
 
+@ON_BOTH
 def test_deaths_are_counted_until_something_is_recorded(
     open_executor: Open, turnstile: Turnstile, tally: Tally
 ) -> None:

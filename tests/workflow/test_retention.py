@@ -13,6 +13,7 @@ from alula import workflow
 from alula.errors import WorkflowExecutionError
 from alula.testing import Turnstile, fail, faults
 from alula.workflow._vault import GRACE
+from tests.postgres import ON_BOTH
 from tests.workflow.bodies import add, fail_unless, held
 
 
@@ -93,6 +94,7 @@ def test_what_another_workflow_has_too_stays(home: Path) -> None:
     assert files(home) == set()
 
 
+@ON_BOTH
 def test_what_is_mentioned_inside_of_values_and_calls_stays(home: Path) -> None:
     given = alula.put(np.arange(50_000.0) * 3)
     both = [total.bind(kept_apart.bind(2)), total.bind({"inside": given})]

@@ -141,7 +141,8 @@ def _status(given: object) -> WorkflowStatus:
 
 
 def _lazily(connection: Connection, asked: Select[Any]) -> Iterator[Any]:
-    yield from connection.execute(asked, execution_options={"yield_per": _AT_ONCE})
+    with connection.execute(asked, execution_options={"yield_per": _AT_ONCE}) as rows:  # not all are taken
+        yield from rows
 
 
 def _labels(connection: Connection) -> Iterator[str]:
