@@ -17,6 +17,7 @@ from alula._core._settings import Settings
 from alula.futures import Engine
 from alula.store import Store
 from alula.testing import Turnstile, fault_environment
+from alula.workflow import Executor
 from alula.workflow._tables import TASKS
 from tests.faults.processes import TREE
 from tests.postgres import ON_BOTH
@@ -179,3 +180,40 @@ def test_recovery_of_a_long_chain_reads_its_end_alone(start: Start, tmp_path: Pa
         )
         assert workflow.resume("w") == "top"
     assert len([s for s in statements if s.startswith("SELECT") and "workflow_tasks" in s]) < 10
+
+
+RECOVER = """
+from alula._core._settings import Settings
+from alula.workflow import Executor
+
+with Executor.open(Settings.load(), recover=True) as executor:
+    print(executor.find("w").result(30), flush=True)
+"""
+
+
+def test_an_executor_that_recovers_takes_what_a_killed_one_had(
+    start: Start, tally: Tally, tmp_path: Path
+) -> None:
+    with Turnstile(tmp_path, "steps") as turnstile, Executor.open(Settings.load(), recover=True) as executor:
+        (tmp_path / "turnstile").write_bytes(pickle.dumps(turnstile))
+        child = start(IN_MAIN + 'workflow.run(climb.bind(3), workflow_id="w")')
+        turnstile.arrived()
+        child.kill()
+        child.wait()
+        turnstile.arrived()
+        turnstile.let()
+        assert executor.find("w").result(30) == "top"
+    assert tally.counts() == {"climb3": 1, "climb2": 1, "climb1": 1, "climb0": 2}
+
+
+@pytest.mark.parametrize(("gate", "passage"), [("executor.claimed", 1), ("store.before_commit", 4)])
+def test_one_that_is_killed_while_it_recovers_is_followed_by_another(
+    gate: str, passage: int, start: Start, tally: Tally
+) -> None:
+    assert start(RUN, {"journal.recorded": 3}).wait(30) == -signal.SIGKILL
+    recorded, before = _recorded(), tally.counts()
+    assert start(RECOVER, {gate: passage}).wait(30) == -signal.SIGKILL
+    output, errors = start(RECOVER).communicate(timeout=60)
+    assert output == f"{evaluate(SAMPLE)}\n", errors
+    again = {name for name, count in tally.counts().items() if count > before[name] > 0}
+    assert not again & recorded

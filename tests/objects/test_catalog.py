@@ -1,5 +1,5 @@
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +184,12 @@ class Interrupted(Artifacts):
 
     def delete(self, digest: str) -> None:
         self.inner.delete(digest)
+
+    def list(self, before: float | None = None) -> Iterator[str]:
+        return self.inner.list(before)
+
+    def delete_old(self, digest: str, before: float) -> bool:
+        return self.inner.delete_old(digest, before)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@ import resource
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from time import time
 from typing import Any
 from uuid import uuid4
 
@@ -47,6 +48,32 @@ def test_what_is_put_is_got_by_its_digest(artifacts: Artifacts) -> None:
 
 def test_the_same_content_is_kept_once(artifacts: Artifacts) -> None:
     assert artifacts.put(seal([1, 2], key=KEY)) == artifacts.put(seal([1, 2], key=KEY))
+
+
+def test_what_is_there_is_listed_with_its_age(artifacts: Artifacts) -> None:
+    digests = {artifacts.put(seal(n, key=KEY)) for n in range(3)}
+    assert set(artifacts.list()) == digests
+    assert set(artifacts.list(time() - 60)) == set()
+    assert set(artifacts.list(time() + 60)) == digests
+
+
+def test_only_what_is_old_is_deleted_as_such(artifacts: Artifacts) -> None:
+    digest = artifacts.put(seal(1, key=KEY))
+    assert not artifacts.delete_old(digest, time() - 60)
+    assert artifacts.exists(digest)
+    assert artifacts.delete_old(digest, time() + 60)
+    assert not artifacts.delete_old(digest, time() + 60)
+    assert not artifacts.exists(digest)
+
+
+def test_what_is_put_again_is_as_new(tmp_path: Path) -> None:
+    artifacts = Artifacts.open(str(tmp_path))
+    digest = artifacts.put(seal(1, key=KEY))
+    [file] = files(tmp_path)
+    os.utime(file, (0, 0))
+    assert list(artifacts.list(time() - 60)) == [digest]
+    artifacts.put(seal(1, key=KEY))
+    assert list(artifacts.list(time() - 60)) == []
 
 
 def test_deleted_artifacts_are_gone_and_to_delete_them_again_is_harmless(artifacts: Artifacts) -> None:

@@ -14,7 +14,7 @@ from alula.errors import NodeDiedError
 from alula.futures import Engine, current
 from alula.graph import Graph, Node
 from alula.testing import Turnstile
-from alula.workflow import Claims, Executor, Handle
+from alula.workflow import Claims, Executor, Handle, Search
 from tests.workflow.bodies import add, held
 
 Queued = Callable[[Node[Any]], Handle[Any]]
@@ -74,7 +74,7 @@ def test_workflows_that_wait_take_no_room(taker: Executor, queued: Queued) -> No
     with Claims(taker, room=1, look=NEVER):
         taker.signal(last.id, "go", "gone")
         assert last.result(20) == "gone"
-        for id_, _ in taker.records.list({workflow.RUNNING}):
+        for id_, _ in taker.records.list(Search(statuses=frozenset({workflow.RUNNING}))):
             taker.cancel(id_)
 
 

@@ -65,7 +65,7 @@ def reopen(store: Store, vault: Vault) -> Callable[[], Journal]:
     def take_over() -> Journal:
         with store.transaction() as connection:
             row = connection.execute(select(WORKFLOWS)).one()
-            return Journal(store, vault, take(connection, row, LEASE, 0.0), row.entry)
+            return Journal(store, vault, take(connection, row, LEASE, 0.0, deaths=0), row.entry)
 
     return take_over
 

@@ -7,8 +7,9 @@ from sqlalchemy import insert, select
 
 from alula._core._settings import Settings
 from alula.store import Store
+from alula.workflow._deaths import MOST_DEATHS
 from alula.workflow._journal import PYTHON
-from alula.workflow._queue import MOST_ATTEMPTS, reclaim, waiting
+from alula.workflow._queue import reclaim, waiting
 from alula.workflow._tables import METADATA, VERSION, WORKFLOWS
 from alula.workflow._vault import Vault
 from tests.postgres import ON_BOTH
@@ -81,7 +82,7 @@ def test_orphans_return_to_the_queue_if_they_came_from_there(store: Store, home:
 
 
 def test_what_has_outlived_too_many_executors_fails(store: Store, home: Path) -> None:
-    put(store, "deadly", status="RUNNING", executor="dead", epoch=1, attempt=MOST_ATTEMPTS)
+    put(store, "deadly", status="RUNNING", executor="dead", epoch=1, started=0.0, deaths=MOST_DEATHS - 1)
     with store.transaction() as connection:
         reclaim(connection, lambda *_: False, Vault.of(Settings.load()), 5.0)
     assert statuses(store) == {"deadly": "FAILED"}

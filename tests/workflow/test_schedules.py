@@ -69,7 +69,7 @@ def fire(keeper: Executor) -> Fired:
 
 
 def ids(keeper: Executor) -> list[str]:
-    return [name for name, _ in keeper.records.list(set(workflow.WorkflowStatus))]
+    return [name for name, _ in keeper.records.list(workflow.Search())]
 
 
 def every_minute(schedules: Schedules, node: Node[Any] | None = None, **given: Any) -> None:

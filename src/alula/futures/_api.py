@@ -358,6 +358,11 @@ class RemoteFunction(Generic[P, T]):
         self._check: Check | None = None  # of the function, once it is called
         self.__name__: str = function.name.rpartition(".")[2]
 
+    @property
+    def function(self) -> Function:
+        """The function and its options, as engines take it."""
+        return self._function
+
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: the function runs elsewhere."""
         raise TypeError(f"{self.__name__} is a remote function: call {self.__name__}.remote(...) instead")

@@ -12,7 +12,7 @@ from ..errors import TaskNotFoundError, WorkflowNotFoundError
 from ..futures import Function
 from ..graph import Graph, Node
 from ..objects import Catalog, Metadata
-from ..workflow import WorkflowStatus
+from ..workflow import Search, WorkflowStatus
 from ._attempts import Attempt, Attempts
 from ._bodies import Order
 from ._data import Kept, drop_kept, sweep_kept
@@ -128,7 +128,7 @@ class Tasks:
 
     def running(self) -> dict[str, list[Attempt]]:
         """Give the attempts that are being made now, by executor, the longest running first."""
-        owned = self._site.executor.records.list({WorkflowStatus.RUNNING})
+        owned = self._site.executor.records.list(Search(statuses=frozenset([WorkflowStatus.RUNNING])))
         found: dict[str, list[Attempt]] = {}
         for attempt in self._attempts().last([task for task, _ in owned]):
             if attempt.failed is None:

@@ -64,7 +64,7 @@ class Artifacts(ABC):
 
     @abstractmethod
     def put(self, sealed: Sealed) -> str:
-        """Keep the bytes; give their digest. To put the same again changes nothing.
+        """Keep the bytes; give their digest. To put the same again changes nothing but their age.
 
         Raises
         ------
@@ -98,6 +98,14 @@ class Artifacts(ABC):
     def delete(self, digest: str) -> None:
         """Remove the bytes, if there are any; who has got them before may go on reading."""
 
+    @abstractmethod
+    def list(self, before: float | None = None) -> Iterator[str]:
+        """Give the digests of what is there, or of what was last put before a time in UNIX seconds."""
+
+    @abstractmethod
+    def delete_old(self, digest: str, before: float) -> bool:
+        """Remove the bytes if they were last put before a time in UNIX seconds; tell whether they were."""
+
 
 def _place(digest: str) -> str:
     """Give the relative path of a digest; 256 folders keep each of them short."""
@@ -117,7 +125,7 @@ class _Folder(Artifacts):
     def put(self, sealed: Sealed) -> str:
         path = self._root / _place(sealed.digest)
         with self._translated():
-            if not _same(path, sealed):
+            if not (_same(path, sealed) and _renewed(path)):
                 self._write(path, sealed)
         return sealed.digest
 
@@ -139,6 +147,21 @@ class _Folder(Artifacts):
     def delete(self, digest: str) -> None:
         with self._translated():
             (self._root / _place(digest)).unlink(missing_ok=True)
+
+    def list(self, before: float | None = None) -> Iterator[str]:
+        with self._translated():
+            for path in self._root.glob("[0-9a-f][0-9a-f]/*"):
+                digest = path.parent.name + path.name
+                if _DIGEST.fullmatch(digest) and (before is None or _is_older(path, before)):
+                    yield digest
+
+    def delete_old(self, digest: str, before: float) -> bool:
+        path = self._root / _place(digest)
+        with self._translated():
+            old = _is_older(path, before)
+            if old:
+                path.unlink(missing_ok=True)
+            return old
 
     def _write(self, path: Path, sealed: Sealed) -> None:
         draft = self._drafts / secrets.token_hex(8)
@@ -183,6 +206,22 @@ def _same(path: Path, sealed: Sealed) -> bool:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             return size == sealed.size and file.read(len(sealed.head)) == sealed.head
+    except FileNotFoundError:
+        return False
+
+
+def _renewed(path: Path) -> bool:
+    """Note that a file was put again; False if it was removed meanwhile."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _is_older(path: Path, before: float) -> bool:
+    try:
+        return path.stat().st_mtime < before
     except FileNotFoundError:
         return False
 
@@ -236,6 +275,30 @@ class _Remote(Artifacts):
     def delete(self, digest: str) -> None:
         with self._translated(), suppress(FileNotFoundError):
             self._here().rm_file(self._path(digest))
+
+    def list(self, before: float | None = None) -> Iterator[str]:
+        with self._translated():
+            found: list[str] = self._here().find(self._root)
+        for path in found:
+            digest = path[-65:].replace("/", "")
+            if path == self._path_or_none(digest) and (before is None or self._is_older(path, before)):
+                yield digest
+
+    def delete_old(self, digest: str, before: float) -> bool:
+        old = self._is_older(self._path(digest), before)
+        if old:
+            self.delete(digest)
+        return old
+
+    def _is_older(self, path: str, before: float) -> bool:
+        with self._translated():
+            try:
+                return bool(self._here().modified(path).timestamp() < before)
+            except FileNotFoundError:
+                return False
+
+    def _path_or_none(self, digest: str) -> str | None:
+        return self._path(digest) if _DIGEST.fullmatch(digest) else None
 
     def _path(self, digest: str) -> str:
         return f"{self._root}/{_place(digest)}"

@@ -14,6 +14,7 @@ from ._api import (
     delete,
     delete_schedule,
     draw,
+    fork,
     get_event,
     get_metadata,
     get_output,
@@ -21,8 +22,11 @@ from ._api import (
     get_status,
     list_all,
     list_schedules,
+    list_tasks,
     pause_schedule,
+    prune,
     resume,
+    resume_all,
     resume_async,
     resume_schedule,
     run,
@@ -33,7 +37,7 @@ from ._api import (
     trigger_schedule,
 )
 from ._claims import Claims
-from ._default import default_executor, reset_default_executor
+from ._default import default_executor, init, reset_default_executor
 from ._events import sleep, wait_for_event
 from ._executor import Executor
 from ._handle import Handle
@@ -44,6 +48,8 @@ from ._owner import owner_of
 from ._pictures import Picture
 from ._queue import QUEUE
 from ._schedules import Schedule
+from ._search import Search
+from ._tasklist import TaskInfo
 from ._wait import wait
 from ._worker import continuation, set_event
 from .common import WorkflowStatus
@@ -68,6 +74,8 @@ __all__ = [
     "Options",
     "Picture",
     "Schedule",
+    "Search",
+    "TaskInfo",
     "Workflow",
     "WorkflowCancellationError",
     "WorkflowError",
@@ -80,19 +88,24 @@ __all__ = [
     "delete",
     "delete_schedule",
     "draw",
+    "fork",
     "get_event",
     "get_metadata",
     "get_output",
     "get_output_async",
     "get_status",
+    "init",
     "list_all",
     "list_schedules",
+    "list_tasks",
     "local",
     "options",
     "owner_of",
     "pause_schedule",
+    "prune",
     "reset_default_executor",
     "resume",
+    "resume_all",
     "resume_async",
     "resume_schedule",
     "run",

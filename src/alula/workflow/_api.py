@@ -3,17 +3,21 @@
 Each call is a line or two over the executor of this process.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from ..futures import ObjectRef, RemoteFunction
 from ..graph import Graph, InputItem, Mark, Node, fill
+from ._code import Code
 from ._default import default_executor
+from ._executor import Conflict
 from ._handle import Handle
 from ._pictures import Picture, picture_of
 from ._schedules import Overlap, Schedule
+from ._search import Search, statuses_of
 from ._status import WorkflowStatus
+from ._tasklist import TaskInfo
 from ._timeline import timeline_of
 
 __all__ = [
@@ -23,6 +27,7 @@ __all__ = [
     "delete",
     "delete_schedule",
     "draw",
+    "fork",
     "get_event",
     "get_metadata",
     "get_output",
@@ -30,8 +35,11 @@ __all__ = [
     "get_status",
     "list_all",
     "list_schedules",
+    "list_tasks",
     "pause_schedule",
+    "prune",
     "resume",
+    "resume_all",
     "resume_async",
     "resume_schedule",
     "run",
@@ -51,6 +59,7 @@ def run(
     workflow_id: str | None = None,
     metadata: dict[str, Any] | None = None,
     timeout: float | None = None,
+    on_conflict: Conflict = "resume",
     **kwargs: Any,
 ) -> T:
     """Run a graph durably, and wait for its output.
@@ -62,13 +71,17 @@ def run(
     args, kwargs
         What an `InputNode` in the graph stands for.
     workflow_id
-        Names the workflow; made of a UUID and the time by default. One that is known already goes on with
-        the workflow that has it, and gives its value if it has succeeded.
+        Names the workflow; made of a UUID and the time by default.
     metadata
         Kept with the workflow; a dict that JSON can hold.
     timeout
         Seconds after which the workflow fails if it has not ended, counted from its submission wherever it
         goes on; None for no limit.
+    on_conflict
+        What happens if the id is known already, and nobody is at work on its workflow: ``"resume"`` goes on
+        with that one as it is recorded, and gives its value if it has succeeded; what is submitted is not
+        looked at, with a warning if it is another graph or has other code. ``"fail"`` refuses.
+        ``"restart"`` deletes that one and begins anew, both at once.
 
     Returns
     -------
@@ -86,10 +99,14 @@ def run(
         If `dag` is not a node of remote functions, the id is not text, or an argument does not pickle.
     ValueError
         If the metadata do not fit into JSON.
+    WorkflowError
+        If the id is known, and that is a conflict.
     RuntimeError
         If the id is that of an active workflow.
+    queue.Full
+        If as many workflows run and wait in this process as `init` allows; nothing is left behind.
     """
-    return _submit(dag, args, kwargs, workflow_id, metadata, timeout).result()
+    return _submit(dag, args, kwargs, workflow_id, metadata, timeout, on_conflict).result()
 
 
 def run_async(
@@ -98,10 +115,11 @@ def run_async(
     workflow_id: str | None = None,
     metadata: dict[str, Any] | None = None,
     timeout: float | None = None,
+    on_conflict: Conflict = "resume",
     **kwargs: Any,
 ) -> ObjectRef[T]:
     """Start a graph durably; give a reference to its output at once. As `run` otherwise."""
-    return _submit(dag, args, kwargs, workflow_id, metadata, timeout).ref()
+    return _submit(dag, args, kwargs, workflow_id, metadata, timeout, on_conflict).ref()
 
 
 class Workflow(Generic[T]):
@@ -156,26 +174,90 @@ def create(dag: Node[T], *args: Any, **kwargs: Any) -> Workflow[T]:
     return Workflow(_node("create", dag), args, kwargs)
 
 
-def resume(workflow_id: str) -> Any:
+def resume(workflow_id: str, *, code: Code = "stored") -> Any:
     """Go on with a workflow from what is recorded, and wait for its output.
 
     Recorded tasks do not run again. One that has succeeded gives its value at once.
+
+    Parameters
+    ----------
+    code
+        ``"stored"``: the functions that were submitted run, with their code of then. ``"current"``: tasks
+        that have no result yet run what stands now under the names of their functions, say because a fault
+        was mended there.
 
     Raises
     ------
     RuntimeError
         If it is active.
     WorkflowNotResumableError
-        If there is none of that id, or its functions are of another Python.
+        If there is none of that id; or its functions are of another Python. With ``"stored"``, if functions
+        that were stored by their names have other code now; with ``"current"``, if one cannot be found.
     WorkflowExecutionError
         If a task failed again.
     """
-    return default_executor().resume(workflow_id).result()
+    return default_executor().resume(workflow_id, code=code).result()
 
 
-def resume_async(workflow_id: str) -> ObjectRef[Any]:
+def resume_async(workflow_id: str, *, code: Code = "stored") -> ObjectRef[Any]:
     """Go on with a workflow; give a reference to its output at once. As `resume` otherwise."""
-    return default_executor().resume(workflow_id).ref()
+    return default_executor().resume(workflow_id, code=code).ref()
+
+
+def resume_all(include_failed: bool = False) -> list[tuple[str, ObjectRef[Any]]]:
+    """Go on with all workflows that are RESUMABLE: first those that ran, then those that waited to run.
+
+    They count for the limit on running ones (see `init`), and may wait however many they are. One that
+    another process takes meanwhile is left to it; one that cannot be resumed here is left as it is, and the
+    log says why.
+
+    Parameters
+    ----------
+    include_failed
+        Whether those that are FAILED go on, too. Those that are CANCELED never do.
+
+    Returns
+    -------
+    list
+        Ids, each with a reference to the output.
+    """
+    handles = default_executor().resume_all(include_failed=include_failed)
+    return [(handle.id, handle.ref()) for handle in handles]
+
+
+def fork(workflow_id: str, from_task: str, new_id: str | None = None, *, code: Code = "stored") -> str:
+    """Begin a new workflow that runs again from one task of another, and takes all else from its records.
+
+    That task runs again, and all that reads it, directly or not. Which other tasks a task has returned stays,
+    unless it runs again itself. The other workflow may have ended in any way, or still be active; it is left
+    as it is. Signals that it has got and that no task has taken are not for the new one.
+
+    Parameters
+    ----------
+    from_task
+        Id of the first task that is to run again; one that is recorded.
+    new_id
+        Names the new workflow; made of a UUID and the time by default.
+    code
+        As for `resume`, for the tasks that run again, and those that have not run yet.
+
+    Returns
+    -------
+    str
+        The id of the new workflow, which runs already; `get_output` waits for it.
+
+    Raises
+    ------
+    WorkflowNotFoundError
+        If there is no such workflow, or no such task in it. A `ValueError`.
+    WorkflowError
+        If the new id is known already.
+    WorkflowNotResumableError
+        As for `resume`.
+    queue.Full
+        If as many workflows run and wait in this process as `init` allows.
+    """
+    return default_executor().fork(workflow_id, from_task, new_id, code=code).id
 
 
 def get_output(workflow_id: str, *, task_id: str | None = None) -> Any:
@@ -220,9 +302,12 @@ def get_metadata(workflow_id: str, task_id: str | None = None) -> dict[str, Any]
     Returns
     -------
     dict
-        Of a workflow: ``status``, ``user_metadata``, and ``stats`` with ``start_time`` and ``end_time`` in
-        UNIX seconds, each once it is known. Of a task: ``task_id``, ``task_options``, ``user_metadata``,
-        ``workflow_refs`` (ids of the tasks it reads), and ``stats``.
+        Of a workflow: ``status``, ``user_metadata``, ``stats`` with ``start_time`` and ``end_time`` in UNIX
+        seconds, each once it is known; and ``attempts``, a list of its runs, the first one first, each with
+        these times, its ``status`` and its ``executor`` (None if that one let go of it); of a fork also
+        ``forked_from``. Of a task:
+        ``task_id``, ``task_options``, ``user_metadata``, ``workflow_refs`` (ids of the tasks it reads),
+        ``stats``, and ``attempts``, how often it was tried in the run in which it ended.
 
     Raises
     ------
@@ -237,22 +322,65 @@ def get_metadata(workflow_id: str, task_id: str | None = None) -> dict[str, Any]
 
 def list_all(
     status_filter: WorkflowStatus | str | set[WorkflowStatus | str] | None = None,
+    *,
+    id_prefix: str = "",
+    labels: Sequence[str] = (),
+    created_after: float | None = None,
+    created_before: float | None = None,
+    newest_first: bool = False,
+    limit: int | None = None,
+    after: str | None = None,
 ) -> list[tuple[str, WorkflowStatus]]:
-    """List workflows, in the order of their submission.
+    """List workflows, in the order of their submission; a page of them if there is a limit.
 
     Parameters
     ----------
     status_filter
         A status, its name, or a set of those; all by default.
+    id_prefix
+        What their ids begin with.
+    labels
+        What their executors must be able to do: those that were submitted with all of these.
+    created_after, created_before
+        When they were submitted, in UNIX seconds; from the first, and before the second.
+    newest_first
+        Whether the order is the other way round.
+    limit
+        How many at most; all by default.
+    after
+        The last id of the page before: the list goes on with what comes after it.
 
     Raises
     ------
     ValueError
-        If there is no such status.
+        If there is no such status, or the limit is negative.
+    WorkflowNotFoundError
+        If the workflow that is named by `after` was deleted meanwhile. A `ValueError`.
     TypeError
-        If the filter is something else, such as a list.
+        If a parameter is something else, such as a list of statuses.
     """
-    return default_executor().records.list(_statuses(status_filter))
+    search = Search(
+        statuses=statuses_of(status_filter),
+        id_prefix=id_prefix,
+        labels=tuple(labels),
+        created_after=created_after,
+        created_before=created_before,
+        newest_first=newest_first,
+        limit=limit,
+        after=after,
+    )
+    return default_executor().records.list(search)
+
+
+def list_tasks(workflow_id: str) -> list[TaskInfo]:
+    """List the recorded tasks of a workflow, each followed by the tasks that it has returned.
+
+    Raises
+    ------
+    WorkflowNotFoundError
+        If there is none of that id. A `ValueError`.
+    """
+    return list(default_executor().records.tasks(workflow_id))
 
 
 def draw(workflow_id: str, *, fold: int = 8) -> Picture:
@@ -466,18 +594,63 @@ def trigger_schedule(name: str) -> str:
     return default_executor().schedules.trigger(name)
 
 
+def prune(
+    older_than: float,
+    status_filter: WorkflowStatus | str | set[WorkflowStatus | str] = WorkflowStatus.SUCCESSFUL,
+) -> int:
+    """Delete the workflows that ended long ago, and free the room of what nothing mentions any more.
+
+    Large values lie apart from the records and may belong to many workflows. Those that no record and no
+    other value mentions are removed here, also if their workflow was deleted one by one; but not within a day
+    after they were last written. For that all records are looked through.
+
+    Parameters
+    ----------
+    older_than
+        Seconds since their end; of a cancelled one, which has none, since its start.
+    status_filter
+        Which of them: SUCCESSFUL by default; also FAILED and CANCELED, which could still be resumed.
+
+    Returns
+    -------
+    int
+        How many workflows were deleted.
+
+    Raises
+    ------
+    ValueError
+        If the time is negative, or a status is not one of those.
+    TypeError
+        If the time is not a number.
+    """
+    if isinstance(older_than, bool) or not isinstance(older_than, (int, float)):
+        raise TypeError(f"older_than is a number of seconds, not {older_than!r}")
+    if not older_than >= 0:
+        raise ValueError(f"older_than is 0 or more seconds, not {older_than!r}")
+    statuses = statuses_of(status_filter)
+    if active := statuses - {WorkflowStatus.SUCCESSFUL, WorkflowStatus.FAILED, WorkflowStatus.CANCELED}:
+        raise ValueError(f"what is {', '.join(sorted(active))} has not ended, and is not pruned")
+    return default_executor().prune(older_than, statuses)
+
+
 def _submit(
     dag: Node[T],
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     workflow_id: str | None,
     metadata: dict[str, Any] | None,
-    timeout: float | None,
+    timeout: float | None = None,
+    on_conflict: Conflict = "resume",
 ) -> Handle[T]:
     graph = Graph.of(_node("run", dag))
-    executor = default_executor()
-    return executor.submit(
-        graph, id=workflow_id, metadata=metadata, args=args, kwargs=kwargs, timeout=timeout
+    return default_executor().submit(
+        graph,
+        id=workflow_id,
+        metadata=metadata,
+        args=args,
+        kwargs=kwargs,
+        timeout=timeout,
+        on_conflict=on_conflict,
     )
 
 
@@ -485,21 +658,3 @@ def _node(call: str, dag: Any) -> Node[Any]:
     if not isinstance(dag, Node):
         raise TypeError(f"{call}() takes a node, made by f.bind(...), not {type(dag).__name__}")
     return dag
-
-
-def _statuses(given: object) -> Collection[WorkflowStatus]:
-    if given is None:
-        return set(WorkflowStatus) - {WorkflowStatus.NONE}
-    if isinstance(given, str):
-        return {_status(given)}
-    if isinstance(given, (set, frozenset)):
-        return {_status(item) for item in given}
-    raise TypeError(f"status_filter is a status or a set of them, not {type(given).__name__}")
-
-
-def _status(given: object) -> WorkflowStatus:
-    try:
-        return WorkflowStatus(cast("str", given))
-    except ValueError:
-        known = ", ".join(WorkflowStatus)
-        raise ValueError(f"there is no status {given!r}; there are {known}") from None

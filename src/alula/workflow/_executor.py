@@ -7,14 +7,14 @@ others have left. What is asked of it about workflows that others run, it reads 
 import logging
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from threading import Lock
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Literal, Self, TypeAlias, cast, get_args
 
 from sqlalchemy import Connection, delete
 
-from .._core._ids import new_id
+from .._core._ids import Key, new_id
 from .._core._settings import Settings, Where
 from ..errors import (
     WorkflowError,
@@ -25,27 +25,36 @@ from ..errors import (
 from ..futures import Engine, current
 from ..graph import Done, Failed, Graph
 from ..store import Executors, Lease, Store
+from ._code import Code, Renewal, changed, check_code, code_of, renewal_of
+from ._fork import copy, plan
 from ._handle import Handle
 from ._journal import Submission
 from ._kinds import KINDS
+from ._line import UNLIMITED, Limits
 from ._messages import checked_key, keep, mail_topic
 from ._options import check_metadata, check_timeout
 from ._owner import disown
 from ._published import told
 from ._queue import QUEUE, reclaim, waiting
 from ._reach import check_reach
+from ._records import WorkflowRow
+from ._recovery import Recovery
+from ._retention import delete_ended, sweep
 from ._rows import heads_of
 from ._run import Run
 from ._runs import Runs
 from ._schedules import Schedules
 from ._site import Factory
-from ._status import WorkflowStatus
+from ._status import ACTIVE, WorkflowStatus
 from ._tables import METADATA, VERSION, WORKFLOWS
 from ._tasks import tasks_of
-from ._vault import Output, Packer, Vault
+from ._vault import Output, Packer, Vault, artifacts_of
 from ._watch import TOPIC, Watch
 
-__all__ = ["Executor"]
+__all__ = ["Conflict", "Executor"]
+
+Conflict: TypeAlias = Literal["resume", "fail", "restart"]
+"""What becomes of a workflow whose id is given to another one."""
 
 _LONGEST: Final = 255  # characters of a workflow id
 
@@ -84,6 +93,7 @@ class Executor:
         where: Where = "auto",
         engine: Callable[[], Engine] = current,
         kinds: Mapping[str, Factory] = KINDS,
+        limits: Limits = UNLIMITED,
     ) -> None:
         """Become an executor of a store that stays the caller's; `open` is the usual way.
 
@@ -97,12 +107,14 @@ class Executor:
             Asked at every submission.
         kinds
             Who settles the logical tasks of each kind.
+        limits
+            How many workflows may run here at once, and how many may wait for that.
         """
         store.ensure("workflow", VERSION, METADATA)
         self.lease, self.vault, self.engine = lease, vault, engine
         self._store, self._executors = store, executors
         self._watch = Watch(store)
-        self._runs = Runs(store, vault, lease, executors, self._watch, kinds)
+        self._runs = Runs(store, vault, lease, executors, self._watch, kinds, limits)
         self.records, self.load = self._runs.records, self._runs.load
         self.listen: Callable[[Callable[[], None]], Callable[[], None]] = partial(store.listen, QUEUE)
         self.schedules = Schedules(store, vault, self._runs.write)
@@ -111,6 +123,7 @@ class Executor:
         self._stop_listening = store.listen(_door(lease.name), self._runs.check)
         self._closing = Lock()
         self._closed = self._owns_store = False
+        self._recovery: Recovery | None = None
 
     @classmethod
     def open(
@@ -120,8 +133,10 @@ class Executor:
         labels: Sequence[str] | None = None,
         name: str | None = None,
         claims: bool = False,
+        recover: bool = False,
         engine: Callable[[], Engine] = current,
         kinds: Mapping[str, Factory] = KINDS,
+        limits: Limits = UNLIMITED,
     ) -> Self:
         """Open the store that the settings name and become an executor of it.
 
@@ -135,10 +150,16 @@ class Executor:
             By default the first free one of ``alula@<host>``, ``alula-2@<host>``, ...
         claims
             Whether this executor will `claim`, so that others may leave work to it.
+        recover
+            Whether it goes on with workflows that are RESUMABLE and that its labels fit: with those that
+            there are before this returns, then with what others leave when they die or are closed. One under
+            which ten executors have died in a row, with nothing recorded, fails instead.
         engine
             Asked at every submission; the engine in use by default.
         kinds
             Who settles the logical tasks of each kind; by default all that there are.
+        limits
+            How many workflows may run here at once, and how many may wait for that; no limits by default.
 
         Raises
         ------
@@ -152,13 +173,15 @@ class Executor:
             executors = Executors(store)
             lease = executors.register(labels or settings.labels, name=name, claims=claims)
             vault, where = Vault.of(settings), settings.where
-            made = cls(store, vault, lease, executors, where=where, engine=engine, kinds=kinds)
+            made = cls(store, vault, lease, executors, where=where, engine=engine, kinds=kinds, limits=limits)
         except BaseException:
             store.close()
             raise
         made._owns_store = True
         if claims:
             made.keep_schedules()
+        if recover:
+            made._begin_to_recover()
         return made
 
     # ------------------------------------------------------------------------------------ beginning
@@ -175,11 +198,9 @@ class Executor:
         kwargs: Mapping[str, Any] | None = None,
         requeue: bool = False,
         timeout: float | None = None,
+        on_conflict: Conflict = "resume",
     ) -> Handle[Any]:
         """Make a workflow durable and start it, here or by way of the queue.
-
-        An id that is known already goes on with the workflow that has it: one that has succeeded gives
-        its value, any other that nobody runs is resumed; the new graph is not looked at.
 
         Parameters
         ----------
@@ -198,6 +219,10 @@ class Executor:
             Whether it goes back to the queue when its executor is gone; else it waits to be resumed.
         timeout
             Seconds after which it fails with `WorkflowTimeoutError` if it has not ended; None for no limit.
+        on_conflict
+            What becomes of a workflow that has this id already, and is not active: ``"resume"`` goes on with
+            that one, which gives its value if it has succeeded, and the new graph is not looked at;
+            ``"fail"`` refuses; ``"restart"`` deletes it, and begins with the new one.
 
         Raises
         ------
@@ -209,6 +234,10 @@ class Executor:
             If the id is that of an active workflow.
         WorkflowNotResumableError
             If the id is that of one which cannot be resumed here.
+        WorkflowError
+            If the id is known, and that is a conflict.
+        queue.Full
+            If as many workflows run and wait here as may.
         StoreUnavailableError
             If it cannot be written.
         SettingError
@@ -217,13 +246,16 @@ class Executor:
         Warns
         -----
         UserWarning
-            If it waits for labels that no living executor has, or the id belongs to another graph.
+            If it waits for labels that no living executor has; or the id belongs to a workflow of another
+            graph, or of other code.
         """
         workflow_id = _checked_id(id)
         if metadata is not None:
             check_metadata("metadata", metadata)
         if timeout is not None:
             check_timeout("timeout", timeout)
+        if on_conflict not in get_args(Conflict):
+            raise ValueError(f"on_conflict is one of {get_args(Conflict)}, not {on_conflict!r}")
         queued = self._goes_to_queue(labels, where or self._where)
         tasks = tasks_of(graph, self.vault, args=args, kwargs=kwargs)
         given = Submission(
@@ -234,33 +266,83 @@ class Executor:
             metadata=dict(metadata or {}),
             requeue=requeue,
             timeout=timeout,
+            code=code_of(graph),
         )
-        return self._submit(given, None if queued else self._reaching())
+        return self._submit(given, None if queued else self._reaching(), on_conflict)
 
-    def resume(self, workflow_id: str) -> Handle[Any]:
+    def resume(self, workflow_id: str, *, code: Code = "stored") -> Handle[Any]:
         """Go on with a workflow from what is recorded; one that has succeeded gives its value.
 
         After a cancel, this waits for those of its tasks that still end here.
+
+        Parameters
+        ----------
+        code
+            See `alula.workflow.resume`.
 
         Raises
         ------
         RuntimeError
             If it is active.
         WorkflowNotResumableError
-            If it is not known, or cannot be resumed by this Python.
+            If it is not known, or cannot be resumed by this Python, or with this code.
         """
         workflow_id = _checked_id(workflow_id)
+        _check_code_choice(code)
         engine = self._reaching()
         self._runs.await_end(workflow_id)
+        with self._store.reading() as connection:
+            known = self._resumable(connection, workflow_id)
+        ended = self.records.status(known) not in (*ACTIVE, WorkflowStatus.SUCCESSFUL)
+        renew = self._prepare_code(known, code) if ended else _as_it_is
 
         def work(connection: Connection) -> list[Run | None]:
-            row = self.records.workflow_or_none(connection, workflow_id)
-            if row is None:
-                raise WorkflowNotResumableError(workflow_id, "there is none of that id")
-            return [self._runs.again(connection, row, engine)]
+            row = self._resumable(connection, workflow_id)
+            run = self._runs.again(connection, row, engine)
+            if run is not None:
+                renew(connection, row.number)
+            return [run]
 
         [run] = self._runs.enter(work)
         return self._handle(workflow_id, run)
+
+    def resume_all(self, *, include_failed: bool = False) -> list[Handle[Any]]:
+        """Go on with all workflows whose executors are gone; see `alula.workflow.resume_all`."""
+        wanted = {WorkflowStatus.RESUMABLE} | ({WorkflowStatus.FAILED} if include_failed else set())
+        if not (ids := self.records.resumable(wanted)):
+            return []
+        engine, taken = self._reaching(), []
+        for workflow_id in ids:
+            self._runs.await_end(workflow_id)
+            run = self._resume_if_left(workflow_id, wanted, engine)
+            if run is not None:
+                taken.append(self._handle(workflow_id, run))
+        return taken
+
+    def fork(
+        self, workflow_id: str, from_task: str, new_id: str | None = None, *, code: Code = "stored"
+    ) -> Handle[Any]:
+        """Begin a new workflow from what is recorded of another; see `alula.workflow.fork`."""
+        workflow_id, forked = _checked_id(workflow_id), _checked_id(new_id)
+        if not isinstance(from_task, str):
+            raise TypeError(f"a task_id is text, not {type(from_task).__name__}")
+        _check_code_choice(code)
+        engine = self._reaching()
+        with self._store.reading() as connection:
+            row = self.records.workflow(connection, workflow_id)
+            again = plan(connection, row, from_task).again
+        renew = self._prepare_code(row, code, again)
+
+        def work(connection: Connection) -> list[Run | None]:
+            if (known := self.records.workflow_or_none(connection, forked)) is not None:
+                raise _exists(forked, self.records.status(known))
+            row = self.records.workflow(connection, workflow_id)
+            number = copy(connection, row, plan(connection, row, from_task), forked, self._store.clock.time())
+            renew(connection, number)
+            return [self._runs.again(connection, self.records.workflow(connection, forked), engine)]
+
+        [run] = self._runs.enter(work, "journal.created")
+        return self._handle(forked, run)
 
     def claim(self, most: int = 1) -> list[Handle[Any]]:
         """Take workflows from the queue that this executor's labels fit, and start them.
@@ -277,7 +359,7 @@ class Executor:
         def work(connection: Connection) -> list[Run | None]:
             reclaim(connection, self._executors.is_alive, self.vault, self._store.clock.time())
             rows = waiting(connection, self.lease.labels, most)
-            return [self._runs.take(connection, row, engine) for row in rows]
+            return [self._runs.take(connection, row, engine, deaths=row.deaths) for row in rows]
 
         runs = [run for run in self._runs.enter(work) if run is not None]
         return [self._handle(run.id, run) for run in runs]
@@ -416,12 +498,23 @@ class Executor:
 
         self._runs.write(work)
 
+    def prune(self, older_than: float, statuses: frozenset[WorkflowStatus]) -> int:
+        """Remove what ended long ago, and large values of what is gone; see `alula.workflow.prune`."""
+        before = self._store.clock.time() - older_than
+        gone = 0
+        while some := self._runs.write(lambda connection: delete_ended(connection, before, statuses)):
+            gone += some
+        sweep(self._store, artifacts_of(self.vault))
+        return gone
+
     def close(self) -> None:
         """Stop being an executor; what is unfinished becomes RESUMABLE, or goes back to the queue."""
         with self._closing:
             if self._closed:
                 return
             self._closed = True
+        if self._recovery is not None:
+            self._recovery.close()
         self._stop_listening()
         if self._stop_keeping is not None:
             self._stop_keeping()
@@ -445,6 +538,36 @@ class Executor:
         check_reach(engine, self._store, self.vault)
         return engine
 
+    def _begin_to_recover(self) -> None:
+        self._recovery = Recovery(
+            self._store, self._executors, self.lease, self.vault, self._runs, self._reaching
+        )
+        try:
+            self._recovery.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def _resume_if_left(
+        self, workflow_id: str, wanted: Collection[WorkflowStatus], engine: Engine
+    ) -> Run | None:
+        """Go on with a workflow, unless another process has been faster, or this one cannot."""
+
+        def work(connection: Connection) -> list[Run | None]:
+            row = self.records.workflow_or_none(connection, workflow_id)
+            if row is None or self.records.status(row) not in wanted:
+                return [None]
+            return [self._runs.again(connection, row, engine, accepted=True)]
+
+        try:
+            with self._store.reading() as connection:
+                self._prepare_code(self._resumable(connection, workflow_id), "stored")
+            [run] = self._runs.enter(work)
+        except WorkflowNotResumableError as error:
+            _log.warning("%s", error)
+            return None
+        return run
+
     def _goes_to_queue(self, labels: Sequence[str], where: Where) -> bool:
         wanted = set(labels)
         fits = wanted <= set(self.lease.labels)
@@ -466,27 +589,50 @@ class Executor:
             )
         return True
 
-    def _submit(self, given: Submission, engine: Engine | None) -> Handle[Any]:
-        other = False
+    def _submit(self, given: Submission, engine: Engine | None, on_conflict: Conflict) -> Handle[Any]:
+        other = ""
 
         def work(connection: Connection) -> list[Run | None]:
             nonlocal other
             row = self.records.workflow_or_none(connection, given.id)
+            if row is not None and on_conflict != "resume":
+                self._make_way(connection, row, on_conflict)
+                row = None
             if row is None:
                 return [self._runs.begin(connection, given, engine)]
-            other = row.shape != given.shape
+            other = _difference(row, given)
             return [self._runs.again(connection, row, engine)]
 
         self._runs.await_end(given.id)
         [run] = self._runs.enter(work, "journal.created")
         if other:
-            text = f"workflow {given.id!r} exists, made of another graph: what is recorded is used"
+            text = f"workflow {given.id!r} exists, {other}: what is recorded is used"
             warnings.warn(text, stacklevel=4)
         if engine is None:
             self._store.ring(QUEUE)
             if given.timeout is not None:
                 self._runs.expire(given.id, given.timeout)
         return self._handle(given.id, run)
+
+    def _make_way(self, connection: Connection, row: WorkflowRow, on_conflict: Conflict) -> None:
+        """Delete a workflow for another one of the same id, or refuse to."""
+        self._runs.refuse_active(row)
+        if on_conflict == "fail":
+            raise _exists(row.id, self.records.status(row))
+        connection.execute(delete(WORKFLOWS).where(WORKFLOWS.c.number == row.number))
+
+    def _resumable(self, connection: Connection, workflow_id: str) -> WorkflowRow:
+        row = self.records.workflow_or_none(connection, workflow_id)
+        if row is None:
+            raise WorkflowNotResumableError(workflow_id, "there is none of that id")
+        return row
+
+    def _prepare_code(self, row: WorkflowRow, code: Code, again: Collection[Key] = ()) -> Renewal:
+        """Look whether a workflow may go on with this code; give what is to be written then."""
+        if code == "stored":
+            check_code(row.id, row.code)
+            return _as_it_is
+        return renewal_of(self._store, self.vault, row.number, row.id, again)
 
     def _look(self, workflow_id: str, task_id: str | None) -> Done[Output] | Failed | None:
         """Look once whether a workflow or task has its value, or will have none."""
@@ -500,6 +646,29 @@ class Executor:
     def _handle(self, workflow_id: str, run: Run | None, task_id: str | None = None) -> Handle[Any]:
         look = partial(self._look, workflow_id, task_id)
         return Handle(workflow_id, run.future if run else self._watch.ask(look), self)
+
+
+def _as_it_is(connection: Connection, number: int) -> None:
+    """Leave the code of a workflow as it is."""
+
+
+def _check_code_choice(code: Code) -> None:
+    if code not in get_args(Code):
+        raise ValueError(f"code is one of {get_args(Code)}, not {code!r}")
+
+
+def _difference(row: WorkflowRow, given: Submission) -> str:
+    """Say how a recorded workflow differs from what was submitted, if it does."""
+    if row.shape != given.shape:
+        return "made of another graph"
+    other = changed(row.code, given.code)
+    return f"with other code of {', '.join(other)}" if other else ""
+
+
+def _exists(workflow_id: str, status: WorkflowStatus) -> WorkflowError:
+    return WorkflowError(
+        f"workflow {workflow_id!r} exists already, and is {status}: take another id, or delete it first"
+    )
 
 
 def _door(executor: str) -> str:

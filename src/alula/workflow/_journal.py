@@ -8,7 +8,7 @@ commits to them. A write is one piece of a group commit, and stands behind the f
 import json
 import pickle
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, Final
@@ -32,6 +32,7 @@ from ._rows import (
     heads_of,
     insert_tasks,
     read_names,
+    write_error,
     write_first_pointer,
     write_pointer,
     write_value,
@@ -41,7 +42,7 @@ from ._tables import WORKFLOWS
 from ._tasks import Continued, Ended, Span, Task, outline, shape
 from ._vault import Stored, Vault
 
-__all__ = ["PYTHON", "Journal", "Submission"]
+__all__ = ["PYTHON", "Failure", "Journal", "Submission"]
 
 PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 """What stored functions are good for: bytecode changes with every minor version."""
@@ -65,6 +66,8 @@ class Submission:
         Whether it goes back to the queue when its executor is gone, rather than wait to be resumed.
     timeout
         Seconds from now on after which it fails; None for no limit.
+    code
+        Fingerprints of its functions.
     """
 
     id: str
@@ -74,11 +77,21 @@ class Submission:
     metadata: dict[str, Any] = field(default_factory=dict)
     requeue: bool = False
     timeout: float | None = None
+    code: Mapping[str, tuple[str, bool]] = field(default_factory=dict)
 
     @property
     def shape(self) -> str:
         """A fingerprint of the graph: names and edges, not values."""
         return shape(self.tasks)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A task that failed, why, and when it was last tried, if that is known."""
+
+    key: Key
+    error: BaseException
+    span: Span | None
 
 
 class Journal:
@@ -107,7 +120,14 @@ class Journal:
 
     @classmethod
     def create(
-        cls, connection: Connection, store: Store, vault: Vault, given: Submission, lease: Lease
+        cls,
+        connection: Connection,
+        store: Store,
+        vault: Vault,
+        given: Submission,
+        lease: Lease,
+        *,
+        waits: bool = False,
     ) -> "Journal":
         """Write a new workflow whole, owned and running.
 
@@ -121,10 +141,14 @@ class Journal:
             The workflow.
         lease
             Of the executor that will run it.
+        waits
+            Whether it is to `begin` later.
         """
-        owned = {"executor": lease.name, "epoch": lease.epoch, "started": store.clock.time()}
-        names = Names()
-        number = _insert(connection, store, given, names, WorkflowStatus.RUNNING, attempt=1, **owned)
+        owned: dict[str, object] = {"executor": lease.name, "epoch": lease.epoch}
+        if not waits:
+            owned["started"] = store.clock.time()
+        names, status = Names(), WorkflowStatus.PENDING if waits else WorkflowStatus.RUNNING
+        number = _insert(connection, store, given, names, status, attempt=1, **owned)
         owner = Owner(number, given.id, lease.name, lease.epoch, 1)
         journal = cls(store, vault, owner, given.tasks[-1].key)
         journal._graph, journal._names = outline(given.tasks), names
@@ -186,20 +210,45 @@ class Journal:
         else:
             self._post(self._succeed, then)
 
-    # ---------------------------------------------------------------------------------- other ends
+    # -------------------------------------------------------------------------------- other changes
 
-    def fail(self, key: Key | None, error: BaseException, then: Then) -> None:
-        """Note that a task has failed, and with it the workflow."""
+    def begin(self, then: Then) -> None:
+        """Note that a workflow runs which had to wait for that."""
+        now = self._store.clock.time()
+        begun = partial(self._set, status=WorkflowStatus.RUNNING, started=now)
+        self._post(begun, then, fence=self.owner.unfinished)
+
+    def fail(self, key: Key | None, error: BaseException, failures: Sequence[Failure], then: Then) -> None:
+        """Note that a task has failed, and with it the workflow; and why each failed that did.
+
+        Parameters
+        ----------
+        key, error
+            Of the first one; no key if it was none of the tasks.
+        failures
+            All that have failed.
+        """
         sealed = self._vault.seal_small(pack_error(error))
-        self._post(partial(self._end, WorkflowStatus.FAILED, failed=key, error=sealed), then)
+        rows = [(each, self._vault.seal_small(pack_error(each.error))) for each in failures]
+
+        def work(connection: Connection) -> None:
+            now = self._store.clock.time()
+            for each, packed in rows:
+                span = each.span or Span(now, now, 1)
+                write_error(connection, self.owner.number, each.key, packed, span)
+            self._end(WorkflowStatus.FAILED, connection, failed=key, error=sealed)
+
+        self._post(work, then)
 
     def cancel(self, then: Then) -> None:
         """Note that the workflow is cancelled; nothing more of this run will be recorded."""
-        self._post(partial(disown, number=self.owner.number, status=WorkflowStatus.CANCELED), then)
+        done = partial(disown, number=self.owner.number, status=WorkflowStatus.CANCELED)
+        self._post(done, then, fence=self.owner.unfinished)
 
     def release(self, status: WorkflowStatus, then: Then) -> None:
         """Let go of the workflow unfinished: RUNNING is to be resumed, PENDING goes to the queue."""
-        self._post(partial(disown, number=self.owner.number, status=status), then)
+        left = partial(disown, number=self.owner.number, status=status)
+        self._post(left, then, fence=self.owner.unfinished)
 
     def lost(self) -> WorkflowError | FencedError | None:
         """Say how the workflow was lost to this run; None if it was not."""
@@ -272,13 +321,15 @@ class Journal:
         self._successful = True
 
     def _end(self, status: WorkflowStatus, connection: Connection, **facts: object) -> None:
-        now = self._store.clock.time()
-        connection.execute(_END, {"of_number": self.owner.number, "status": status, "ended": now, **facts})
+        self._set(connection, status=status, ended=self._store.clock.time(), **facts)
+
+    def _set(self, connection: Connection, **facts: object) -> None:
+        connection.execute(_SET, {"of_number": self.owner.number, **facts})
 
 
 # Statements of the hot path are built once: to build one costs more than to execute it.
 _WORKFLOW: Final = insert(WORKFLOWS)
-_END: Final = update(WORKFLOWS).where(WORKFLOWS.c.number == bindparam("of_number"))
+_SET: Final = update(WORKFLOWS).where(WORKFLOWS.c.number == bindparam("of_number"))
 
 
 def _insert(
@@ -297,6 +348,7 @@ def _insert(
         "labels": ",".join(given.labels),
         "metadata": json.dumps(given.metadata),
         "shape": given.shape,
+        "code": json.dumps(given.code),
         "python": PYTHON,
         "requeue": given.requeue,
         "created": now,

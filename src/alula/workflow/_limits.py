@@ -98,7 +98,7 @@ class Limit:
         """See whether the body has begun; false if it has also ended, and only goes on in place."""
         if self._row is not None:
             started, ended = self._row.times()
-            if ended is not None:
+            if ended is not None and ended != self._before[1]:
                 return False
             if self._began is None and started is not None and started != self._before[0]:
                 self._began = min(started, now)  # the clock there may be ahead

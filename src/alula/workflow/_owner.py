@@ -7,14 +7,14 @@ row, so that nothing which an earlier owner still has on the way can be written 
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from ..errors import FencedError
 from ..store import Lease, Prepared, Store
-from ._status import WorkflowStatus
-from ._tables import METADATA, VERSION, WORKFLOWS
+from ._status import ACTIVE, WorkflowStatus
+from ._tables import ATTEMPTS, METADATA, VERSION, WORKFLOWS
 
-__all__ = ["Owner", "disown", "owner_of", "take"]
+__all__ = ["Owner", "disown", "keep_attempt", "owner_of", "take"]
 
 # Statements of the hot path are built once: to build one costs more than to execute it.
 _MINE: Final = select(WORKFLOWS.c.number).where(
@@ -23,12 +23,13 @@ _MINE: Final = select(WORKFLOWS.c.number).where(
     WORKFLOWS.c.epoch == bindparam("epoch"),
     WORKFLOWS.c.attempt == bindparam("attempt"),
 )
+_HISTORY: Final = ("attempt", "status", "executor", "started", "ended")
 # Where others may write at the same time, the row is locked: two processes that work for one owner, such as
 # an executor and a worker with a chain in place, come one after the other.
-_MINE_TO_WRITE: Final = Prepared(
-    _MINE.where(WORKFLOWS.c.status == WorkflowStatus.RUNNING.value).with_for_update(key_share=True)
-)
-_MINE_EVER: Final = Prepared(_MINE.with_for_update(key_share=True))
+_LOCKED: Final = _MINE.with_for_update(key_share=True)
+_MINE_TO_END: Final = _LOCKED.where(WORKFLOWS.c.status.in_(ACTIVE))
+_MINE_TO_WRITE: Final = Prepared(_LOCKED.where(WORKFLOWS.c.status == WorkflowStatus.RUNNING.value))
+_MINE_EVER: Final = Prepared(_LOCKED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,11 @@ class Owner:
         if _MINE_EVER(connection, self._facts()).first() is None:
             raise self.refused()
 
+    def unfinished(self, connection: Connection) -> None:
+        """Raise `FencedError` unless this owner still owns the workflow, which runs or waits to run."""
+        if connection.scalar(_MINE_TO_END, self._facts()) is None:
+            raise self.refused()
+
     def has_lost(self, connection: Connection) -> bool:
         """Tell whether the workflow belongs to nobody or another now."""
         return connection.scalar(_MINE, self._facts()) is None
@@ -78,24 +84,41 @@ class Owner:
         }
 
 
-def take(connection: Connection, row: Row[tuple[object, ...]], lease: Lease, now: float) -> Owner:
-    """Make an executor the owner of a workflow that nobody owns, and set it running."""
+def take(
+    connection: Connection,
+    row: Row[tuple[object, ...]],
+    lease: Lease,
+    now: float,
+    *,
+    deaths: int,
+    waits: bool = False,
+) -> Owner:
+    """Make an executor the owner of a workflow that nobody owns, and set it running, unless it `waits`."""
     owner = Owner(row.number, row.id, lease.name, lease.epoch, row.attempt + 1)
+    keep_attempt(connection, row)
     connection.execute(
         update(WORKFLOWS)
         .where(WORKFLOWS.c.number == row.number)
         .values(
-            status=WorkflowStatus.RUNNING,
+            status=WorkflowStatus.PENDING if waits else WorkflowStatus.RUNNING,
             executor=owner.executor,
             epoch=owner.epoch,
             attempt=owner.attempt,
-            started=now,
+            deaths=deaths,
+            started=None if waits else now,
             ended=None,
             failed=None,
             error=None,
         )
     )
     return owner
+
+
+def keep_attempt(connection: Connection, row: Row[tuple[object, ...]]) -> None:
+    """Keep what is known of the last run of a workflow, if there was one, before another begins."""
+    if row.started is not None:
+        facts = {name: getattr(row, name) for name in _HISTORY}
+        connection.execute(insert(ATTEMPTS), {"workflow": row.number, **facts})
 
 
 def disown(connection: Connection, number: int, **changes: object) -> None:

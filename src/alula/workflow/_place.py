@@ -47,9 +47,12 @@ class TaskPlace:
     ----------
     blamed
         For a task that failed because a later link of its chain did, the key of that link.
+    spans
+        Of tasks that failed: when the last attempt was made, and how many there were.
     """
 
     blamed: dict[Key, Key]
+    spans: dict[Key, Span]
 
     def __init__(
         self,
@@ -71,7 +74,7 @@ class TaskPlace:
             What runs a task in place, and in which thread.
         """
         self.site, self.runner, self.perform, self.here = site, runner, perform, here
-        self.blamed = {}
+        self.blamed, self.spans = {}, {}
         self._kinds = kinds
         self._places: dict[str, Place] = {}
 
@@ -160,6 +163,8 @@ class _Attempts(ABC):
     def __init__(self, place: TaskPlace, task: Task, order: Packed, then: Then) -> None:
         self._place, self._task, self._order, self._then = place, task, order, then
         self._count = 0
+        self._began = 0.0
+        self._clock = place.site.store.clock
         self._cancelled = False
         self._changing = Lock()
         self._waits: Cancel | None = None  # for the time of the next attempt; gives that up
@@ -198,6 +203,7 @@ class _Attempts(ABC):
             outcome: Outcome = Failed(error)
         except Exception as failure:  # the engine refuses, or the user's function: that is the end
             outcome = Failed(failure)
+        self._place.spans[self._task.key] = Span(self._began, self._clock.time(), self._count)
         self._then(outcome)
 
     def _may_again(self, error: BaseException) -> bool:
@@ -242,6 +248,7 @@ class _Attempts(ABC):
                 return Ended(stored, span, reply.written)
             case Fault(key, packed):
                 self._place.blamed[self._task.key] = key
+                self._place.spans[key] = span
                 return Failed(unpack_error(packed))
             case tasks:
                 return Continued(outline(tasks), span, reply.link, reply.written)
@@ -255,6 +262,7 @@ class _There(_Attempts):
 
     def submit(self) -> None:
         self._count += 1
+        self._began = self._clock.time()
         engine, options, seconds = self._place.site.engine, self._task.engine, self._task.retry.timeout
         limited = seconds is not None and self._task.recorded
         args = (*self._order, options.num_returns, *([True] if limited else []))
@@ -317,6 +325,7 @@ class _Here(_Attempts):
 
     def submit(self) -> None:
         self._count += 1
+        self._began = self._clock.time()
         self._place.here.post(self._run)
 
     def _interrupt(self) -> None:

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
-from ..errors import WorkflowNotResumableError
-from ..futures import pack_error
+from ._deaths import MOST_DEATHS, deaths_of, give_up
 from ._journal import PYTHON
 from ._owner import disown
 from ._records import WorkflowRow
@@ -14,13 +13,10 @@ from ._status import WorkflowStatus
 from ._tables import WORKFLOWS
 from ._vault import Vault
 
-__all__ = ["MOST_ATTEMPTS", "QUEUE", "reclaim", "waiting"]
+__all__ = ["QUEUE", "reclaim", "waiting"]
 
 QUEUE: Final = "workflow-queue"
 """The topic of the store's doorbell that is rung when there is something to claim."""
-
-MOST_ATTEMPTS: Final = 10
-"""Executors that may die of one workflow before it is taken for the cause of their deaths."""
 
 
 def waiting(connection: Connection, labels: Sequence[str], most: int) -> Sequence[WorkflowRow]:
@@ -42,7 +38,7 @@ def waiting(connection: Connection, labels: Sequence[str], most: int) -> Sequenc
 def reclaim(connection: Connection, is_alive: Callable[[str, int], bool], vault: Vault, now: float) -> None:
     """Return to the queue what dead executors were at work on, if that is where it came from.
 
-    One that has outlived `MOST_ATTEMPTS` executors fails instead.
+    One that has outlived `MOST_DEATHS` executors fails instead.
     """
     c = WORKFLOWS.c
     orphaned = (c.status == WorkflowStatus.RUNNING) & c.requeue
@@ -52,17 +48,8 @@ def reclaim(connection: Connection, is_alive: Callable[[str, int], bool], vault:
             continue
         mine = orphaned & (c.executor == executor if executor else c.executor.is_(None))
         for row in connection.execute(select(WORKFLOWS).where(mine)).all():
-            if row.attempt < MOST_ATTEMPTS:
-                disown(connection, row.number, status=WorkflowStatus.PENDING)
+            deaths = deaths_of(connection, row)
+            if deaths < MOST_DEATHS:
+                disown(connection, row.number, status=WorkflowStatus.PENDING, deaths=deaths)
             else:
-                _give_up(connection, row, vault, now)
-
-
-def _give_up(connection: Connection, row: WorkflowRow, vault: Vault, now: float) -> None:
-    error = WorkflowNotResumableError(row.id, f"{row.attempt} executors have died at work on it")
-    sealed = vault.seal_small(pack_error(error))
-    connection.execute(
-        update(WORKFLOWS)
-        .where(WORKFLOWS.c.number == row.number)
-        .values(status=WorkflowStatus.FAILED, ended=now, error=sealed)
-    )
+                give_up(connection, row, deaths, vault, now)

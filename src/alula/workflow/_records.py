@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final, TypeAlias, cast
 
 from sqlalchemy import Connection, Row, bindparam, select
@@ -21,8 +21,10 @@ from ..store import Executors, Store
 from ._history import History, read_history
 from ._logical import CALL
 from ._rows import one_task, options_of
-from ._status import WorkflowStatus
-from ._tables import TASKS, WORKFLOWS
+from ._search import EVERY, Search
+from ._status import ACTIVE, WorkflowStatus
+from ._tables import ATTEMPTS, TASKS, WORKFLOWS
+from ._tasklist import TaskInfo, tasks_of
 from ._vault import Stored, Vault
 
 __all__ = ["Records", "WorkflowRow"]
@@ -30,7 +32,6 @@ __all__ = ["Records", "WorkflowRow"]
 WorkflowRow: TypeAlias = Row[tuple[Any, ...]]
 
 _BY_ID: Final = select(WORKFLOWS).where(WORKFLOWS.c.id == bindparam("id"))
-_ACTIVE: Final = (WorkflowStatus.RUNNING, WorkflowStatus.PENDING)
 
 
 class Records:
@@ -59,34 +60,42 @@ class Records:
     def status(self, row: WorkflowRow, lives: Callable[[str, int], bool] | None = None) -> WorkflowStatus:
         """Give the status of a workflow's row, looking whether its owner lives, or asking `lives`."""
         stored = WorkflowStatus(row.status)
-        if stored not in _ACTIVE or (stored is WorkflowStatus.PENDING and row.executor is None):
+        if stored not in ACTIVE or (stored is WorkflowStatus.PENDING and row.executor is None):
             return stored
         owned = self._owned(row, lives or self._executors.is_alive)
         return stored if owned else WorkflowStatus.RESUMABLE
 
     def is_active(self, row: WorkflowRow) -> bool:
         """Tell whether somebody runs the workflow, or it waits in the queue."""
-        return self.status(row) in _ACTIVE
+        return self.status(row) in ACTIVE
 
     def status_of(self, workflow_id: str) -> WorkflowStatus:
         """Give the status of a workflow; `WorkflowNotFoundError` if there is none."""
         with self._store.reading() as connection:
             return self.status(self.workflow(connection, workflow_id))
 
-    def list(self, wanted: Collection[WorkflowStatus]) -> list[tuple[str, WorkflowStatus]]:
-        """Give ids and statuses of the workflows in one of these states, in the order of submission."""
-        stored = set(wanted)
-        if WorkflowStatus.RESUMABLE in stored:
-            stored |= set(_ACTIVE)
-        c = WORKFLOWS.c
-        columns = select(c.id, c.status, c.executor, c.epoch)
-        asked = columns.where(c.status.in_(stored)).order_by(c.number)
+    def list(self, search: Search = EVERY) -> list[tuple[str, WorkflowStatus]]:
+        """Give ids and statuses of the workflows that a search finds, in its order."""
         with self._store.reading() as connection:
-            rows = cast("Sequence[WorkflowRow]", connection.execute(asked).all())
-        # Whether an executor lives is asked once, however much it owns: that is a look somewhere else.
-        lives = cache(self._executors.is_alive)
-        found = [(str(row.id), self.status(row, lives)) for row in rows]
-        return [(id_, status) for id_, status in found if status in wanted]
+            # Whether an executor lives is asked once, however much it owns: that is a look somewhere else.
+            return search.page(connection, partial(self.status, lives=cache(self._executors.is_alive)))
+
+    def resumable(self, wanted: Collection[WorkflowStatus]) -> Sequence[str]:
+        """Give the ids of workflows with one of these statuses, those that only waited behind the others."""
+        c = WORKFLOWS.c
+        asked = select(c.id, c.status, c.executor, c.epoch).where(
+            c.status.in_([*ACTIVE, *wanted]), c.requeue.is_(False)
+        )
+        with self._store.reading() as connection:
+            found = connection.execute(asked.order_by(c.started.is_(None), c.number)).all()
+        rows, lives = cast("Sequence[WorkflowRow]", found), cache(self._executors.is_alive)
+        return [str(row.id) for row in rows if self.status(row, lives) in wanted]
+
+    def tasks(self, workflow_id: str) -> Sequence[TaskInfo]:
+        """Give what is known of the tasks of a workflow; see `alula.workflow.list_tasks`."""
+        with self._store.reading() as connection:
+            row = self.workflow(connection, workflow_id)
+            return tasks_of(connection, self._vault, row.number, self.status(row))
 
     def _owned(self, row: WorkflowRow, lives: Callable[[str, int], bool]) -> bool:
         if row.executor is None:
@@ -164,10 +173,18 @@ class Records:
         """Describe a workflow; see `alula.workflow.get_metadata`."""
         with self._store.reading() as connection:
             row = self.workflow(connection, workflow_id)
+            mine = ATTEMPTS.c.workflow == row.number
+            earlier = connection.execute(select(ATTEMPTS).where(mine).order_by(ATTEMPTS.c.attempt)).all()
+        status, origin = self.status(row), {"forked_from": row.forked_from} if row.forked_from else {}
+        attempts = [_attempt(before, _ended_as(before.status)) for before in earlier]
+        if row.started is not None:
+            attempts.append(_attempt(row, status))
         return {
-            "status": self.status(row),
+            "status": status,
             "user_metadata": json.loads(row.metadata),
             "stats": _stats(row),
+            "attempts": attempts,
+            **origin,
         }
 
     def task_metadata(self, workflow_id: str, task_id: str) -> dict[str, Any]:
@@ -184,7 +201,8 @@ class Records:
                 select(c.task_id).where(c.workflow == number, c.key.in_(keys)).order_by(c.position)
             )
             inputs = list(found.scalars())
-        return {"task_id": task_id, "workflow_refs": inputs, "stats": _stats(row), **self._described(row)}
+        known = {"task_id": task_id, "workflow_refs": inputs, "stats": _stats(row)}
+        return {**known, "attempts": row.attempts or 0, **self._described(row)}
 
     def _described(self, row: Any) -> dict[str, Any]:
         engine, retry, metadata, facts = options_of(self._vault, row)
@@ -227,3 +245,13 @@ class Records:
 def _stats(row: Any) -> dict[str, float]:
     times: Sequence[tuple[str, float | None]] = (("start_time", row.started), ("end_time", row.ended))
     return {name: time for name, time in times if time is not None}
+
+
+def _attempt(row: Any, status: WorkflowStatus) -> dict[str, Any]:
+    return {"status": status, "executor": row.executor, **_stats(row)}
+
+
+def _ended_as(stored: str) -> WorkflowStatus:
+    """Give the status of a run when another one took its place: it had ended, or it was nobody's."""
+    status = WorkflowStatus(stored)
+    return WorkflowStatus.RESUMABLE if status in ACTIVE else status

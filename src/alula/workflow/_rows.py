@@ -30,6 +30,7 @@ __all__ = [
     "read_tasks",
     "read_values",
     "task_of",
+    "write_error",
     "write_first_pointer",
     "write_pointer",
     "write_value",
@@ -37,7 +38,7 @@ __all__ = [
 
 TaskRow: TypeAlias = Row[tuple[Any, ...]]
 
-_RESULT: Final = {"ended", "attempts", "pointer", "digest", "value"}
+_RESULT: Final = {"ended", "attempts", "error", "pointer", "digest", "value"}
 
 # Statements of the hot path are prepared once: to build one costs more than to execute it.
 _INSERT: Final = Prepared(insert(TASKS), *[c.name for c in TASKS.c if c.name not in _RESULT])
@@ -49,6 +50,7 @@ _SPAN: Final = ("started", "ended", "attempts")
 _VALUE: Final = Prepared(_FIRST_RESULT, "digest", "value", *_SPAN)
 _FIRST_POINTER: Final = Prepared(_FIRST_RESULT, "pointer", *_SPAN)
 _POINTER: Final = Prepared(_TASK, "pointer")
+_ERROR: Final = Prepared(_FIRST_RESULT, "error", *_SPAN)
 
 _CHUNK: Final = 500  # keys in one query, well below what any database allows
 _DECIDED: Final = {"max_retries", "metadata", "name", "num_returns", "retry_exceptions"}
@@ -161,6 +163,11 @@ def write_pointer(connection: Connection, number: int, key: Key, pointer: Key) -
     _POINTER(connection, {"of_workflow": number, "of_key": key, "pointer": pointer})
 
 
+def write_error(connection: Connection, number: int, key: Key, error: bytes, span: Span) -> None:
+    """Note why a task has no result, unless it has one."""
+    _ERROR(connection, {"of_workflow": number, "of_key": key, "error": error, **_times(span)})
+
+
 def _times(span: Span) -> dict[str, Any]:
     return {"started": span.started, "ended": span.ended, "attempts": span.attempts}
 
@@ -169,7 +176,7 @@ def read_tasks(connection: Connection, number: int, creator: str) -> Sequence[Ta
     """Read the tasks that one task made, in their order; values not at all, calls only if still needed."""
     c = TASKS.c
     unfinished = c.pointer.is_(None) & c.digest.is_(None)
-    columns = [column for column in TASKS.c if column.name not in ("call", "value")]
+    columns = [column for column in TASKS.c if column.name not in ("call", "error", "value")]
     asked = (
         select(*columns, case((unfinished, c.call)).label("call"))
         .where(c.workflow == number, c.creator == creator)

@@ -14,7 +14,7 @@ from ..errors import (
 )
 from ..graph import Done, Drive, Failed, Outcome, Scope
 from ._deadline import Deadline
-from ._journal import Journal
+from ._journal import Failure, Journal
 from ._place import TaskPlace
 from ._status import WorkflowStatus
 from ._vault import Output
@@ -31,6 +31,8 @@ class Run:
         The workflow's.
     requeue
         Whether it goes back to the queue when this process cannot go on with it.
+    waits
+        Whether it is to be `admit`ted, rather than to `start`, for others have the right of way.
     abandoned
         Whether this process has given it up unfinished.
     future
@@ -47,6 +49,7 @@ class Run:
         requeue: bool,
         deadline: Deadline | None = None,
         leave: Callable[["Run"], None],
+        waits: bool = False,
     ) -> None:
         """Prepare a run; nothing happens before `start`.
 
@@ -60,7 +63,7 @@ class Run:
             Called when the run is over here, before anybody else hears of it.
         """
         self.id = journal.owner.workflow_id
-        self.requeue = requeue
+        self.requeue, self.waits = requeue, waits
         self.future: Future[Output] = Future()
         self.future.set_running_or_notify_cancel()  # from here on nobody's waiting can cancel it
         self.ended = Event()
@@ -92,6 +95,10 @@ class Run:
             self.abandon(error)
         else:
             self._drive.start()
+
+    def admit(self) -> None:
+        """Note that it runs now, and start what is ready."""
+        self._journal.begin(self._admitted)
 
     def cancel(self) -> None:
         """Make the workflow CANCELED, then tell what runs to end; who waits hears of it at once."""
@@ -142,7 +149,15 @@ class Run:
                 self.drop(refused or error)
 
         with suppress(StoreUnavailableError):  # then the records cannot be written, and the drive finds out
-            self._journal.fail(None, error, told)
+            self._journal.fail(None, error, (), told)
+
+    def _admitted(self, error: BaseException | None) -> None:
+        if isinstance(error, FencedError):
+            self.drop(self._journal.lost() or error)
+        elif error is not None:
+            self.abandon(error)
+        elif not self._settled:
+            self.start()
 
     def _cancelled(self, error: BaseException | None) -> None:
         # Refused is who comes too late: the workflow has ended, or is another's, and the drive will say so.
@@ -178,12 +193,13 @@ class Run:
 
     def _fail(self, error: BaseException) -> None:
         assert self._drive is not None
-        key = next((key for key, found in self._drive.failures.items() if found is error), None)
-        key = key and self._place.blamed.get(key, key)
+        failed = {self._place.blamed.get(key, key): found for key, found in self._drive.failures.items()}
+        key = next((key for key, found in failed.items() if found is error), None)
         raised = WorkflowExecutionError(self.id, self._journal.past.task_id(key))
         raised.__cause__ = error
+        noted = [Failure(key, found, self._place.spans.get(key)) for key, found in failed.items()]
         # If even that cannot be written, the records call it resumable once this process is gone.
-        self._journal.fail(key, error, lambda _: self._settle(Failed(raised)))
+        self._journal.fail(key, error, noted, lambda _: self._settle(Failed(raised)))
 
     def _settle(self, outcome: Done[Output] | Failed) -> None:
         with self._settling:

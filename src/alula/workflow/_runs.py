@@ -24,7 +24,8 @@ from ..store import Executors, Lease, Store
 from ._deadline import Deadline, expire
 from ._here import Here
 from ._journal import PYTHON, Journal, Submission
-from ._owner import disown, take
+from ._line import UNLIMITED, Limits, Line
+from ._owner import disown, keep_attempt, take
 from ._place import TaskPlace
 from ._queue import QUEUE
 from ._records import Records, WorkflowRow
@@ -61,6 +62,7 @@ class Runs:
         executors: Executors,
         watch: Watch,
         kinds: Mapping[str, Factory],
+        limits: Limits = UNLIMITED,
     ) -> None:
         self._aside, self._kinds = Aside(store, lease.name), kinds
         self.load = self._aside.load
@@ -70,6 +72,7 @@ class Runs:
         self._lock = Lock()
         self._closed = False
         self._writer = 0  # the thread that makes the posted writes, as far as it is known
+        self._line = Line(limits)
         self._active: dict[str, Run] = {}
         self._ending: dict[str, Run] = {}  # nobody waits for these any more, but some of it still runs
 
@@ -165,6 +168,7 @@ class Runs:
                     raise WorkflowError(f"the executor {self._lease.name} is closed")
                 made.extend([run for run in runs if run is not None])
                 self._active.update({run.id: run for run in made})
+                self._line.join(made)
             return runs
 
         def start(durable: bool) -> None:
@@ -173,22 +177,38 @@ class Runs:
             else:
                 withdraw()
             for run in made:
-                run.start()
+                if not run.waits:
+                    run.start()
+            self._admit()
 
         return self.write(noted, start)
 
     def begin(self, connection: Connection, given: Submission, engine: Engine | None) -> Run | None:
-        """Record a new workflow; None if it is left to the queue, for which no engine is given."""
+        """Record a new workflow; None if it is left to the queue, for which no engine is given.
+
+        Raises
+        ------
+        queue.Full
+            If as many run and wait here as may.
+        """
         if engine is None:
             Journal.enqueue(connection, self._store, given)
             return None
-        journal = Journal.create(connection, self._store, self._vault, given, self._lease)
+        waits = not given.requeue and self.must_wait()
+        journal = Journal.create(connection, self._store, self._vault, given, self._lease, waits=waits)
         seconds = given.timeout
         deadline = None if seconds is None else Deadline(self._store.clock.time() + seconds, seconds)
-        return self._run(journal, engine, requeue=given.requeue, deadline=deadline)
+        return self._run(journal, engine, requeue=given.requeue, deadline=deadline, waits=waits)
 
-    def again(self, connection: Connection, row: WorkflowRow, engine: Engine | None) -> Run | None:
+    def again(
+        self, connection: Connection, row: WorkflowRow, engine: Engine | None, *, accepted: bool = False
+    ) -> Run | None:
         """Go on with a known workflow; None if there is nothing to run here.
+
+        Parameters
+        ----------
+        accepted
+            Whether it may wait however many do.
 
         Raises
         ------
@@ -196,26 +216,44 @@ class Runs:
             If it is active.
         WorkflowNotResumableError
             If its functions are of another Python.
+        queue.Full
+            If as many run and wait here as may.
         """
         if row.status == WorkflowStatus.SUCCESSFUL and self.records.value(row.id, None) is not None:
             return None
-        if self.records.is_active(row):
-            raise RuntimeError(
-                f"workflow {row.id!r} is {self.records.status(row)}: wait for it, or cancel it"
-            )
+        self.refuse_active(row)
         if row.python != PYTHON:
             why = f"its functions were stored by Python {row.python}, and this is {PYTHON}"
             raise WorkflowNotResumableError(row.id, why)
         if engine is None:
-            disown(connection, row.number, status=WorkflowStatus.PENDING)
+            keep_attempt(connection, row)
+            disown(connection, row.number, status=WorkflowStatus.PENDING, started=None, ended=None)
             return None
-        return self.take(connection, row, engine)
+        waits = not row.requeue and self.must_wait(accepted=accepted)
+        return self.take(connection, row, engine, waits=waits, deaths=0)
 
-    def take(self, connection: Connection, row: WorkflowRow, engine: Engine) -> Run:
-        """Become the owner of a workflow that has none."""
-        owner = take(connection, row, self._lease, self._store.clock.time())
+    def refuse_active(self, row: WorkflowRow) -> None:
+        """Raise `RuntimeError` if somebody runs a workflow, or it waits."""
+        if self.records.is_active(row):
+            raise RuntimeError(
+                f"workflow {row.id!r} is {self.records.status(row)}: wait for it, or cancel it"
+            )
+
+    def take(
+        self, connection: Connection, row: WorkflowRow, engine: Engine, *, deaths: int, waits: bool = False
+    ) -> Run:
+        """Become the owner of a workflow that has none.
+
+        Parameters
+        ----------
+        deaths
+            Of how many executors it may be the cause.
+        waits
+            Whether it is to wait until others have ended.
+        """
+        owner = take(connection, row, self._lease, self._store.clock.time(), deaths=deaths, waits=waits)
         journal = Journal(self._store, self._vault, owner, row.entry)
-        return self._run(journal, engine, requeue=row.requeue, deadline=Deadline.of(row))
+        return self._run(journal, engine, requeue=row.requeue, deadline=Deadline.of(row), waits=waits)
 
     def scheduler(self, schedules: Schedules, door: Callable[[str], str]) -> Scheduler:
         """Give a scheduler by this executor's timers."""
@@ -235,6 +273,11 @@ class Runs:
 
         self._aside.timers.at(clock.time() + seconds, late)
 
+    def must_wait(self, *, accepted: bool = False, ahead: int = 0) -> bool:
+        """Tell whether a workflow would have to wait here; see `Line`."""
+        with self._lock:
+            return self._line.must_wait(accepted=accepted, ahead=ahead)
+
     def await_end(self, workflow_id: str) -> None:
         """Return when nothing runs here any more of a workflow that was cancelled."""
         run = self._ending.get(workflow_id)
@@ -243,11 +286,13 @@ class Runs:
 
     # ---------------------------------------------------------------------------------------- inside
 
-    def _run(self, journal: Journal, engine: Engine, *, requeue: bool, deadline: Deadline | None) -> Run:
+    def _run(
+        self, journal: Journal, engine: Engine, *, requeue: bool, deadline: Deadline | None, waits: bool
+    ) -> Run:
         journal.news = self._watch.poke
         site = Site(self._store, self._vault, engine, journal, self._aside)
         place = TaskPlace(site, self._kinds, RUNNER, perform, Here(own_thread=True))
-        return Run(journal, place, requeue=requeue, deadline=deadline, leave=self._left)
+        return Run(journal, place, requeue=requeue, deadline=deadline, leave=self._left, waits=waits)
 
     def _all(self) -> list[Run]:
         with self._lock:
@@ -259,9 +304,18 @@ class Runs:
         if run.abandoned and run.requeue:
             self._store.ring(QUEUE)
         self._watch.poke()
+        self._admit()
+
+    def _admit(self) -> None:
+        """Let those begin that waited, as far as there is room."""
+        with self._lock:
+            next_ones = [] if self._closed else self._line.admitted()
+        for run in next_ones:
+            run.admit()
 
     def _forget(self, run: Run) -> None:
         with self._lock:
+            self._line.leave(run)
             if self._active.get(run.id) is run:
                 del self._active[run.id]
             self._ending = {i: r for i, r in self._ending.items() if not r.ended.is_set()}

@@ -1,8 +1,9 @@
 """The states of a workflow."""
 
 from enum import StrEnum
+from typing import Final
 
-__all__ = ["WorkflowStatus"]
+__all__ = ["ACTIVE", "WorkflowStatus"]
 
 
 class WorkflowStatus(StrEnum):
@@ -33,3 +34,7 @@ class WorkflowStatus(StrEnum):
     FAILED = "FAILED"
     CANCELED = "CANCELED"
     RESUMABLE = "RESUMABLE"
+
+
+ACTIVE: Final = (WorkflowStatus.RUNNING, WorkflowStatus.PENDING)
+"""Stored of what has not ended; RESUMABLE is derived from these."""

@@ -3,7 +3,7 @@
 A workflow is known by a number, which is never used again: whoever still works for a deleted workflow
 cannot write into a new one of the same id. A task has at most one of a value and a pointer; a pointer
 names the task whose value is this one's too, and that of the first link of a chain of continuations is
-moved forward to the newest.
+moved forward to the newest. Runs of a workflow before its last one are kept beside it.
 """
 
 from typing import Final
@@ -23,21 +23,25 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-__all__ = ["EVENTS", "MESSAGES", "METADATA", "SCHEDULES", "TASKS", "VERSION", "WORKFLOWS"]
+__all__ = ["ATTEMPTS", "EVENTS", "MESSAGES", "METADATA", "SCHEDULES", "TASKS", "VERSION", "WORKFLOWS"]
 
 VERSION: Final = 2
 METADATA = MetaData()
+
+# Ordered by bytes, so that all with one prefix stand beside each other in the index.
+_BYTEWISE = String(255).with_variant(String(255, collation="C"), "postgresql")
 
 WORKFLOWS = Table(
     "workflows",
     METADATA,
     Column("number", Integer, primary_key=True),
-    Column("id", String(255), nullable=False, unique=True),
+    Column("id", _BYTEWISE, nullable=False, unique=True),
     Column("status", String(16), nullable=False),
     Column("entry", String(20), nullable=False),  # key of the task whose value is the output
     Column("labels", String(1024), nullable=False),  # sorted, separated by commas
     Column("metadata", Text, nullable=False),  # JSON
     Column("shape", String(20), nullable=False),  # of the graph that was submitted
+    Column("code", Text, nullable=False, default="{}"),  # JSON: fingerprints of its functions
     Column("python", String(8), nullable=False),  # functions are pickled for one minor version
     Column("requeue", Boolean, nullable=False),  # goes back to the queue when its executor is gone
     Column("created", Double, nullable=False),
@@ -47,9 +51,14 @@ WORKFLOWS = Table(
     Column("executor", String(255)),  # the owner, with its epoch
     Column("epoch", Integer),
     Column("attempt", Integer, nullable=False),  # grows whenever somebody becomes or ends to be the owner
+    Column("deaths", Integer, nullable=False, default=0),  # of executors, since something was recorded
+    Column("forked_from", String(255)),  # a workflow id, which may belong to another by now
     Column("failed", String(20)),  # key of the task that failed
     Column("error", LargeBinary),  # sealed
     Index("workflows_by_status", "status", "labels"),
+    Index("workflows_by_age", "created", "number"),  # a page of a list is read, and nothing else
+    Index("workflows_by_status_and_age", "status", "created", "number"),
+    Index("workflows_by_labels_and_age", "labels", "created", "number"),
     sqlite_autoincrement=True,
 )
 
@@ -74,11 +83,23 @@ TASKS = Table(
     Column("started", Double),
     Column("ended", Double),
     Column("attempts", Integer),
+    Column("error", LargeBinary),  # sealed: why it has no result, or had none in an earlier run
     Column("pointer", String(20)),
     Column("digest", String(64)),
     Column("value", LargeBinary),
     UniqueConstraint("workflow", "task_id"),
     Index("workflow_tasks_by_creator", "workflow", "creator", "position"),
+)
+
+ATTEMPTS = Table(
+    "workflow_attempts",
+    METADATA,
+    Column("workflow", Integer, ForeignKey(WORKFLOWS.c.number, ondelete="CASCADE"), primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("status", String(16), nullable=False),  # when the next one began
+    Column("executor", String(255)),  # None if it had let go of the workflow
+    Column("started", Double, nullable=False),
+    Column("ended", Double),
 )
 
 MESSAGES = Table(

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final, TypeAlias, TypeVar
 
 from .._core._ids import Key
@@ -23,6 +24,7 @@ from ._handles import Remaining
 M = TypeVar("M", bound=Mark)
 
 __all__ = [
+    "GRACE",
     "INLINE",
     "Link",
     "Object",
@@ -34,7 +36,11 @@ __all__ = [
     "Unpacker",
     "Vault",
     "Volatile",
+    "artifacts_of",
 ]
+
+GRACE: Final = 24 * 3600.0
+"""Seconds for which what is written among the artifacts stays there, whether or not a record mentions it."""
 
 INLINE: Final = 1 << 16
 """Bytes up to which a sealed value stands in its record."""
@@ -160,7 +166,7 @@ class Vault:
         """
         sealed = seal(value, key=_key(self.home))
         if apart or sealed.size > INLINE:
-            return Stored(_artifacts(self).put(sealed))
+            return Stored(artifacts_of(self).put(sealed))
         return Stored(sealed.digest, bytes(sealed))
 
     def seal_small(self, value: Any) -> bytes:
@@ -177,7 +183,7 @@ class Vault:
         ArtifactNotFoundError
             If a large value is gone.
         """
-        data = _artifacts(self).get(stored.digest) if stored.data is None else stored.data
+        data = artifacts_of(self).get(stored.digest) if stored.data is None else stored.data
         return unseal(data, key=_key(self.home), what=what)
 
 
@@ -187,12 +193,13 @@ def _key(home: Path) -> bytes:
 
 
 @lru_cache(maxsize=8)
-def _artifacts(vault: Vault) -> Artifacts:
+def artifacts_of(vault: Vault) -> Artifacts:
+    """Give the large values of a vault."""
     return Artifacts.open(vault.artifacts, durability=vault.durability)
 
 
 @lru_cache(maxsize=4096)
-def _stored_function(vault: Vault, definition: Definition) -> str:
+def _stored_function(vault: Vault, definition: Definition, period: int) -> str:
     return vault.seal(Function.of(definition, TaskOptions()), apart=True).digest
 
 
@@ -216,7 +223,8 @@ class Packer:
 
     def function(self, function: Function) -> str:
         """Store a function, without its options, once in the life of this process; give its digest."""
-        return _stored_function(self._vault, function.definition)
+        # Written again while it is in use, so that it is never taken for one that nobody has use for.
+        return _stored_function(self._vault, function.definition, int(monotonic() / (GRACE / 4)))
 
     def call(self, call: object) -> Stored:
         """Store a call whose arguments hold no references any more."""
