@@ -11,6 +11,7 @@ from rich.text import Text
 from .._core._version import VERSION
 from ..errors import AlulaError
 from ._terminal import err
+from ._workflow_app import workflow
 
 __all__ = ["app", "main"]
 
@@ -33,6 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
+app.add_typer(workflow, name="workflow")
 
 
 def _load(command: str) -> Any:

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from .._core._settings import Settings
 from ..daemon import Facts, up, work
+from ._folder import import_from_here
 from ._terminal import out
 
 __all__ = ["run_up", "run_worker"]
@@ -39,6 +40,7 @@ def run_up(
 
 
 def _settings(labels: list[str], num_cpus: int | None, home: Path | None) -> Settings:
+    import_from_here()
     if home is not None:
         os.environ["ALULA_HOME"] = str(home.absolute())  # for tasks, too, wherever they run
     return Settings.load(labels=labels or None, num_cpus=num_cpus)

@@ -3,7 +3,7 @@
 Each call is a line or two over the executor of this process.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
@@ -27,6 +27,7 @@ __all__ = [
     "delete",
     "delete_schedule",
     "draw",
+    "follow",
     "fork",
     "get_event",
     "get_metadata",
@@ -437,6 +438,19 @@ def timeline(workflow_id: str, *, rows: int = 200) -> Picture:
     if rows < 1:
         raise ValueError(f"rows is a number from 1 on, not {rows}")
     return timeline_of(default_executor().records.history(workflow_id), rows)
+
+
+def follow(workflow_id: str) -> Iterator[TaskInfo]:
+    """Follow a workflow: give its tasks as they are now, then each one again whose status has changed.
+
+    It ends when the workflow has ended, or nobody is at work on it any more: `get_status` says which.
+
+    Raises
+    ------
+    WorkflowNotFoundError
+        If there is none of that id, or it was deleted meanwhile. A `ValueError`.
+    """
+    return default_executor().follow(workflow_id)
 
 
 def signal(workflow_id: str, key: str, payload: Any = None, *, idempotency_key: str | None = None) -> None:

@@ -7,7 +7,7 @@ others have left. What is asked of it about workflows that others run, it reads 
 import logging
 import time
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from threading import Lock
 from typing import Any, Final, Literal, Self, TypeAlias, cast, get_args
@@ -26,6 +26,7 @@ from ..futures import Engine, current
 from ..graph import Done, Failed, Graph
 from ..store import Executors, Lease, Store
 from ._code import Code, Renewal, changed, check_code, code_of, renewal_of
+from ._follow import follow
 from ._fork import copy, plan
 from ._handle import Handle
 from ._journal import Submission
@@ -47,6 +48,7 @@ from ._schedules import Schedules
 from ._site import Factory
 from ._status import ACTIVE, WorkflowStatus
 from ._tables import METADATA, VERSION, WORKFLOWS
+from ._tasklist import TaskInfo
 from ._tasks import tasks_of
 from ._vault import Output, Packer, Vault, artifacts_of
 from ._watch import TOPIC, Watch
@@ -421,6 +423,12 @@ class Executor:
     def status(self, workflow_id: str) -> WorkflowStatus:
         """Give the status of a workflow; `WorkflowNotFoundError` if there is none."""
         return self.records.status_of(workflow_id)
+
+    def follow(self, workflow_id: str) -> Iterator[TaskInfo]:
+        """Give each change of a task; see `alula.workflow.follow`."""
+        workflow_id = _checked_id(workflow_id)
+        self.status(workflow_id)
+        return follow(self.records, self._watch, workflow_id)
 
     # ---------------------------------------------------------------------------------- from outside
 

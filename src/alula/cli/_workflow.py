@@ -1,0 +1,159 @@
+"""``alula workflow``: each command calls one function of `alula.workflow` and shows what it gives."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import typer
+from rich.console import Console
+from rich.pretty import Pretty
+
+from .. import workflow
+from ..errors import AlulaError, WorkflowError, WorkflowExecutionError
+from ..workflow import SUCCESSFUL, TaskInfo
+from ._folder import import_from_here
+from ._terminal import err, out
+from ._workflow_views import change, described, ended, list_view, show_view, tasks_view
+
+__all__ = ["cancel", "delete", "list_all", "output", "resume", "show", "signal", "tail", "tasks"]
+
+_FAILED: Final = 1
+
+
+def list_all(*, statuses: Sequence[str], prefix: str, limit: int, as_json: bool) -> int:
+    """Show workflows, the newest first."""
+    wanted: Any = {status.upper() for status in statuses} or None
+    try:
+        found = workflow.list_all(wanted, id_prefix=prefix, newest_first=True, limit=limit + 1)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    facts = [(id_, workflow.get_metadata(id_)) for id_, _ in found[:limit]]
+    if as_json:
+        _json([{"workflow_id": id_, **described(each)} for id_, each in facts])
+    else:
+        out().print(list_view(facts, more=len(found) > limit))
+    return 0
+
+
+def show(workflow_id: str, *, as_json: bool) -> int:
+    """Show one workflow: where it stands, its runs, its tasks by status, and why it failed."""
+    facts, tasks = workflow.get_metadata(workflow_id), workflow.list_tasks(workflow_id)
+    if as_json:
+        _json({"workflow_id": workflow_id, **described(facts), "tasks": [_task(task) for task in tasks]})
+    else:
+        out().print(show_view(workflow_id, facts, tasks))
+    return 0
+
+
+def tasks(workflow_id: str, *, as_json: bool) -> int:
+    """Show the tasks of a workflow."""
+    found = workflow.list_tasks(workflow_id)
+    if as_json:
+        _json([_task(task) for task in found])
+    else:
+        out().print(tasks_view(found))
+    return 0
+
+
+def output(workflow_id: str, *, task: str | None, as_json: bool) -> int:
+    """Show the output of a workflow or a task, waiting for it."""
+    import_from_here()
+    return _valued(lambda: workflow.get_output(workflow_id, task_id=task), as_json)
+
+
+def resume(workflow_id: str, *, as_json: bool) -> int:
+    """Go on with a workflow in this process, and show its output."""
+    import_from_here()
+
+    def work() -> object:
+        try:
+            return workflow.resume(workflow_id)
+        except RuntimeError as error:
+            if isinstance(error, AlulaError):
+                raise
+            raise WorkflowError(str(error)) from error
+
+    return _valued(work, as_json)
+
+
+def cancel(workflow_id: str) -> int:
+    """Cancel a workflow, and say what became of it."""
+    workflow.cancel(workflow_id)
+    out().print(ended(workflow_id, workflow.get_status(workflow_id)))
+    return 0
+
+
+def delete(workflow_id: str) -> int:
+    """Remove what is recorded of a workflow."""
+    workflow.delete(workflow_id)
+    out().print(f"deleted {workflow_id}", highlight=False, markup=False)
+    return 0
+
+
+def signal(workflow_id: str, key: str, payload: str, *, idempotency_key: str | None) -> int:
+    """Put a signal into the mailbox of a workflow."""
+    try:
+        value = json.loads(payload)
+    except ValueError as error:
+        raise typer.BadParameter(f"{payload!r} is no JSON: {error}; a text stands in quotes") from error
+    workflow.signal(workflow_id, key, value, idempotency_key=idempotency_key)
+    return 0
+
+
+def tail(workflow_id: str, *, as_json: bool) -> int:
+    """Show each change of a task until the workflow has ended; status 0 if it has succeeded."""
+    console = out()
+    for task in workflow.follow(workflow_id):
+        if as_json:
+            print(json.dumps(_task(task)), flush=True)
+        else:
+            console.print(change(task))
+    status = workflow.get_status(workflow_id)
+    if not as_json:
+        console.print(ended(workflow_id, status))
+    return 0 if status is SUCCESSFUL else _FAILED
+
+
+def _task(task: TaskInfo) -> dict[str, object]:
+    names = TaskInfo.__slots__
+    facts = {name: getattr(task, name) for name in names}
+    return {**facts, "error": None if task.error is None else _said(task.error)}
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _json(facts: object) -> None:
+    print(json.dumps(facts, indent=2))
+
+
+def _valued(work: Callable[[], object], as_json: bool) -> int:
+    """Show a value; a failed workflow is shown with the error of its task."""
+    try:
+        value = work()
+    except WorkflowExecutionError as error:
+        cause = error.__cause__
+        if cause is not None:
+            err().print(_said(cause).rstrip(), style="red", highlight=False, markup=False)
+        raise
+    if as_json:
+        return _value_as_json(value)
+    _print(out(), value)
+    return 0
+
+
+def _value_as_json(value: object) -> int:
+    try:
+        _json(value)
+    except (TypeError, ValueError) as error:
+        err().print(f"the value is no JSON ({error}): leave --json away", highlight=False, markup=False)
+        return _FAILED
+    return 0
+
+
+def _print(console: Console, value: object) -> None:
+    if isinstance(value, str):
+        console.out(value, highlight=False)
+    else:
+        console.print(Pretty(value))

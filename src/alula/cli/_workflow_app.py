@@ -1,0 +1,90 @@
+"""The commands of ``alula workflow``, as declared to people and shells."""
+
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["workflow"]
+
+workflow = typer.Typer(help="Look at durable workflows, and act on them.", no_args_is_help=True)
+
+_Id = Annotated[str, typer.Argument(metavar="ID", help="Of the workflow.", show_default=False)]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def _run(command: str, *args: Any, **options: Any) -> None:
+    """Import what the commands need when one is called, so that others are quick."""
+    raise typer.Exit(getattr(import_module("._workflow", __package__), command)(*args, **options))
+
+
+@workflow.command("list")
+def list_all(
+    status: Annotated[
+        list[str] | None, typer.Option(help="Only those with this status; may be given several times.")
+    ] = None,
+    prefix: Annotated[str, typer.Option(help="Only those whose ids begin so.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
+    json: _Json = False,
+) -> None:
+    """Show workflows, the newest first."""
+    _run("list_all", statuses=status or [], prefix=prefix, limit=limit, as_json=json)
+
+
+@workflow.command()
+def show(workflow_id: _Id, json: _Json = False) -> None:
+    """Show one workflow: where it stands, and why it failed."""
+    _run("show", workflow_id, as_json=json)
+
+
+@workflow.command()
+def tasks(workflow_id: _Id, json: _Json = False) -> None:
+    """Show the tasks of a workflow."""
+    _run("tasks", workflow_id, as_json=json)
+
+
+@workflow.command()
+def output(
+    workflow_id: _Id,
+    task: Annotated[str | None, typer.Option(help="Id of a task, whose value is wanted.")] = None,
+    json: _Json = False,
+) -> None:
+    """Show the output of a workflow, waiting for it while somebody is at work on it."""
+    _run("output", workflow_id, task=task, as_json=json)
+
+
+@workflow.command()
+def resume(workflow_id: _Id, json: _Json = False) -> None:
+    """Go on with a workflow here, from what is recorded, and show its output."""
+    _run("resume", workflow_id, as_json=json)
+
+
+@workflow.command()
+def cancel(workflow_id: _Id) -> None:
+    """Cancel a workflow, whoever runs it."""
+    _run("cancel", workflow_id)
+
+
+@workflow.command()
+def delete(workflow_id: _Id) -> None:
+    """Remove what is recorded of a workflow that has ended."""
+    _run("delete", workflow_id)
+
+
+@workflow.command()
+def signal(
+    workflow_id: _Id,
+    key: Annotated[str, typer.Argument(help="What kind of signal it is.", show_default=False)],
+    payload: Annotated[str, typer.Argument(metavar="JSON", help="What it carries.")] = "null",
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="A second signal with the same one is not delivered.")
+    ] = None,
+) -> None:
+    """Send a workflow a signal, for `wait_for_signal` to take."""
+    _run("signal", workflow_id, key, payload, idempotency_key=idempotency_key)
+
+
+@workflow.command()
+def tail(workflow_id: _Id, json: _Json = False) -> None:
+    """Show each change of a task as it happens, until the workflow has ended."""
+    _run("tail", workflow_id, as_json=json)

@@ -1,0 +1,50 @@
+"""Who follows a workflow sees each change of a task, wherever it runs, and comes to an end."""
+
+from pathlib import Path
+
+import pytest
+
+from alula import workflow
+from alula._core._settings import Settings
+from alula.errors import WorkflowNotFoundError
+from alula.graph import Graph
+from alula.testing import Turnstile
+from alula.workflow import Executor, TaskInfo
+from tests.workflow.bodies import add, held
+
+
+def names(task: TaskInfo) -> tuple[str, str]:
+    return task.task_id, task.status
+
+
+def test_each_change_of_a_task_is_seen_from_elsewhere(home: Path, turnstile: Turnstile) -> None:
+    slow = held.options(**workflow.options(task_id="slow")).bind(turnstile, 1)
+    last = add.options(**workflow.options(task_id="last"))
+    workflow.run_async(last.bind(slow, 1), workflow_id="w")
+    with Executor.open(Settings.load()) as other:
+        changes = other.follow("w")
+        assert [names(next(changes)) for _ in range(2)] == [("slow", "RUNNING"), ("last", "PENDING")]
+        turnstile.let()
+        seen = [names(task) for task in changes]
+    assert seen[0] == ("slow", "SUCCESSFUL")
+    assert seen[-1] == ("last", "SUCCESSFUL")
+
+
+def test_one_that_has_ended_is_seen_as_it_is() -> None:
+    workflow.run(add.bind(1), workflow_id="w")
+    assert [task.status for task in workflow.follow("w")] == ["SUCCESSFUL"]
+
+
+def test_one_that_nobody_is_at_work_on_is_not_waited_for(home: Path, turnstile: Turnstile) -> None:
+    with Executor.open(Settings.load()) as other:
+        other.submit(Graph.of(held.bind(turnstile)), id="w", where="here")
+        turnstile.arrived()
+        changes = workflow.follow("w")
+        assert next(changes).status == "RUNNING"
+    assert [task.status for task in changes] == ["PENDING"]
+    assert workflow.get_status("w") == "RESUMABLE"
+
+
+def test_an_unknown_one_is_refused_at_once() -> None:
+    with pytest.raises(WorkflowNotFoundError):
+        workflow.follow("nobody")
