@@ -114,6 +114,21 @@ def test_another_worker_goes_on_when_one_is_killed(start: Start, tally: Tally, t
     assert tally.counts() == {"first": 1}
 
 
+def test_a_workflow_of_a_client_is_recovered_when_its_worker_is_killed(
+    start: Start, tally: Tally, turnstile: Turnstile
+) -> None:
+    first = start("worker", "--num-cpus", "1")
+    workflow.run_async(add.bind(held.bind(turnstile, noted.bind(tally, "first")), 1), workflow_id="w")
+    turnstile.arrived()
+    start("worker", "--num-cpus", "1", "--name", "second")
+    first.kill()
+    turnstile.arrived()
+    turnstile.let()
+    assert [task.status for task in workflow.follow("w")][-1] == "SUCCESSFUL"
+    assert workflow.get_output("w") == 2
+    assert tally.counts() == {"first": 1}
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_worker_that_is_told_to_end_gives_back_what_runs(
     start: Start, tally: Tally, turnstile: Turnstile, number: signal.Signals

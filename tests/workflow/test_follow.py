@@ -1,6 +1,7 @@
 """Who follows a workflow sees each change of a task, wherever it runs, and comes to an end."""
 
 from pathlib import Path
+from queue import Queue
 
 import pytest
 
@@ -10,6 +11,8 @@ from alula.errors import WorkflowNotFoundError
 from alula.graph import Graph
 from alula.testing import Turnstile
 from alula.workflow import Executor, TaskInfo
+from alula.workflow._watch import TOPIC
+from tests.faults.processes import eventually
 from tests.workflow.bodies import add, held
 
 
@@ -28,6 +31,27 @@ def test_each_change_of_a_task_is_seen_from_elsewhere(home: Path, turnstile: Tur
         seen = [names(task) for task in changes]
     assert seen[0] == ("slow", "SUCCESSFUL")
     assert seen[-1] == ("last", "SUCCESSFUL")
+
+
+def test_each_record_is_rung_for_who_follows_and_for_nobody_else(home: Path, turnstile: Turnstile) -> None:
+    rings: Queue[None] = Queue()
+    with Executor.open(Settings.load()) as runner, Executor.open(Settings.load()) as other:
+        stop = other._store.listen(TOPIC, lambda: rings.put(None))
+        first, second = (held.bind(turnstile, n) for n in range(2))
+        unheard = runner.submit(Graph.of(add.bind(first, second)), id="unheard", where="here")
+        turnstile.let(1)
+        assert eventually(lambda: "SUCCESSFUL" in [task.status for task in other.records.tasks("unheard")])
+        assert rings.empty()
+        changes = other.follow("unheard")
+        next(changes)
+        assert eventually(lambda: runner._runs._followed.wanted)
+        third = runner.submit(Graph.of(held.bind(turnstile, held.bind(turnstile))), id="w", where="here")
+        turnstile.let(1)
+        rings.get(timeout=20)
+        turnstile.let()
+        third.result(20)
+        unheard.result(20)
+        stop()
 
 
 def test_one_that_has_ended_is_seen_as_it_is() -> None:

@@ -428,7 +428,7 @@ class Executor:
         """Give each change of a task; see `alula.workflow.follow`."""
         workflow_id = _checked_id(workflow_id)
         self.status(workflow_id)
-        return follow(self.records, self._watch, workflow_id)
+        return follow(self._store, self.records, self._watch, workflow_id)
 
     # ---------------------------------------------------------------------------------- from outside
 

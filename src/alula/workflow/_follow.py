@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from ..graph import Done
+from ..store import Store
+from ._followed import follow_topic
 from ._records import Records
 from ._status import ACTIVE, WorkflowStatus
 from ._tasklist import TaskInfo
@@ -12,12 +14,17 @@ from ._watch import Watch
 __all__ = ["follow"]
 
 
-def follow(records: Records, watch: Watch, workflow_id: str) -> Iterator[TaskInfo]:
+def follow(store: Store, records: Records, watch: Watch, workflow_id: str) -> Iterator[TaskInfo]:
     """Give each task whose status is new or another one, until nobody is at work on the workflow."""
     seen: dict[str, WorkflowStatus] = {}
 
     def changes() -> Done[Any] | None:
-        status = records.status_of(workflow_id)  # first: what ended in between is in the list by now
+        with store.reading() as connection:
+            row = records.workflow(connection, workflow_id)
+        status = records.status(row)
+        if row.executor is not None and status in ACTIVE:
+            store.ring(follow_topic(row.executor))
+        # Last: what ended in between is in the list by now.
         changed = [task for task in records.tasks(workflow_id) if seen.get(task.task_id) != task.status]
         return Done((changed, status)) if changed or status not in ACTIVE else None
 

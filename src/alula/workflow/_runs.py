@@ -22,6 +22,7 @@ from ..errors import (
 from ..futures import Engine
 from ..store import Executors, Lease, Store
 from ._deadline import Deadline, expire
+from ._followed import Followed
 from ._here import Here
 from ._journal import PYTHON, Journal, Submission
 from ._line import UNLIMITED, Limits, Line
@@ -65,7 +66,7 @@ class Runs:
         limits: Limits = UNLIMITED,
     ) -> None:
         self._aside, self._kinds = Aside(store, lease.name), kinds
-        self.load = self._aside.load
+        self.load, self._followed = self._aside.load, Followed(store, lease.name)
         self.records = Records(store, executors, vault, self._runs_here)
         self._store, self._vault, self._lease, self._watch = store, vault, lease, watch
         self._executors = executors
@@ -134,6 +135,7 @@ class Runs:
         for run in runs:
             run.wait()
         self._aside.close()
+        self._followed.close()
         return runs
 
     def enter(
@@ -289,10 +291,14 @@ class Runs:
     def _run(
         self, journal: Journal, engine: Engine, *, requeue: bool, deadline: Deadline | None, waits: bool
     ) -> Run:
-        journal.news = self._watch.poke
+        journal.news = self._news
         site = Site(self._store, self._vault, engine, journal, self._aside)
         place = TaskPlace(site, self._kinds, RUNNER, perform, Here(own_thread=True))
         return Run(journal, place, requeue=requeue, deadline=deadline, leave=self._left, waits=waits)
+
+    def _news(self) -> None:
+        self._watch.poke()
+        self._followed.news()
 
     def _all(self) -> list[Run]:
         with self._lock:
