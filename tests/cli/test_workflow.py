@@ -17,7 +17,7 @@ from alula.cli import app
 from alula.errors import AlulaError, WorkflowError, WorkflowExecutionError, WorkflowNotFoundError
 from alula.futures import Engine
 from alula.testing import Turnstile
-from tests.workflow.bodies import Tally, add, countdown, fail_unless, held
+from tests.workflow.bodies import Tally, add, countdown, fail_unless, held, noted
 
 
 @pytest.fixture(autouse=True)
@@ -130,6 +130,16 @@ def test_a_failed_one_is_resumed_and_shows_its_output(tmp_path: Path) -> None:
     assert shown("resume", "w") == "2\n"
 
 
+def test_a_workflow_runs_again_from_one_of_its_tasks(tmp_path: Path) -> None:
+    tally = Tally(tmp_path / "tally")
+    second = noted.options(**workflow.options(task_id="second"))
+    workflow.run(second.bind(tally, "second", noted.bind(tally, "first")), workflow_id="w")
+    done = call("fork", "w", "second", "--id", "again", "--current-code")
+    assert done.stdout == "2\n", done.output
+    assert tally.counts() == {"first": 1, "second": 2}
+    assert workflow.get_output("again") == 2
+
+
 def test_one_that_runs_is_not_resumed(turnstile: Turnstile) -> None:
     workflow.run_async(held.bind(turnstile), workflow_id="w")
     turnstile.arrived()
@@ -174,7 +184,8 @@ def test_the_tail_ends_with_the_workflow(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["show", "tasks", "output", "resume", "cancel", "delete", "tail", "signal ID key"]
+    "words",
+    ["show", "tasks", "output", "resume", "cancel", "delete", "tail", "signal ID key", "fork ID task"],
 )
 def test_an_unknown_id_is_an_error_of_ours(words: str) -> None:
     command, *more = words.split()

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import typer
 from rich.console import Console
@@ -15,7 +15,7 @@ from ._folder import import_from_here
 from ._terminal import err, out
 from ._workflow_views import change, described, ended, list_view, show_view, tasks_view
 
-__all__ = ["cancel", "delete", "list_all", "output", "resume", "show", "signal", "tail", "tasks"]
+__all__ = ["cancel", "delete", "fork", "list_all", "output", "resume", "show", "signal", "tail", "tasks"]
 
 _FAILED: Final = 1
 
@@ -61,19 +61,27 @@ def output(workflow_id: str, *, task: str | None, as_json: bool) -> int:
     return _valued(lambda: workflow.get_output(workflow_id, task_id=task), as_json)
 
 
-def resume(workflow_id: str, *, as_json: bool) -> int:
+def resume(workflow_id: str, *, current_code: bool, as_json: bool) -> int:
     """Go on with a workflow in this process, and show its output."""
     import_from_here()
 
     def work() -> object:
         try:
-            return workflow.resume(workflow_id)
+            return workflow.resume(workflow_id, code=_code(current_code))
         except RuntimeError as error:
             if isinstance(error, AlulaError):
                 raise
             raise WorkflowError(str(error)) from error
 
     return _valued(work, as_json)
+
+
+def fork(workflow_id: str, from_task: str, *, new_id: str | None, current_code: bool, as_json: bool) -> int:
+    """Run a workflow again from one of its tasks, in this process, and show the output."""
+    import_from_here()
+    made = workflow.fork(workflow_id, from_task, new_id, code=_code(current_code))
+    err().print(f"runs as {made}", style="dim", highlight=False, markup=False)
+    return _valued(lambda: workflow.get_output(made), as_json)
 
 
 def cancel(workflow_id: str) -> int:
@@ -112,6 +120,10 @@ def tail(workflow_id: str, *, as_json: bool) -> int:
     if not as_json:
         console.print(ended(workflow_id, status))
     return 0 if status is SUCCESSFUL else _FAILED
+
+
+def _code(current: bool) -> Literal["stored", "current"]:
+    return "current" if current else "stored"
 
 
 def _task(task: TaskInfo) -> dict[str, object]:

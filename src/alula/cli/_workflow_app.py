@@ -12,6 +12,10 @@ workflow = typer.Typer(help="Look at durable workflows, and act on them.", no_ar
 _Id = Annotated[str, typer.Argument(metavar="ID", help="Of the workflow.", show_default=False)]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
+_Current = Annotated[
+    bool, typer.Option("--current-code", help="Run functions as they stand now, and not as they were stored.")
+]
+
 
 def _run(command: str, *args: Any, **options: Any) -> None:
     """Import what the commands need when one is called, so that others are quick."""
@@ -54,9 +58,23 @@ def output(
 
 
 @workflow.command()
-def resume(workflow_id: _Id, json: _Json = False) -> None:
+def resume(workflow_id: _Id, current_code: _Current = False, json: _Json = False) -> None:
     """Go on with a workflow here, from what is recorded, and show its output."""
-    _run("resume", workflow_id, as_json=json)
+    _run("resume", workflow_id, current_code=current_code, as_json=json)
+
+
+@workflow.command()
+def fork(
+    workflow_id: _Id,
+    task: Annotated[str, typer.Argument(help="Id of the first task to run again.", show_default=False)],
+    new_id: Annotated[
+        str | None, typer.Option("--id", help="Of the new workflow; made up by default.")
+    ] = None,
+    current_code: _Current = False,
+    json: _Json = False,
+) -> None:
+    """Run a workflow again from one of its tasks, here, as a new one, and show its output."""
+    _run("fork", workflow_id, task, new_id=new_id, current_code=current_code, as_json=json)
 
 
 @workflow.command()
