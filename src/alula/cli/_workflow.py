@@ -127,13 +127,8 @@ def _code(current: bool) -> Literal["stored", "current"]:
 
 
 def _task(task: TaskInfo) -> dict[str, object]:
-    names = TaskInfo.__slots__
-    facts = {name: getattr(task, name) for name in names}
-    return {**facts, "error": None if task.error is None else _said(task.error)}
-
-
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+    facts = {name: getattr(task, name) for name in TaskInfo.__slots__}
+    return {**facts, "error": None if task.error is None else str(task.error)}
 
 
 def _json(facts: object) -> None:
@@ -147,7 +142,7 @@ def _valued(work: Callable[[], object], as_json: bool) -> int:
     except WorkflowExecutionError as error:
         cause = error.__cause__
         if cause is not None:
-            err().print(_said(cause).rstrip(), style="red", highlight=False, markup=False)
+            err().print(str(cause).rstrip(), style="red", highlight=False, markup=False)
         raise
     if as_json:
         return _value_as_json(value)

@@ -15,6 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ..errors import TaskError
 from ..workflow import CANCELED, FAILED, PENDING, RESUMABLE, RUNNING, SUCCESSFUL, TaskInfo, WorkflowStatus
 
 __all__ = ["change", "described", "ended", "list_view", "show_view", "tasks_view"]
@@ -155,9 +156,10 @@ def _error(task: TaskInfo) -> Text:
 
 
 def _brief(error: BaseException) -> str:
-    """Give the last line of an error, which says what it is; those before are a traceback."""
-    lines = str(error).strip().splitlines()
-    return lines[-1] if len(lines) > 1 else f"{type(error).__name__}: {error}".rstrip(": ")
+    """Give in one line what a task raised; ``--json`` tells it with its traceback."""
+    raised = error.cause if isinstance(error, TaskError) else error
+    lines = str(raised).strip().splitlines()
+    return f"{type(raised).__name__}: {lines[0]}" if lines else type(raised).__name__
 
 
 def _started(facts: Mapping[str, Any]) -> Text:
