@@ -119,7 +119,7 @@ def _executing(settings: Settings, name: str | None, end: End) -> Iterator[Facts
     with _engine(settings, end) as engine:
         cpus = int(engine.cluster().total["CPU"])
         with (
-            Executor.open(settings, name=name, claims=True, engine=lambda: engine) as executor,
+            Executor.open(settings, name=name, claims=True, recover=True, engine=lambda: engine) as executor,
             Claims(executor, room=_AHEAD * cpus),
         ):
             yield Facts(name=executor.lease.name, labels=executor.lease.labels, cpus=cpus)
