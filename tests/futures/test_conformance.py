@@ -10,15 +10,13 @@ from alula.futures import Engine, current
 from alula.testing import conformance
 
 
-@pytest.fixture(scope="module", params=["embedded", "ray", "ray client"])
+@pytest.fixture(scope="module", params=["embedded", "ray"])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """Each engine; on ours the functions of the suite travel whole, as those of a program do.
 
     Otherwise each worker loads pytest for them, which is most of the time. On Ray they travel by name.
     """
-    if request.param == "ray client":
-        alula.init(request.getfixturevalue("ray_server"), engine="ray")
-    elif request.param == "ray":
+    if request.param == "ray":
         request.getfixturevalue("ray_is_installed")
         alula.init(engine="ray", num_cpus=2)
     else:
