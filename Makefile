@@ -9,7 +9,7 @@ PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 OLD     = [ -x "$$(command -v $(PYTHON))" ] && $(PYTHON) --version 2>&1 || echo "not here"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lock clean
+.PHONY: help demo test coverage check format lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r name what; do printf '%-8s %s\n' "$$name" "$$what"; done
@@ -17,7 +17,10 @@ help: ## list these targets
 demo: $(VENV)/.lab ## run the main job, end to end, on real data
 	@$(BIN)/alula demo
 
-test: check ## all checks, then all tests with their coverage
+test: check ## all checks, then all tests
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+
+coverage: $(VENV)/.all ## all tests with their coverage, which takes half as long again
 	@$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest --numprocesses auto --maxprocesses 4
 	@$(BIN)/coverage combine --quiet
