@@ -29,6 +29,9 @@ from ._wire import Channel, Descriptor, Message
 __all__ = ["Handle", "Loop", "Lost", "Source"]
 
 _GRACE = 0.005  # s without a leader before the background thread takes over
+# A signal that comes in the moment before the wait begins does not end it, so no wait of those who may be
+# interrupted is longer than this.
+_LOOK = 0.5
 _PATIENCE = 0.001  # s that a thread waits for the background thread to step back
 _PAUSE = 0.001  # s between looks of a thread that makes work
 _LULL = 0.005  # s without new work that end a burst; less may be the system, which let others run
@@ -271,8 +274,8 @@ class Loop:
         try:
             # First a look: whoever led before us may have done it since the last one.
             while not (done() or self.closed or self.shield.pending):
-                left = None if deadline is None else max(0.0, deadline - monotonic())
-                self._turn(left)
+                left = _LOOK if deadline is None else max(0.0, deadline - monotonic())
+                self._turn(min(left, _LOOK))
                 if left == 0:
                     break
             return True
