@@ -134,24 +134,36 @@ class Desk:
         return lines(file)
 
 
+class Safe:
+    """Holds references, so that others can wait for them too."""
+
+    def keep(self, refs: list[ObjectRef[Any]]) -> None:
+        self._refs = refs
+
+    def kept(self) -> list[ObjectRef[Any]]:
+        return self._refs
+
+
 def test_calls_of_a_cancelled_task_never_run_if_they_wait_behind_others(
     turnstile: Turnstile, tmp_path: Path
 ) -> None:
     """The actor runs one at a time; what others have asked of it stays, and so does what runs."""
 
     @remote(num_cpus=0)
-    def ask(desk: Any) -> Any:
-        refs = [desk.wait.remote(turnstile, notes), *[desk.note.remote(notes) for _ in range(3)]]
+    def ask(desk: Any, safe: Any) -> Any:
+        running, behind = desk.wait.remote(turnstile, notes), [desk.note.remote(notes) for _ in range(3)]
+        get(safe.keep.remote(behind))
         hold.options(num_cpus=0).remote(turnstile)
-        return get(refs)
+        return get([running, *behind])
 
-    desk, notes = remote(Desk).remote(), tmp_path / "notes"
-    asked = ask.remote(desk)
+    desk, safe, notes = remote(Desk).remote(), remote(Safe).remote(), tmp_path / "notes"
+    asked = ask.remote(desk, safe)
     turnstile.arrived()
     turnstile.arrived()
     ours = desk.note.remote(notes)
     cancel(asked)
     assert cancelled(asked)
+    assert all(map(cancelled, get(safe.kept.remote(), timeout=LIMIT)))  # while the first still runs
     turnstile.let()
     assert get(ours, timeout=LIMIT) == ["through", "noted"]
 

@@ -5,9 +5,11 @@ import pickle
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import lru_cache, partial
+from time import monotonic, sleep
 from typing import Any, ClassVar, cast
 
 import ray
+from ray.core.generated.gcs_pb2 import ActorTableData
 from ray.experimental import internal_kv
 
 from ..._core._pickle import dump
@@ -32,6 +34,8 @@ from ._worker import How, current_type, described, resident, run, stream
 
 __all__ = ["RayEngine"]
 
+_NEWS = 5.0  # seconds
+_UP = (ActorTableData.PENDING_CREATION, ActorTableData.ALIVE, ActorTableData.RESTARTING)
 _TYPES = b"alula"  # the part of Ray's key-value store where the types of named actors are
 
 
@@ -209,6 +213,8 @@ class RayEngine(Engine):
         raw = self._alive(actor).raw
         with in_our_words(Origin(self._session, "kill()", actor=actor.cls)):
             ray.kill(raw, no_restart=no_restart)
+        if no_restart:
+            _await_end(raw)
 
     # --------------------------------------------------------------------------------------- session
 
@@ -349,6 +355,17 @@ def _living(name: str, namespace: str | None) -> Any:
         return ray.get_actor(name, namespace)
     except ValueError as error:
         raise ValueError(missing) from error
+
+
+def _await_end(raw: Any) -> None:
+    """Wait until this process knows that an actor was killed, and so sends it no more calls.
+
+    A process that never called it hears of it with its first call. Without news, which would come from a
+    cluster whose head is gone, we wait no longer than a moment.
+    """
+    until = monotonic() + _NEWS
+    while raw._get_local_state() in _UP and monotonic() < until:
+        sleep(0.001)
 
 
 def _wrapped(raws: Any, origin: Origin) -> list[Any]:
