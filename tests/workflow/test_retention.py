@@ -10,8 +10,10 @@ import pytest
 
 import alula
 from alula import workflow
+from alula._core._settings import Settings
 from alula.errors import WorkflowExecutionError
 from alula.testing import Turnstile, fail, faults
+from alula.workflow import Executor
 from alula.workflow._vault import GRACE
 from tests.postgres import ON_BOTH
 from tests.workflow.bodies import add, fail_unless, held
@@ -106,6 +108,18 @@ def test_what_is_mentioned_inside_of_values_and_calls_stays(home: Path) -> None:
     first = workflow.list_tasks("w")[0].task_id
     assert workflow.get_output(workflow.fork("w", first)) == expected
     alula.get(workflow.get_output("w", task_id=first)["inside"])
+
+
+@ON_BOTH
+def test_what_a_schedule_needs_stays(home: Path) -> None:
+    workflow.schedule("s", "0 0 1 1 *", large.bind(3), paused=True)
+    assert files(home) != set()
+    age(home)
+    workflow.prune(3600)
+    workflow.trigger_schedule("s")
+    with Executor.open(Settings.load(), claims=True) as executor:
+        [begun] = executor.claim()
+        assert begun.result()[0] == 3
 
 
 def test_what_is_put_again_is_new_again(home: Path) -> None:

@@ -1,9 +1,9 @@
 """Retention: workflows that ended long ago are removed, and large values that nothing mentions any more.
 
 Large values are named by their content, and the same one may be mentioned by many workflows: in plain
-columns, and inside of stored calls and values. The latter are looked through without being opened: a
-mention is a digest as text, which stands in a pickle as it is. Whatever looks like one counts as one, so too
-much may stay, and never too little.
+columns, and inside of stored calls and values, wherever a table of ours has some. The latter are looked
+through without being opened: a mention is a digest as text, which stands in a pickle as it is. Whatever looks
+like one counts as one, so too much may stay, and never too little.
 
 A value is written before the record that mentions it. So what was written lately stays in any case, and
 `put` counts as writing also where the bytes are there already.
@@ -13,24 +13,25 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, LargeBinary, delete, func, select
 
 from .._core._seal import body_of
 from ..errors import ArtifactNotFoundError
 from ..store import Artifacts, Store
 from ._status import WorkflowStatus
-from ._tables import EVENTS, MESSAGES, TASKS, WORKFLOWS
+from ._tables import METADATA, WORKFLOWS
 from ._vault import GRACE
 
 __all__ = ["delete_ended", "sweep"]
 
 _DIGEST: Final = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}")
 _AT_ONCE: Final = 100  # workflows in one transaction, so that nobody waits for the write lock too long
-_MENTIONING: Final = (
-    (TASKS.c.call_digest, TASKS.c.call),
-    (TASKS.c.digest, TASKS.c.value),
-    (MESSAGES.c.digest, MESSAGES.c.value),
-    (EVENTS.c.digest, EVENTS.c.value),
+_COLUMNS: Final = tuple(column for table in METADATA.sorted_tables for column in table.c)
+_BYTES: Final = tuple(column for column in _COLUMNS if isinstance(column.type, LargeBinary))
+_NAMES: Final = tuple(  # digests, each with the bytes that stand beside it unless they were too large
+    (column, column.table.c["call" if column.name == "call_digest" else "value"])
+    for column in _COLUMNS
+    if column.name in ("call_digest", "digest")
 )
 
 
@@ -70,13 +71,15 @@ def sweep(store: Store, artifacts: Artifacts) -> int:
 
 def _mentioned(connection: Connection) -> Iterator[str]:
     """Give the digests that records mention."""
-    for name, data in _MENTIONING:
-        asked = select(name, data).where(name.is_not(None))
-        for digest, inline in connection.execute(asked, execution_options={"yield_per": 1000}):
-            if inline is None:
-                yield digest
-            else:
-                yield from _digests(inline)
+    some_at_once = {"yield_per": 1000}
+    for name, data in _NAMES:
+        apart = select(name).where(name.is_not(None), data.is_(None))
+        yield from connection.scalars(apart, execution_options=some_at_once)
+    for data in _BYTES:
+        for inline in connection.scalars(
+            select(data).where(data.is_not(None)), execution_options=some_at_once
+        ):
+            yield from _digests(inline)
 
 
 def _inside(artifacts: Artifacts, digest: str) -> Iterator[str]:
