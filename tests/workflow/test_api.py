@@ -1,5 +1,7 @@
 import asyncio
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -97,6 +99,27 @@ def test_an_id_that_is_no_text_is_refused(wrong: Any) -> None:
 def test_an_id_may_have_any_characters() -> None:
     workflow.run(add.bind(1), workflow_id="../a/b 'c'\n%")
     assert workflow.get_output("../a/b 'c'\n%") == 1
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        workflow.resume,
+        workflow.cancel,
+        workflow.delete,
+        workflow.get_output,
+        workflow.get_status,
+        workflow.get_metadata,
+        workflow.list_tasks,
+        workflow.follow,
+        partial(workflow.signal, key="k"),
+        partial(workflow.get_event, key="k"),
+        partial(workflow.fork, from_task="add"),
+    ],
+)
+def test_what_is_asked_of_a_workflow_needs_its_id(call: Callable[[Any], object]) -> None:
+    with pytest.raises(TypeError, match="workflow_id"):
+        call(None)
 
 
 def test_an_id_is_refused_that_not_every_store_can_hold() -> None:

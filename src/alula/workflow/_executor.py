@@ -251,7 +251,7 @@ class Executor:
             If it waits for labels that no living executor has; or the id belongs to a workflow of another
             graph, or of other code.
         """
-        workflow_id = _checked_id(id)
+        workflow_id = _new_id(id)
         if metadata is not None:
             check_metadata("metadata", metadata)
         if timeout is not None:
@@ -325,7 +325,7 @@ class Executor:
         self, workflow_id: str, from_task: str, new_id: str | None = None, *, code: Code = "stored"
     ) -> Handle[Any]:
         """Begin a new workflow from what is recorded of another; see `alula.workflow.fork`."""
-        workflow_id, forked = _checked_id(workflow_id), _checked_id(new_id)
+        workflow_id, forked = _checked_id(workflow_id), _new_id(new_id)
         if not isinstance(from_task, str):
             raise TypeError(f"a task_id is text, not {type(from_task).__name__}")
         _check_code_choice(code)
@@ -684,9 +684,11 @@ def _door(executor: str) -> str:
     return f"executor/{executor}"
 
 
+def _new_id(given: object) -> str:
+    return f"{new_id()}.{time.time():.9f}" if given is None else _checked_id(given)
+
+
 def _checked_id(given: object) -> str:
-    if given is None:
-        return f"{new_id()}.{time.time():.9f}"
     if not isinstance(given, str):
         raise TypeError(f"a workflow_id is text, not {type(given).__name__}")
     if not given or len(given) > _LONGEST:
