@@ -43,7 +43,7 @@ AlulaError
 │  ├─ WorkflowNotResumableError           what is recorded is not enough to go on
 │  │  └─ WorkflowTaskNotRecoverableError  because something of a task is missing
 │  ├─ WorkflowStillActiveError            it runs or waits, so it cannot be deleted
-│  └─ WorkflowTimeoutError (TimeoutError)
+│  └─ WorkflowTimeoutError (TimeoutError)  its deadline, or the time limit of a task, has passed
 ├─ StoreError
 │  ├─ StoreUnavailableError               the store cannot be opened, read or written
 │  ├─ FencedError                         an older epoch tried to write

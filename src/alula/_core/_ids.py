@@ -1,7 +1,12 @@
 """Names that need no counter: random ones for what people start, derived ones for what follows."""
 
-from typing import NewType
+from functools import cache
+from typing import TYPE_CHECKING, NewType
 from uuid import uuid4
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from hashlib import blake2b
 
 __all__ = ["Key", "derive", "new_id"]
 
@@ -25,6 +30,11 @@ def derive(creator: str, position: int) -> Key:
     Key
         20 hexadecimal digits (80 bits of BLAKE2b).
     """
+    return Key(_blake2b()(f"{creator}/{position}".encode(), digest_size=10).hexdigest())
+
+
+@cache
+def _blake2b() -> "Callable[..., blake2b]":
     from hashlib import blake2b  # here, for with it comes OpenSSL
 
-    return Key(blake2b(f"{creator}/{position}".encode(), digest_size=10).hexdigest())
+    return blake2b

@@ -12,6 +12,7 @@ take a shortcut that is seven times as fast.
 import pickle
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from types import CellType
 from typing import Any, NamedTuple, TypeVar
 
@@ -27,6 +28,7 @@ __all__ = [
     "pack",
     "pack_chunks",
     "packed_size",
+    "set_apart",
     "unpack",
 ]
 
@@ -94,21 +96,22 @@ def dump(value: object, name: str | None = None) -> Parts:
     if is_plain(value):
         return Parts(pickle.dumps(value, 5), ())
     buffers: list[memoryview] = []
-
-    def apart(buffer: pickle.PickleBuffer) -> bool:
-        try:
-            buffers.append(buffer.raw())
-        except BufferError:  # not contiguous: goes into the pickle
-            return True
-        return False
-
     try:
-        body = cloudpickle.dumps(value, protocol=5, buffer_callback=apart)
+        body = cloudpickle.dumps(value, protocol=5, buffer_callback=partial(set_apart, buffers))
     except Exception as error:
         if isinstance(error, (pickle.PicklingError, TypeError, AttributeError, RecursionError)):
             raise TypeError(_report(value, name or _name(value), error)) from error
         raise
     return Parts(body, buffers)
+
+
+def set_apart(buffers: list[memoryview], buffer: pickle.PickleBuffer) -> bool:
+    """Take a buffer out of a pickle, if it can be; as the callback of a pickler."""
+    try:
+        buffers.append(buffer.raw())
+    except BufferError:  # not contiguous: goes into the pickle
+        return True
+    return False
 
 
 def load(body: bytes | memoryview, buffers: Iterable[Any] = ()) -> Any:

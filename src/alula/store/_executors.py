@@ -131,9 +131,7 @@ class Executors:
             with self._store.transaction() as connection:  # of two that register at once, one waits here
                 name, epoch = self._free_name(connection, name)
                 lease = Lease(name, epoch, tuple(labels))
-                self._locks.take(
-                    connection, name, epoch
-                )  # before the row can be seen: its readers find it alive
+                self._locks.take(connection, name, epoch)  # before the row, whose readers find it alive
                 undo.callback(self._locks.give_back, name, epoch)
                 connection.execute(_EXECUTORS.delete().where(_EXECUTORS.c.name == name))
                 connection.execute(_EXECUTORS.insert().values(self._row(lease, claims)))

@@ -5,6 +5,7 @@ those that were taken, and handles to the others, recorded as the value of the w
 see the same split, before a crash and after it.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
@@ -29,7 +30,7 @@ def same(handle: Pending) -> Node[Any]:
     return Node(Logical(SAME, "workflow.same"), (handle,))
 
 
-class _Aside:
+class _Aside(ABC):
     """A place that needs the values of its inputs only to keep them; nobody can hurry it, or cancel it."""
 
     def __init__(self, site: Site) -> None:
@@ -56,8 +57,9 @@ class _Aside:
             outcome = Failed(error)
         then(outcome)
 
+    @abstractmethod
     def _made(self, task: Task, values: Sequence[Output], left: list[Pending]) -> Output:
-        raise NotImplementedError
+        """Give the value of a task, from those of its inputs that have some and the marks of the others."""
 
     def _opened(self, value: Output) -> Any:
         if isinstance(value, Volatile):

@@ -11,7 +11,6 @@ its actors, but for detached ones.
 import asyncio
 import io
 import logging
-import pickle
 from collections.abc import Awaitable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -19,7 +18,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 import cloudpickle
 
-from ..._core._pickle import Parts, load, pack, unpack
+from ..._core._pickle import Parts, load, pack, set_apart, unpack
 from ...graph import Done, Failed
 from .. import _session
 from .._errors import pack_error, unpack_error
@@ -152,7 +151,7 @@ class _Outward(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no
 
     def __init__(self, file: io.BytesIO, table: Table, buffers: list[memoryview]) -> None:
         # No method of its own is the callback: the circle would hold whatever was pickled for a while.
-        super().__init__(file, protocol=5, buffer_callback=partial(_set_apart, buffers))
+        super().__init__(file, protocol=5, buffer_callback=partial(set_apart, buffers))
         self._table = table
 
     def reducer_override(self, thing: Any) -> Any:
@@ -164,11 +163,3 @@ class _Outward(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no
         if isinstance(thing, RayGenerator):
             return arrived, (ClientGenerator, self._table.keep(thing))
         return super().reducer_override(thing)
-
-
-def _set_apart(buffers: list[memoryview], buffer: pickle.PickleBuffer) -> bool:
-    try:
-        buffers.append(buffer.raw())
-    except BufferError:  # not contiguous: goes into the pickle
-        return True
-    return False
