@@ -1,17 +1,24 @@
 """What all tests share: a home of their own, an engine, and hypothesis without its own idea of time."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 import alula
+from alula import workflow
+from alula._core._settings import Settings
 from alula.futures import Engine, current
 from alula.testing import Turnstile
+from alula.workflow import Executor
 from tests.postgres import Postgres, running
 from tests.s3 import S3, serving
+from tests.workflow.bodies import Tally
+
+Open: TypeAlias = Callable[..., Executor]
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for the tests that use ONNX Runtime on their own
 
@@ -74,6 +81,33 @@ def turnstile(tmp_path: Path) -> Iterator[Turnstile]:
     """A turnstile in the folder of one test; the end of the test lets through whoever waits."""
     with Turnstile(tmp_path) as turnstile:
         yield turnstile
+
+
+@pytest.fixture
+def tally(tmp_path: Path) -> Tally:
+    """Count what runs in a test, in whatever process."""
+    return Tally(tmp_path / "tally")
+
+
+@pytest.fixture
+def executor(engine: Engine, home: Path) -> Iterator[None]:
+    """The executor of this process is made anew for one test, and ends with it."""
+    yield
+    workflow.reset_default_executor()
+
+
+@pytest.fixture
+def open_executor(home: Path) -> Iterator[Open]:
+    """Open executors on the store of the test, as other processes would have them; they end with it."""
+    opened: list[Executor] = []
+
+    def open_one(**options: Any) -> Executor:
+        opened.append(Executor.open(Settings.load(), **options))
+        return opened[-1]
+
+    yield open_one
+    for executor in opened:
+        executor.close()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,10 @@ import alula
 from alula import workflow
 from alula.cli import app
 from alula.errors import AlulaError, WorkflowError, WorkflowExecutionError, WorkflowNotFoundError
-from alula.futures import Engine
 from alula.testing import Turnstile
 from tests.workflow.bodies import Tally, add, countdown, fail_unless, held, noted
 
-
-@pytest.fixture(autouse=True)
-def executor(engine: Engine, home: Path) -> Iterator[None]:
-    yield
-    workflow.reset_default_executor()
+pytestmark = pytest.mark.usefixtures("executor")
 
 
 def call(*words: str) -> Result:

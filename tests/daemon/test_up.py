@@ -15,7 +15,6 @@ import redis
 
 from alula import workflow
 from alula._core._settings import Settings
-from alula.futures import Engine
 from alula.graph import Graph
 from alula.testing import Turnstile
 from alula.workflow import Executor
@@ -25,16 +24,7 @@ from tests.workflow.bodies import Tally, add, held, noted
 Start: TypeAlias = Callable[..., Program]
 
 
-@pytest.fixture
-def tally(tmp_path: Path) -> Tally:
-    return Tally(tmp_path / "tally")
-
-
-@pytest.fixture(autouse=True)
-def executor(engine: Engine, home: Path) -> Iterator[None]:
-    """The executor of this process, and the engine that its references need, end with the tests."""
-    yield
-    workflow.reset_default_executor()
+pytestmark = pytest.mark.usefixtures("executor")
 
 
 @pytest.fixture

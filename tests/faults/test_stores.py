@@ -2,53 +2,31 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Barrier
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from alula._core._settings import Settings
 from alula.errors import FencedError, StoreUnavailableError, WorkflowExecutionError
 from alula.graph import Graph
 from alula.store import Store, _postgres
 from alula.testing import Turnstile, faults
 from alula.workflow import Executor
+from tests.conftest import Open
 from tests.postgres import Postgres
 from tests.workflow.bodies import Tally, held, noted
 from tests.workflow.programs import SAMPLE, build, evaluate
 
 pytestmark = pytest.mark.usefixtures("engine")
 
-Open = Callable[..., Executor]
-
 
 @pytest.fixture
-def url(postgres: Postgres, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def records(postgres: Postgres) -> Iterator[str]:
     with postgres.database() as url:
-        monkeypatch.setenv("ALULA_STORE", url)
         yield url
-
-
-@pytest.fixture
-def open_executor(url: str) -> Iterator[Open]:
-    opened: list[Executor] = []
-
-    def open_one(**options: Any) -> Executor:
-        opened.append(Executor.open(Settings.load(), **options))
-        return opened[-1]
-
-    yield open_one
-    for executor in opened:
-        executor.close()
-
-
-@pytest.fixture
-def tally(tmp_path: Path) -> Tally:
-    return Tally(tmp_path / "tally")
 
 
 def restart(postgres: Postgres) -> None:
@@ -177,12 +155,12 @@ def test_processes_that_claim_at_once_run_each_workflow_once(open_executor: Open
 
 
 def test_who_was_taken_for_dead_can_write_nothing_more(
-    open_executor: Open, url: str, turnstile: Turnstile, tally: Tally
+    open_executor: Open, records: str, turnstile: Turnstile, tally: Tally
 ) -> None:
     silent, heir = open_executor(), open_executor()
     handle = silent.submit(Graph.of(noted.bind(tally, "last", held.bind(turnstile, 5))), id="w")
     turnstile.arrived()
-    store = Store.open(url)
+    store = Store.open(records)
     with store.transaction() as connection:
         connection.execute(
             text("UPDATE executor_beats SET expires = 0 WHERE name = :name"), {"name": silent.lease.name}
@@ -199,14 +177,14 @@ def test_who_was_taken_for_dead_can_write_nothing_more(
 
 
 def test_two_that_write_for_one_owner_come_one_after_the_other(
-    open_executor: Open, url: str, turnstile: Turnstile, monkeypatch: pytest.MonkeyPatch
+    open_executor: Open, records: str, turnstile: Turnstile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     executor = open_executor()
     handle = executor.submit(Graph.of(held.bind(turnstile, 5)), id="w")
     turnstile.arrived()
     monkeypatch.setattr(_postgres, "_SETTINGS", "SET lock_timeout = '50ms'")
     [run] = executor._runs._all()
-    one, other = Store.open(url), Store.open(url)
+    one, other = Store.open(records), Store.open(records)
     with (
         one.transaction(run._journal.owner),
         pytest.raises(StoreUnavailableError, match="another process has been writing"),

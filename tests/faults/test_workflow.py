@@ -14,7 +14,6 @@ from sqlalchemy import event, select
 
 from alula import workflow
 from alula._core._settings import Settings
-from alula.futures import Engine
 from alula.store import Store
 from alula.testing import Turnstile, fault_environment
 from alula.workflow import Executor
@@ -44,15 +43,7 @@ alula.init(num_cpus=2)
 RUN = 'print(workflow.run(build(tally, SAMPLE, {}), workflow_id="w"))'
 
 
-@pytest.fixture(autouse=True)
-def executor(engine: Engine, home: Path) -> Iterator[None]:
-    yield
-    workflow.reset_default_executor()
-
-
-@pytest.fixture
-def tally(tmp_path: Path) -> Tally:
-    return Tally(tmp_path / "tally")
+pytestmark = pytest.mark.usefixtures("executor")
 
 
 @pytest.fixture

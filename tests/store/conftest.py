@@ -11,6 +11,7 @@ from typing import TypeAlias
 import pytest
 
 from alula.store import Store
+from tests.store.numbers import TABLES
 
 Child: TypeAlias = "subprocess.Popen[str]"
 
@@ -48,6 +49,13 @@ def store(url: str) -> Iterator[Store]:
     store = Store.open(url)
     yield store
     store.close()
+
+
+@pytest.fixture
+def numbers(store: Store) -> Store:
+    """Give the store, with a table of numbers."""
+    store.ensure("test", 1, TABLES)
+    return store
 
 
 @pytest.fixture

@@ -8,31 +8,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from sqlalchemy import Column, Connection, Integer, MetaData, Table, func, insert, select
+from sqlalchemy import Connection, MetaData, func, select
 from sqlalchemy.exc import IntegrityError
 
 from alula.errors import FencedError, StoreUnavailableError
 from alula.store import Store, _metadata, _postgres, _sqlite
 from tests.store.conftest import ON_A_FILE
-
-TABLES = MetaData()
-NUMBERS = Table("numbers", TABLES, Column("n", Integer, primary_key=True))
-
-
-@pytest.fixture
-def numbers(store: Store) -> Store:
-    store.ensure("test", 1, TABLES)
-    return store
-
-
-def add(connection: Connection, *values: int) -> None:
-    for n in values:
-        connection.execute(insert(NUMBERS).values(n=n))
-
-
-def kept(store: Store) -> list[int]:
-    with store.reading() as connection:
-        return list(connection.scalars(select(NUMBERS.c.n).order_by(NUMBERS.c.n)))
+from tests.store.numbers import NUMBERS, TABLES, add, kept
 
 
 def file_of(store: Store) -> Path:

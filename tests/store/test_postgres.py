@@ -10,15 +10,14 @@ from typing import Any, Literal
 
 import psycopg
 import pytest
-from sqlalchemy import Column, Connection, Integer, MetaData, Table, insert, select, text
+from sqlalchemy import Connection, select, text
 
 from alula._core._gates import arm, disarm
 from alula.errors import FencedError, StoreUnavailableError
 from alula.store import Executors, Store, _beats, _postgres
 from tests.postgres import Postgres
+from tests.store.numbers import NUMBERS, adding, kept
 
-TABLES = MetaData()
-NUMBERS = Table("numbers", TABLES, Column("n", Integer, primary_key=True))
 WAIT = 20.0
 
 
@@ -26,12 +25,6 @@ WAIT = 20.0
 def url(postgres: Postgres) -> Iterator[str]:
     with postgres.database() as url:
         yield url
-
-
-@pytest.fixture
-def numbers(store: Store) -> Store:
-    store.ensure("test", 1, TABLES)
-    return store
 
 
 @pytest.fixture
@@ -46,19 +39,6 @@ def other(url: str) -> Iterator[Store]:
 def gates() -> Iterator[None]:
     yield
     disarm()
-
-
-def adding(n: int) -> Callable[[Connection], int]:
-    def add(connection: Connection) -> int:
-        connection.execute(insert(NUMBERS).values(n=n))
-        return n
-
-    return add
-
-
-def kept(store: Store) -> list[int]:
-    with store.reading() as connection:
-        return list(connection.scalars(select(NUMBERS.c.n).order_by(NUMBERS.c.n)))
 
 
 def no_fence(connection: Connection) -> None:

@@ -4,33 +4,12 @@ from threading import Event, get_ident
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, Connection, Integer, MetaData, Table, insert, select
+from sqlalchemy import Connection
 
 from alula._core._gates import arm, disarm
 from alula.errors import FencedError, StoreUnavailableError
 from alula.store import Store
-
-TABLES = MetaData()
-NUMBERS = Table("numbers", TABLES, Column("n", Integer, primary_key=True))
-
-
-@pytest.fixture
-def numbers(store: Store) -> Store:
-    store.ensure("test", 1, TABLES)
-    return store
-
-
-def adding(n: int) -> Callable[[Connection], int]:
-    def add(connection: Connection) -> int:
-        connection.execute(insert(NUMBERS).values(n=n))
-        return n
-
-    return add
-
-
-def kept(store: Store) -> list[int]:
-    with store.reading() as connection:
-        return list(connection.scalars(select(NUMBERS.c.n).order_by(NUMBERS.c.n)))
+from tests.store.numbers import adding, kept
 
 
 class Told:

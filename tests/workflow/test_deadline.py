@@ -1,47 +1,16 @@
 """A workflow has so much time, wherever it goes on."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 import alula
 from alula import workflow
-from alula._core._settings import Settings
 from alula.errors import WorkflowOutputNotReady, WorkflowTimeoutError
 from alula.graph import Graph
-from alula.store import Executors, Store
 from alula.testing import Clock, Turnstile
-from alula.workflow import Executor
-from alula.workflow._vault import Vault
+from tests.conftest import Open
 from tests.workflow.bodies import Tally, add, held
-
-Open = Callable[..., Executor]
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock(now=1000.0)
-
-
-@pytest.fixture
-def opened(home: Path, clock: Clock) -> Iterator[Open]:
-    """Open executors by a clock that stands still."""
-    settings, made = Settings.load(), list[Any]()
-
-    def open_one(*labels: str, claims: bool = False) -> Executor:
-        store = Store.open(settings.store, clock=clock)
-        executors = Executors(store)
-        lease = executors.register(labels or ["default"], claims=claims)
-        executor = Executor(store, Vault.of(settings), lease, executors)
-        made.append((executor, store))
-        return executor
-
-    yield open_one
-    for executor, store in made:
-        executor.close()
-        store.close()
 
 
 @pytest.mark.parametrize(("given", "error"), [(0, ValueError), (-1, ValueError), ("1", TypeError)])
@@ -68,9 +37,9 @@ def test_one_in_time_gives_its_value() -> None:
 
 
 def test_what_comes_after_its_time_is_not_recorded(
-    opened: Open, clock: Clock, turnstile: Turnstile, tally: Tally
+    open_timed: Open, clock: Clock, turnstile: Turnstile, tally: Tally
 ) -> None:
-    executor = opened()
+    executor = open_timed()
     handle = executor.submit(Graph.of(add.bind(held.bind(turnstile, 1))), id="w", timeout=10)
     turnstile.arrived()
     clock.advance(9.5)
@@ -84,13 +53,13 @@ def test_what_comes_after_its_time_is_not_recorded(
     assert executor.records.value("w", "tests.workflow.bodies.held") is None
 
 
-def test_who_goes_on_has_the_time_that_is_left(opened: Open, clock: Clock, turnstile: Turnstile) -> None:
-    first = opened()
+def test_who_goes_on_has_the_time_that_is_left(open_timed: Open, clock: Clock, turnstile: Turnstile) -> None:
+    first = open_timed()
     first.submit(Graph.of(held.bind(turnstile, 1)), id="w", timeout=10)
     turnstile.arrived()
     first.close()
     clock.advance(4)
-    second = opened()
+    second = open_timed()
     handle = second.resume("w")
     turnstile.arrived()
     clock.advance(5.5)
@@ -100,19 +69,19 @@ def test_who_goes_on_has_the_time_that_is_left(opened: Open, clock: Clock, turns
         handle.result()
 
 
-def test_one_that_nobody_takes_from_the_queue_fails(opened: Open, clock: Clock) -> None:
-    executor = opened()
+def test_one_that_nobody_takes_from_the_queue_fails(open_timed: Open, clock: Clock) -> None:
+    executor = open_timed()
     with pytest.warns(UserWarning, match="waits there"):
         handle = executor.submit(Graph.of(add.bind(1)), id="w", labels=["gpu"], where="queue", timeout=10)
     clock.advance(10)
     with pytest.raises(WorkflowTimeoutError):
         handle.result()
     assert executor.status("w") == "FAILED"
-    assert opened("gpu").claim() == []
+    assert open_timed("gpu").claim() == []
 
 
-def test_one_that_is_claimed_too_late_fails(opened: Open, clock: Clock) -> None:
-    first, second = opened(), opened(claims=True)
+def test_one_that_is_claimed_too_late_fails(open_timed: Open, clock: Clock) -> None:
+    first, second = open_timed(), open_timed(claims=True)
     first.submit(Graph.of(add.bind(1)), id="w", where="queue", timeout=10)
     first.close()
     clock.advance(10)

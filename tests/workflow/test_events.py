@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,14 +6,11 @@ import pytest
 
 import alula
 from alula import workflow
-from alula._core._settings import Settings
 from alula.errors import WorkflowExecutionError
 from alula.graph import Graph, Node
-from alula.store import Executors, Store
 from alula.testing import Clock
-from alula.workflow import Executor
-from alula.workflow._vault import Vault
 from alula.workflow.event_listener import TimerListener
+from tests.conftest import Open
 from tests.postgres import ON_BOTH
 from tests.workflow.bodies import Tally, add, fail_unless
 
@@ -41,30 +37,6 @@ class AckListener(workflow.EventListener):
         tally.mark("ack")
         if not flag.exists():
             raise RuntimeError("nobody listens")
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock(now=1000.0)
-
-
-@pytest.fixture
-def timed(home: Path, clock: Clock) -> Iterator[Any]:
-    """Open an executor by a clock that stands still; again, for one that comes after it."""
-    settings, opened = Settings.load(), list[Any]()
-
-    def open_one() -> Executor:
-        store = Store.open(settings.store, clock=clock)
-        executors = Executors(store)
-        lease = executors.register(["default"])
-        executor = Executor(store, Vault.of(settings), lease, executors)
-        opened.append((executor, store))
-        return executor
-
-    yield open_one
-    for executor, store in opened:
-        executor.close()
-        store.close()
 
 
 def test_an_event_is_given_to_who_reads_it(tally: Tally) -> None:
@@ -112,8 +84,8 @@ def test_a_timer_gives_its_time() -> None:
     assert workflow.run(workflow.wait_for_event(TimerListener, 12.5)) == 12.5
 
 
-def test_a_sleep_lasts_by_the_clock(timed: Any, clock: Clock) -> None:
-    executor = timed()
+def test_a_sleep_lasts_by_the_clock(open_timed: Open, clock: Clock) -> None:
+    executor = open_timed()
     handle = executor.submit(Graph.of(workflow.sleep(60)), id="w")
     executor.output("w", task_id="workflow.sleep.due").result(timeout=30)
     clock.advance(59)
@@ -122,28 +94,28 @@ def test_a_sleep_lasts_by_the_clock(timed: Any, clock: Clock) -> None:
     assert handle.result(timeout=30) is None
 
 
-def test_who_is_resumed_sleeps_only_for_the_rest(timed: Any, clock: Clock) -> None:
-    first = timed()
+def test_who_is_resumed_sleeps_only_for_the_rest(open_timed: Open, clock: Clock) -> None:
+    first = open_timed()
     first.submit(Graph.of(workflow.sleep(60)), id="w")
     first.output("w", task_id="workflow.sleep.due").result(timeout=30)
     first.close()
     clock.advance(50)
-    handle = timed().resume("w")
+    handle = open_timed().resume("w")
     clock.advance(9)
     assert not handle.done()
     clock.advance(1)
     assert handle.result(timeout=30) is None
 
 
-def test_a_clock_set_forward_wakes_who_is_due(timed: Any, clock: Clock) -> None:
-    handle = timed().submit(Graph.of(workflow.sleep(3600)), id="w")
+def test_a_clock_set_forward_wakes_who_is_due(open_timed: Open, clock: Clock) -> None:
+    handle = open_timed().submit(Graph.of(workflow.sleep(3600)), id="w")
     while not handle.done():
         clock.jump(3600)
     assert handle.result() is None
 
 
-def test_many_sleep_at_once_and_hold_no_worker(timed: Any, clock: Clock) -> None:
-    executor = timed()
+def test_many_sleep_at_once_and_hold_no_worker(open_timed: Open, clock: Clock) -> None:
+    executor = open_timed()
     handles = [executor.submit(Graph.of(workflow.sleep(60)), id=f"w{i}") for i in range(100)]
     for i in range(100):
         executor.output(f"w{i}", task_id="workflow.sleep.due").result(timeout=30)

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -24,27 +23,12 @@ from alula.errors import (
 from alula.futures import Engine, open_engine
 from alula.graph import Graph, Node
 from alula.testing import Turnstile, fail, faults
-from alula.workflow import Executor
 from alula.workflow._journal import PYTHON
+from tests.conftest import Open
 from tests.postgres import ON_BOTH
 from tests.workflow.bodies import OddError, Tally, add, fail_unless, held, noted
 
 pytestmark = ON_BOTH
-
-Open = Callable[..., Executor]
-
-
-@pytest.fixture
-def open_executor(home: Path) -> Iterator[Open]:
-    opened: list[Executor] = []
-
-    def open_one(**options: Any) -> Executor:
-        opened.append(Executor.open(Settings.load(), **options))
-        return opened[-1]
-
-    yield open_one
-    for executor in opened:
-        executor.close()
 
 
 def graph(node: Node[Any]) -> Graph:

@@ -45,11 +45,6 @@ def store(home: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def vault(home: Path) -> Vault:
-    return Vault.of(Settings.load())
-
-
-@pytest.fixture
 def journal(store: Store, vault: Vault) -> Journal:
     """Of a new workflow: one task, which reads another."""
     tasks = tasks_of(Graph.of(add.bind(add.bind(1), 2)), vault)

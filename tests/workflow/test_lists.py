@@ -1,6 +1,5 @@
 """What an operator sees: lists of workflows, page by page, and of their tasks."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,25 +9,15 @@ from hypothesis import strategies as st
 
 import alula
 from alula import workflow
-from alula._core._settings import Settings
 from alula.errors import WorkflowExecutionError, WorkflowNotFoundError
 from alula.store import Store
 from alula.testing import Turnstile
 from alula.workflow import Search, TaskInfo
 from alula.workflow._search import STATUSES
 from alula.workflow._status import WorkflowStatus
-from alula.workflow._tables import METADATA, VERSION
 from tests.postgres import ON_BOTH
 from tests.workflow.bodies import Tally, add, countdown, fail_first, fail_unless, held, noted
 from tests.workflow.test_queue import put
-
-
-@pytest.fixture
-def store(home: Path) -> Iterator[Store]:
-    store = Store.open(Settings.load().store)
-    store.ensure("workflow", VERSION, METADATA)
-    yield store
-    store.close()
 
 
 def page(store: Store, **given: Any) -> list[str]:

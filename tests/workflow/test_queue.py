@@ -1,8 +1,6 @@
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from sqlalchemy import insert, select
 
 from alula._core._settings import Settings
@@ -10,19 +8,11 @@ from alula.store import Store
 from alula.workflow._deaths import MOST_DEATHS
 from alula.workflow._journal import PYTHON
 from alula.workflow._queue import reclaim, waiting
-from alula.workflow._tables import METADATA, VERSION, WORKFLOWS
+from alula.workflow._tables import WORKFLOWS
 from alula.workflow._vault import Vault
 from tests.postgres import ON_BOTH
 
 pytestmark = ON_BOTH
-
-
-@pytest.fixture
-def store(home: Path) -> Iterator[Store]:
-    store = Store.open(Settings.load().store)
-    store.ensure("workflow", VERSION, METADATA)
-    yield store
-    store.close()
 
 
 def put(store: Store, id_: str, **facts: Any) -> None:

@@ -1,13 +1,10 @@
 """An executor that recovers goes on with what others have left, whether they died or were closed."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
-from alula._core._settings import Settings
 from alula.errors import WorkflowExecutionError, WorkflowNotResumableError
 from alula.graph import Graph, Node
 from alula.testing import Turnstile, fail, faults
@@ -16,25 +13,11 @@ from alula.workflow._deaths import MOST_DEATHS
 from alula.workflow._line import Limits
 from alula.workflow._recovery import Recovery
 from alula.workflow._tables import WORKFLOWS
+from tests.conftest import Open
 from tests.postgres import ON_BOTH
 from tests.workflow.bodies import Tally, add, held, noted
 
-Open = Callable[..., Executor]
-
 HELD = held.options(num_cpus=0.1)
-
-
-@pytest.fixture
-def open_executor(home: Path) -> Iterator[Open]:
-    opened: list[Executor] = []
-
-    def open_one(**options: Any) -> Executor:
-        opened.append(Executor.open(Settings.load(), **options))
-        return opened[-1]
-
-    yield open_one
-    for executor in opened:
-        executor.close()
 
 
 def leave(executor: Executor, turnstile: Turnstile, node: Node[Any], **given: Any) -> None:

@@ -1,7 +1,7 @@
 """Retry policies: when another attempt is made, and what happens to one that takes too long."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from threading import Semaphore
 from typing import Any
@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 import alula
 from alula import workflow
-from alula._core._settings import Settings
 from alula.errors import (
     TaskError,
     WorkerCrashedError,
@@ -21,13 +20,11 @@ from alula.errors import (
     WorkflowTimeoutError,
 )
 from alula.graph import Graph
-from alula.store import Executors, Store
 from alula.testing import Clock, Turnstile
 from alula.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from alula.workflow import Executor
 from alula.workflow._limits import GRACE
 from alula.workflow._retry import LONGEST_DELAY, Retry, policy
-from alula.workflow._vault import Vault
 from tests.workflow.bodies import OddError, Tally, add, die_first, fail_first, held
 
 FINITE = st.floats(0, 1e9)
@@ -176,23 +173,6 @@ def test_a_link_in_place_asks_the_same_function(tally: Tally) -> None:
 
 
 # ------------------------------------------------------------------------------------------- when
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock(now=1000.0)
-
-
-@pytest.fixture
-def timed(home: Path, clock: Clock) -> Iterator[Executor]:
-    """An executor by a clock that stands still."""
-    settings = Settings.load()
-    store = Store.open(settings.store, clock=clock)
-    executors = Executors(store)
-    executor = Executor(store, Vault.of(settings), executors.register(["default"]), executors)
-    yield executor
-    executor.close()
-    store.close()
 
 
 class _Waiting:

@@ -1,6 +1,5 @@
 """Schedules: each time begins one workflow, whoever looks after them."""
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Barrier, Thread
 from typing import Any
@@ -12,14 +11,11 @@ from alula import workflow
 from alula._core._settings import Settings
 from alula.errors import NameNotFoundError, WorkflowCancellationError
 from alula.graph import Graph, Node
-from alula.store import Executors, Store
 from alula.testing import Clock, Turnstile
 from alula.workflow import Executor
 from alula.workflow._schedules import Fired, Schedules
-from alula.workflow._vault import Vault
+from tests.conftest import Open
 from tests.workflow.bodies import Tally, add, held, noted
-
-Open = Callable[[], Executor]
 
 
 @alula.remote
@@ -36,27 +32,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def opened(home: Path, clock: Clock) -> Iterator[Open]:
-    """Open executors by a clock that stands still."""
-    settings, made = Settings.load(), list[Any]()
-
-    def open_one() -> Executor:
-        store = Store.open(settings.store, clock=clock)
-        executors = Executors(store)
-        lease = executors.register(["default"], claims=True)
-        keeper = Executor(store, Vault.of(settings), lease, executors)
-        made.append((keeper, store))
-        return keeper
-
-    yield open_one
-    for keeper, store in made:
-        keeper.close()
-        store.close()
-
-
-@pytest.fixture
-def keeper(opened: Open) -> Executor:
-    return opened()
+def keeper(open_timed: Open) -> Executor:
+    return open_timed(claims=True)
 
 
 @pytest.fixture
@@ -118,8 +95,8 @@ def test_a_clock_that_is_set_back_fires_nothing_again(
     assert len(fire(keeper).workflows) == 1
 
 
-def test_any_number_of_executors_fire_once(opened: Open, clock: Clock) -> None:
-    several = [opened() for _ in range(4)]
+def test_any_number_of_executors_fire_once(open_timed: Open, clock: Clock) -> None:
+    several = [open_timed(claims=True) for _ in range(4)]
     every_minute(several[0].schedules)
     clock.advance(30)
     fired: list[str] = []

@@ -4,14 +4,8 @@ import numpy as np
 import pytest
 
 import alula
-from alula._core._settings import Settings
 from alula.errors import ArtifactNotFoundError, SealError
 from alula.workflow._vault import INLINE, Packer, Stored, Unpacker, Vault
-
-
-@pytest.fixture
-def vault(home: Path) -> Vault:
-    return Vault.of(Settings.load())
 
 
 def test_a_small_value_stands_in_its_record_and_a_large_one_does_not(vault: Vault) -> None:

@@ -16,10 +16,8 @@ from alula._core._settings import Settings
 from alula.errors import WorkflowExecutionError
 from alula.futures import ObjectRef
 from alula.graph import Graph, Node
-from alula.store import Executors, Store
 from alula.testing import Clock, Turnstile
 from alula.workflow import Executor
-from alula.workflow._vault import Vault
 from tests.workflow.bodies import OddError, Tally, add, fail_unless, held, noted
 
 Split = tuple[list[Any], list[Any]]
@@ -308,27 +306,11 @@ def test_one_that_may_go_on_is_recorded_after_the_output(tally: Tally, turnstile
 # ---------------------------------------------------------------------------------------- timeouts
 
 
-@pytest.fixture
-def clock(home: Path) -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def clocked(home: Path, clock: Clock) -> Iterator[Executor]:
-    settings = Settings.load()
-    store = Store.open(settings.store, clock=clock)
-    executors = Executors(store)
-    executor = Executor(store, Vault.of(settings), executors.register(["default"]), executors)
-    yield executor
-    executor.close()
-    store.close()
-
-
 def test_after_the_timeout_it_takes_what_there_is(
-    clocked: Executor, clock: Clock, turnstile: Turnstile
+    timed: Executor, clock: Clock, turnstile: Turnstile
 ) -> None:
     nodes = [slow.bind(turnstile, 1), slow.bind(turnstile, 2)]
-    handle = clocked.submit(Graph.of(sizes.bind(workflow.wait(nodes, timeout=60))))
+    handle = timed.submit(Graph.of(sizes.bind(workflow.wait(nodes, timeout=60))))
     turnstile.arrived()
     turnstile.arrived()
     clock.advance(59)
@@ -342,8 +324,8 @@ def test_a_timeout_of_nothing_takes_what_is_there_at_once(turnstile: Turnstile) 
     assert workflow.run(sizes.bind(workflow.wait(nodes, timeout=0))) == ([], 1)
 
 
-def test_a_timeout_that_is_not_needed_holds_nobody_up(clocked: Executor) -> None:
-    handle = clocked.submit(Graph.of(sizes.bind(workflow.wait([add.bind(1)], timeout=60))))
+def test_a_timeout_that_is_not_needed_holds_nobody_up(timed: Executor) -> None:
+    handle = timed.submit(Graph.of(sizes.bind(workflow.wait([add.bind(1)], timeout=60))))
     assert handle.result(30) == ([1], 0)
 
 

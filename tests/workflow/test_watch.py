@@ -1,10 +1,8 @@
 from collections.abc import Iterator
-from pathlib import Path
 from threading import Event
 
 import pytest
 
-from alula._core._settings import Settings
 from alula.errors import WorkflowError
 from alula.graph import Done, Failed
 from alula.store import Store
@@ -13,13 +11,6 @@ from alula.workflow._watch import TOPIC, Watch
 from tests.postgres import ON_BOTH
 
 pytestmark = ON_BOTH
-
-
-@pytest.fixture
-def store(home: Path) -> Iterator[Store]:
-    store = Store.open(Settings.load().store)
-    yield store
-    store.close()
 
 
 @pytest.fixture
