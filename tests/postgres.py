@@ -4,6 +4,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from glob import glob
@@ -30,6 +31,16 @@ autovacuum = off
 DOOR = """
 local all locked_out scram-sha-256
 local all all trust
+"""
+
+# Waits for the end of who started it, whatever ended that, and clears away what it has left behind.
+UNDERTAKER = """
+import shutil, subprocess, sys
+folder, user, *stop = sys.argv[1:]
+sys.stdin.read()
+options = {"user": int(user), "extra_groups": []} if user else {}
+subprocess.run(stop, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
+shutil.rmtree(folder, ignore_errors=True)
 """
 
 
@@ -63,6 +74,18 @@ class Postgres:
 
     def stop(self, mode: str = "immediate") -> None:
         self._run("pg_ctl", "stop", "--pgdata", self._data, "--wait", "--mode", mode)
+
+    @contextmanager
+    def buried(self) -> Iterator[None]:
+        """Stop the server and remove its folder in the end, also if this process is killed before."""
+        stop = [str(find("pg_ctl")), "stop", "--pgdata", self._data, "--mode", "immediate"]
+        user = str(self._user.get("user", ""))
+        command = [sys.executable, "-c", UNDERTAKER, str(self.folder), user, *stop]
+        undertaker = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+        try:
+            yield
+        finally:
+            undertaker.communicate()
 
     def url(self, database: str, user: str = "alula") -> str:
         return f"postgresql://{user}@/{database}?host={self.folder}"
@@ -112,10 +135,9 @@ def running() -> Iterator[Postgres]:
     )  # a short path, as those of sockets have to be
     try:
         server = Postgres(folder)
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
-    finally:
+    except BaseException:
         shutil.rmtree(folder)
+        raise
+    with server.buried():
+        server.start()
+        yield server

@@ -3,8 +3,11 @@
 import logging
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Event
 from typing import Any, Literal
 
@@ -349,3 +352,22 @@ def test_a_refused_lease_names_the_executor(store: Store, other: Store) -> None:
     Executors(other).register(["default"], name=lease.name)
     with pytest.raises(FencedError, match=lease.name), store.transaction() as connection:
         executors.check(connection, lease)
+
+
+# ---------------------------------------------------------------------------------- the tests' server
+
+
+def test_the_server_of_tests_ends_with_who_started_it() -> None:
+    code = """
+import os, signal
+from tests.postgres import running
+with running() as server:
+    print(server.folder, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment, text=True, check=False
+    )  # which returns when the last process that has this pipe is gone
+    assert done.returncode == -signal.SIGKILL
+    assert not Path(done.stdout.strip()).exists()
