@@ -9,6 +9,7 @@ from alula._core._settings import Settings
 from alula.store import Executors, Store
 from alula.testing import Clock
 from alula.workflow import Executor
+from alula.workflow._line import UNLIMITED, Limits
 from alula.workflow._tables import METADATA, VERSION
 from alula.workflow._vault import Vault
 from tests.conftest import Open
@@ -45,11 +46,11 @@ def open_timed(home: Path, clock: Clock) -> Iterator[Open]:
     settings = Settings.load()
     opened: list[tuple[Executor, Store]] = []
 
-    def open_one(*labels: str, claims: bool = False) -> Executor:
+    def open_one(*labels: str, claims: bool = False, limits: Limits = UNLIMITED) -> Executor:
         store = Store.open(settings.store, clock=clock)
         executors = Executors(store)
         lease = executors.register(labels or ["default"], claims=claims)
-        opened.append((Executor(store, Vault.of(settings), lease, executors), store))
+        opened.append((Executor(store, Vault.of(settings), lease, executors, limits=limits), store))
         return opened[-1][0]
 
     yield open_one

@@ -9,8 +9,12 @@ from alula import workflow
 from alula.errors import WorkflowOutputNotReady, WorkflowTimeoutError
 from alula.graph import Graph
 from alula.testing import Clock, Turnstile
+from alula.workflow._line import Limits
 from tests.conftest import Open
-from tests.workflow.bodies import Tally, add, held
+from tests.postgres import ON_BOTH
+from tests.workflow.bodies import Tally, add, held, noted
+
+pytestmark = ON_BOTH
 
 
 @pytest.mark.parametrize(("given", "error"), [(0, ValueError), (-1, ValueError), ("1", TypeError)])
@@ -78,6 +82,22 @@ def test_one_that_nobody_takes_from_the_queue_fails(open_timed: Open, clock: Clo
         handle.result()
     assert executor.status("w") == "FAILED"
     assert open_timed("gpu").claim() == []
+
+
+def test_one_that_waits_in_line_fails_at_its_time(
+    open_timed: Open, clock: Clock, turnstile: Turnstile, tally: Tally
+) -> None:
+    executor = open_timed(limits=Limits(running=1))
+    first = executor.submit(Graph.of(held.bind(turnstile, 1)))
+    late = executor.submit(Graph.of(noted.bind(tally, "late")), id="late", timeout=10)
+    third = executor.submit(Graph.of(add.bind(3)), timeout=30)
+    clock.advance(10)
+    with pytest.raises(WorkflowTimeoutError, match="'late' did not come within 10 s"):
+        late.result()
+    assert (late.status, third.status) == ("FAILED", "PENDING")
+    turnstile.let()
+    assert (first.result(), third.result()) == (1, 3)
+    assert tally.counts() == {}
 
 
 def test_one_that_is_claimed_too_late_fails(open_timed: Open, clock: Clock) -> None:

@@ -15,7 +15,10 @@ from alula.testing import Clock, Turnstile
 from alula.workflow import Executor
 from alula.workflow._schedules import Fired, Schedules
 from tests.conftest import Open
+from tests.postgres import ON_BOTH
 from tests.workflow.bodies import Tally, add, held, noted
+
+pytestmark = ON_BOTH
 
 
 @alula.remote

@@ -238,7 +238,7 @@ class Journal:
                 write_error(connection, self.owner.number, each.key, packed, span)
             self._end(WorkflowStatus.FAILED, connection, failed=key, error=sealed)
 
-        self._post(work, then)
+        self._post(work, then, fence=self.owner.unfinished)
 
     def cancel(self, then: Then) -> None:
         """Note that the workflow is cancelled; nothing more of this run will be recorded."""

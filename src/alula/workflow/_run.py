@@ -69,11 +69,16 @@ class Run:
         self.ended = Event()
         self._journal, self._place = journal, place
         self._leave, self._deadline = leave, deadline
-        self._give_up: Callable[[], None] = lambda: None
+        self._give_up: Callable[[], None] | None = None  # what watches the deadline
         self.abandoned = False
         self._drive: Drive | None = None
         self._settling = Lock()
         self._settled = False
+
+    def stand(self) -> None:
+        """Wait to be admitted, unless the time of the workflow is over before."""
+        if self._deadline is not None:
+            self._watched(self._deadline)
 
     def start(self) -> None:
         """Start what is ready."""
@@ -138,7 +143,8 @@ class Run:
         if deadline.when <= site.store.clock.time():
             self._expire(deadline)
             return False
-        self._give_up = site.aside.timers.at(deadline.when, lambda: self._expire(deadline))
+        if self._give_up is None:
+            self._give_up = site.aside.timers.at(deadline.when, lambda: self._expire(deadline))
         return True
 
     def _expire(self, deadline: Deadline) -> None:
@@ -206,7 +212,8 @@ class Run:
             if self._settled:
                 return
             self._settled = True
-        self._give_up()
+        if self._give_up is not None:
+            self._give_up()
         self._leave(self)
         if isinstance(outcome, Done):
             self.future.set_result(outcome.value)

@@ -179,7 +179,9 @@ class Runs:
             else:
                 withdraw()
             for run in made:
-                if not run.waits:
+                if run.waits:
+                    run.stand()
+                else:
                     run.start()
             self._admit()
 
