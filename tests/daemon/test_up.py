@@ -127,7 +127,7 @@ def test_a_worker_that_is_told_to_end_gives_back_what_runs(
     handle = submit(tally, turnstile)
     worker.send_signal(number)
     _, errors = worker.communicate(timeout=LIMIT)
-    assert (worker.returncode, errors) == (0, "unfinished, and back in the queue: 1 tasks\n")
+    assert (worker.returncode, errors) == (0, "unfinished, and back in the queue: 1 task\n")
     assert handle.status == "PENDING"
     start("worker", "--num-cpus", "1")
     turnstile.let()

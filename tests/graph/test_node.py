@@ -78,7 +78,7 @@ def test_the_whole_input_must_be_one_argument(args: tuple[int, ...], kwargs: dic
 
 @pytest.mark.parametrize("item", [InputNode()[3], InputNode().missing, InputNode()[0].x, InputNode()[0][9]])
 def test_a_part_that_was_not_given_is_named(item: InputItem) -> None:
-    with pytest.raises(LookupError, match="which is not among the 1 arguments"):
+    with pytest.raises(LookupError, match="which is not among what it was given: 1 by"):
         item.pick((5,), {})
 
 

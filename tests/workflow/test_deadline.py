@@ -29,7 +29,7 @@ def test_a_workflow_whose_time_is_over_fails_and_its_tasks_end(turnstile: Turnst
         workflow.run(held.options(num_cpus=2).bind(turnstile), workflow_id="w", timeout=0.2)
     assert workflow.get_status("w") == "FAILED"
     assert workflow.run(add.options(num_cpus=2).bind(1)) == 1
-    with pytest.raises(WorkflowOutputNotReady) as caught:
+    with pytest.raises(WorkflowOutputNotReady, match=r"time of 0\.2 s was over; fork") as caught:
         workflow.get_output("w")
     assert isinstance(caught.value.__cause__, WorkflowTimeoutError)
 

@@ -29,7 +29,7 @@ def test_beyond_the_limits_nothing_is_accepted_and_nothing_left_behind(turnstile
     refs = [workflow.run_async(HELD.bind(turnstile, n), workflow_id=f"w{n}") for n in range(3)]
     turnstile.arrived()
     turnstile.arrived()
-    with pytest.raises(Full, match="Workflow queue has been full: 2 run here and 1 wait"):
+    with pytest.raises(Full, match="Workflow queue has been full: 2 running here and 1 waiting"):
         workflow.run_async(HELD.bind(turnstile, 3), workflow_id="w3")
     assert statuses() == {"w0": "RUNNING", "w1": "RUNNING", "w2": "PENDING"}
     turnstile.let()

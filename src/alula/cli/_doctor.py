@@ -69,7 +69,9 @@ def show(findings: list[Finding], *, as_json: bool) -> int:
 
 def _machine() -> Iterator[Finding]:
     yield Finding("python", "ok", f"{platform.python_version()} ({sys.executable})")
-    yield Finding("system", "ok", f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores")
+    cores = os.cpu_count()
+    machine = f"{platform.system()} {platform.machine()}, {cores} {'core' if cores == 1 else 'cores'}"
+    yield Finding("system", "ok", machine)
 
 
 def _packages() -> Iterator[Finding]:

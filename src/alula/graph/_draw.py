@@ -127,7 +127,7 @@ def svg(
     nodes = sum(look.count for look in looks.values())
     parts = [
         f'<svg class="alula" xmlns="http://www.w3.org/2000/svg" role="img" '
-        f'aria-label="graph of {nodes} tasks" viewBox="0 0 {full:.0f} {height}" '
+        f'aria-label="graph of {nodes} task{"s" * (nodes != 1)}" viewBox="0 0 {full:.0f} {height}" '
         f'width="{full:.0f}" height="{height}"><style>{_STYLE}</style>'
     ]
     if caption:

@@ -141,8 +141,8 @@ class InputItem(Mark):
                 )
         except (LookupError, TypeError) as error:
             raise LookupError(
-                f"the graph reads input {self.path}, which is not among the {len(args)} arguments "
-                f"and keywords {sorted(kwargs)} it was given"
+                f"the graph reads input {self.path}, which is not among what it was given: "
+                f"{len(args)} by position, and keywords {sorted(kwargs)}"
             ) from error
         return value
 

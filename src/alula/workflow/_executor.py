@@ -21,6 +21,7 @@ from ..errors import (
     WorkflowNotResumableError,
     WorkflowOutputNotReady,
     WorkflowStillActiveError,
+    WorkflowTimeoutError,
 )
 from ..futures import Engine, current
 from ..graph import Done, Failed, Graph
@@ -405,8 +406,7 @@ class Executor:
         if isinstance(answer, Failed):
             if isinstance(answer.error, ValueError):
                 raise answer.error
-            status = self.status(workflow_id)
-            why = f"it is {status}; resume({workflow_id!r}) goes on with it"
+            why = _what_now(workflow_id, self.status(workflow_id), answer.error)
             raise WorkflowOutputNotReady(workflow_id, why) from answer.error
         if (
             answer is None
@@ -679,6 +679,16 @@ def _exists(workflow_id: str, status: WorkflowStatus) -> WorkflowError:
     )
 
 
+def _what_now(workflow_id: str, status: WorkflowStatus, error: BaseException) -> str:
+    """Say what can be done about a workflow that has no output, and why."""
+    if isinstance(error, WorkflowTimeoutError):
+        return (
+            f"it is {status}, for its time of {error.seconds:g} s was over; fork() goes on without a limit, "
+            "and run(..., on_conflict='restart') begins anew"
+        )
+    return f"it is {status}; resume({workflow_id!r}) goes on with it"
+
+
 def _door(executor: str) -> str:
     """Name the topic that is rung for one executor, when somebody has taken a workflow from it."""
     return f"executor/{executor}"
@@ -703,4 +713,4 @@ def _say_what_is_left(runs: list[Run]) -> None:
         shown = ", ".join(left[:3]) + (f" and {len(left) - 3} more" if len(left) > 3 else "")
         _log.warning("unfinished, and to be continued by alula.workflow.resume(id): %s", shown)
     if back := len(runs) - len(left):
-        _log.warning("unfinished, and back in the queue: %d tasks", back)
+        _log.warning("unfinished, and back in the queue: %d task%s", back, "s" * (back != 1))

@@ -69,7 +69,7 @@ class Line:
         pending = _or(self._limits.pending, -1)
         if not accepted and 0 <= pending <= len(self._waiting):
             raise Full(
-                f"Workflow queue has been full: {len(self._running)} run here and {pending} wait; "
+                f"Workflow queue has been full: {len(self._running)} running here and {pending} waiting; "
                 "wait for one of them, or give workflow.init() another limit"
             )
         return True

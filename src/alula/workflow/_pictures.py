@@ -15,7 +15,7 @@ from ..graph import Look, Shape, State, svg
 from ._folds import STATES, Fold, fold
 from ._history import Event, History
 
-__all__ = ["Picture", "caption", "duration", "label", "note", "picture_of"]
+__all__ = ["Picture", "caption", "counted", "duration", "label", "note", "picture_of"]
 
 _LONGEST: Final = 32  # characters of a name in a box
 _MODULES: Final = re.compile(r"([^\W\d]\w*\.)+(?=[^\W\d]\w*$)")  # of a function's name; not "v1.2"
@@ -132,6 +132,11 @@ def _shortened(name: str, longest: int = _LONGEST) -> str:
         return name
     tail = longest * 2 // 5
     return f"{name[: longest - tail - 1]}…{name[-tail:]}"
+
+
+def counted(number: int, what: str) -> str:
+    """Say how many there are of something, of one as of several."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def duration(seconds: float) -> str:

@@ -12,7 +12,7 @@ from typing import Final
 
 from ._folds import Fold, fold
 from ._history import Event, History
-from ._pictures import Picture, caption, duration, label, note
+from ._pictures import Picture, caption, counted, duration, label, note
 
 __all__ = ["timeline_of"]
 
@@ -88,7 +88,7 @@ class _Chart:
         height = _TOP + len(self._rows) * _ROW + (_ROW if self._left_out else 0) + _MARGIN
         head = (
             f'<svg class="alula-time" xmlns="http://www.w3.org/2000/svg" role="img" '
-            f'aria-label="timeline of {len(self._rows)} tasks" viewBox="0 0 {width:.0f} {height}" '
+            f'aria-label="timeline of {counted(len(self._rows), "task")}" viewBox="0 0 {width:.0f} {height}" '
             f'width="{width:.0f}" height="{height}"><style>{_STYLE}</style>'
         )
         rows = [part for i, row in enumerate(self._rows) for part in self._row(row, _TOP + i * _ROW)]
