@@ -16,8 +16,10 @@ from alula.errors import (
     WorkflowOutputNotReady,
     WorkflowTimeoutError,
 )
-from alula.graph import Node
-from alula.testing import Turnstile
+from alula.graph import Graph, Node
+from alula.testing import Clock, Turnstile
+from alula.workflow import Executor
+from tests.conftest import Open
 from tests.workflow.bodies import Tally, add, fail_unless
 
 
@@ -107,6 +109,47 @@ def test_a_signal_that_does_not_come_in_time_fails_its_task() -> None:
     assert "'go'" in str(caught.value.__cause__)
     workflow.signal("w", "go", 1)
     assert workflow.resume("w") == 1
+
+
+def test_the_time_for_a_signal_does_not_begin_anew(open_timed: Open, clock: Clock) -> None:
+    first = open_timed()
+    graph = Graph.of(together.bind(workflow.wait_for_signal("a", 60), workflow.wait_for_signal("b", 90)))
+    first.submit(graph, id="w")
+    recorded(first, "w", "workflow.wait_for_signal.due", "workflow.wait_for_signal.due_1")
+    first.close()
+    clock.advance(60)
+    second = open_timed()
+    second.signal("w", "a", "too late, but there")
+    handle = second.resume("w")
+    recorded(second, "w", "workflow.wait_for_signal")
+    clock.advance(30)
+    with pytest.raises(WorkflowExecutionError) as caught:
+        handle.result()
+    assert "'b'" in str(caught.value.__cause__)
+    assert "90 s" in str(caught.value.__cause__)
+
+
+def recorded(executor: Executor, id_: str, *names: str) -> None:
+    """Wait until tasks have their values."""
+    for name in names:
+        executor.output(id_, task_id=name).result(20)
+
+
+def test_of_two_that_wait_the_one_without_a_signal_is_late(open_timed: Open, clock: Clock) -> None:
+    executor = open_timed()
+
+    @alula.remote
+    def waits() -> Node[Any]:
+        return workflow.wait_for_signal("n", 60)
+
+    nodes = [waits.options(**workflow.options(catch_exceptions=True)).bind() for _ in range(2)]
+    handle = executor.submit(Graph.of(together.bind(*nodes)), id="w")
+    recorded(executor, "w", "workflow.wait_for_signal.due", "workflow.wait_for_signal.due_1")
+    executor.signal("w", "n", 5)
+    clock.advance(60)
+    pairs = sorted(handle.result(20), key=str)
+    assert [value for value, _ in pairs] == [5, None]
+    assert isinstance(pairs[1][1], WorkflowTimeoutError)
 
 
 def test_another_process_may_send_it(home: Path) -> None:

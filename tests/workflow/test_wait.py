@@ -303,6 +303,16 @@ def test_one_that_may_go_on_is_recorded_after_the_output(tally: Tally, turnstile
     assert workflow.get_output("w", task_id="after") == 2
 
 
+def test_outside_of_a_workflow_nothing_of_it_runs_and_the_error_says_what_to_do() -> None:
+    with pytest.raises(
+        TypeError, match=r"a node of workflow\.wait does not run on the engine.*workflow\.run"
+    ):
+        workflow.continuation(sizes.bind(workflow.wait([add.bind(1)])))
+    _, [left] = workflow.run(workflow.wait([add.bind(1), add.bind(2)]), workflow_id="w")
+    with pytest.raises(TypeError, match=r"its own workflow return \('w'\)"):
+        workflow.continuation(left)
+
+
 # ---------------------------------------------------------------------------------------- timeouts
 
 

@@ -218,7 +218,10 @@ class Engine(ABC):
         The value given to `then` is the reference of the result, so it stays where it was made.
         """
         if not isinstance(call.fn, Function):
-            raise TypeError(f"a node of {call.fn!r} cannot run on an engine: bind a remote function")
+            raise TypeError(
+                f"a node of {call.fn} does not run on the engine, where only remote functions do: "
+                "bind one, or give the whole graph to workflow.run()"
+            )
         [ref] = self.submit(call.fn, call.args, call.kwargs, call.fn.options)
         return self.follow(ref, then)
 

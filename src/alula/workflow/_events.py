@@ -11,14 +11,14 @@ from functools import partial
 from typing import Any, Final
 
 from ..graph import Cancel, Done, Node, Then
-from ._logical import Logical
+from ._logical import DUE, Logical
 from ._site import Attended, Factory, Site
 from ._tasks import Task
 
 __all__ = ["EventListener", "TimerListener", "event_kinds", "sleep", "wait_for_event"]
 
 _LOOK: Final = 10.0  # seconds after which a timer looks at the clock again
-_DUE: Final = Logical("due", "workflow.sleep.due")
+_DUE: Final = Logical(DUE, "workflow.sleep.due")
 _SLEEP: Final = Logical("sleep", "workflow.sleep")
 _POLL: Final = Logical("event", "workflow.wait_for_event.poll")
 _ACKNOWLEDGE: Final = Logical("acknowledge", "workflow.wait_for_event")

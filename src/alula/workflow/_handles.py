@@ -24,3 +24,10 @@ class Remaining(Pending, Generic[T_co]):
     """
 
     workflow: str
+
+    def misplaced(self) -> TypeError:
+        """Give the error of who reads it elsewhere."""
+        return TypeError(
+            f"a handle that wait() gave is good only for what tasks of its own workflow return "
+            f"({self.workflow!r})"
+        )

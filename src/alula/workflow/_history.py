@@ -13,14 +13,14 @@ from typing import Any, Final
 from sqlalchemy import Connection, Result, Row, select
 
 from ..graph import Edge, State
-from ._logical import CALL
+from ._logical import CALL, DUE
 from ._status import WorkflowStatus
 from ._tables import TASKS
 
 __all__ = ["Event", "History", "read_history"]
 
 # Some calls make two logical tasks, the second of which reads the first; people know of one.
-_HELPERS: Final = {"due": "sleep", "event": "acknowledge"}
+_HELPERS: Final = {DUE: ("sleep", "signal"), "event": ("acknowledge",)}
 _OVER: Final = (WorkflowStatus.SUCCESSFUL, WorkflowStatus.FAILED, WorkflowStatus.CANCELED)
 _FACTS: Final = ("key", "creator", "kind", "name", "task_id", "inputs", "checkpoint", "inplace")
 _RESULTS: Final = ("started", "ended", "attempts")
@@ -232,7 +232,7 @@ def _without_helpers(history: History) -> History:
     events, into = dict(history.events), dict[str, str]()
     for source, reader in history.edges:
         helper, main = events.get(source), events.get(reader)
-        if helper and main and _HELPERS.get(helper.kind) == main.kind:
+        if helper and main and main.kind in _HELPERS.get(helper.kind, ()):
             into[source] = reader
             events[reader] = _joined(helper, main)
     for key in into:
@@ -246,7 +246,7 @@ def _without_helpers(history: History) -> History:
 def _joined(helper: Event, main: Event) -> Event:
     return replace(
         main,
-        kind="sleep" if main.kind == "sleep" else "event",
+        kind="event" if main.kind == "acknowledge" else main.kind,
         state=main.state if helper.state == "done" else helper.state,
         ready=helper.ready,
         started=helper.started or main.started,

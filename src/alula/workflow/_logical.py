@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-__all__ = ["CALL", "Logical"]
+__all__ = ["CALL", "DUE", "Logical"]
 
 CALL: Final = "call"
 """The kind of tasks that run on the engine."""
+
+DUE: Final = "due"
+"""The kind of tasks whose value is a time: so many seconds after they began, in UNIX seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +34,6 @@ class Logical:
     kind: str
     name: str
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.name

@@ -16,14 +16,24 @@ from .._core._ids import Key
 from ..errors import FencedError, StoreUnavailableError
 from ..graph import Node
 from ..store import Store
-from ._logical import Logical
+from ._logical import DUE, Logical
 from ._owner import Owner
 from ._tables import MESSAGES
 from ._vault import Stored
 
-__all__ = ["SIGNAL", "Mailroom", "checked_key", "keep", "mail_topic", "take", "wait_for_signal"]
+__all__ = [
+    "SIGNAL",
+    "Mailroom",
+    "Waiter",
+    "checked_key",
+    "keep",
+    "mail_topic",
+    "take",
+    "wait_for_signal",
+]
 
 SIGNAL: Final = Logical("signal", "workflow.wait_for_signal")
+_DUE: Final = Logical(DUE, "workflow.wait_for_signal.due")
 
 _LOOK: Final = 1.0  # seconds after which to look, bell or not
 _MANY: Final = 500  # workflows of which messages are asked for by number; of more, all are read
@@ -42,8 +52,9 @@ def wait_for_signal(key: str, timeout: float | None = None) -> Node[Any]:
     key
         As given to `signal`.
     timeout
-        Seconds after which the task fails with `WorkflowTimeoutError`; None waits for ever. In a workflow
-        that is resumed they begin anew.
+        Seconds after which the task fails with `WorkflowTimeoutError`; None waits for ever. It is recorded
+        first when they are over, so they do not begin anew in a workflow that is resumed; but that takes
+        what is in the mailbox by then, however late it came.
 
     Raises
     ------
@@ -57,7 +68,7 @@ def wait_for_signal(key: str, timeout: float | None = None) -> Node[Any]:
         raise TypeError(f"a timeout is a number of seconds or None, not {timeout!r}")
     if timeout is not None and not timeout >= 0:
         raise ValueError(f"a timeout is 0 or more seconds, not {timeout!r}")
-    return Node(SIGNAL, (key, timeout))
+    return Node(SIGNAL, (key,) if timeout is None else (key, timeout, Node(_DUE, (timeout,))))
 
 
 def checked_key(key: object) -> str:
@@ -99,13 +110,24 @@ def take(message: int, task: Key, connection: Connection) -> None:
         raise FencedError(f"message {message}", 0)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Waiter:
-    """A task that waits for a message."""
+@dataclass(slots=True, eq=False)
+class Waiter:
+    """A task that waits for a message.
+
+    Attributes
+    ----------
+    owner, key
+        Of which workflow, and what kind of message.
+    then
+        Called with the number and payload of one, from another thread.
+    late
+        Called instead when its time is over, and it was looked for a message once more; None before.
+    """
 
     owner: Owner
     key: str
     then: Callable[[int, Stored], None]
+    late: Callable[[], None] | None = None
 
 
 class Mailroom:
@@ -113,21 +135,14 @@ class Mailroom:
 
     def __init__(self, store: Store, executor: str) -> None:
         self._store, self._executor = store, executor
-        self._waiting: list[_Waiter] = []
+        self._waiting: list[Waiter] = []
         self._given: dict[int, tuple[int, int]] = {}  # message: workflow and attempt, until it is taken
         self._news = Condition()
         self._heard = self._closed = False
         self._stop: Callable[[], None] | None = None
 
-    def wait(self, owner: Owner, key: str, then: Callable[[int, Stored], None]) -> Callable[[], bool]:
-        """Call `then` with the number and payload of a message, from another thread, once there is one.
-
-        Returns
-        -------
-        Callable
-            Gives it up; tells whether it was still waiting.
-        """
-        waiter = _Waiter(owner, key, then)
+    def wait(self, waiter: Waiter) -> None:
+        """Hand a message to a task, once there is one."""
         with self._news:
             if self._closed:
                 raise RuntimeError("the executor is closed")
@@ -137,7 +152,18 @@ class Mailroom:
             self._waiting.append(waiter)
             self._heard = True
             self._news.notify()
-        return lambda: self._leave(waiter)
+
+    def expire(self, waiter: Waiter, late: Callable[[], None]) -> None:
+        """Look for a message for a task once more, and tell it that it is `late` if there is none."""
+        waiter.late = late
+        self._hear()
+
+    def leave(self, waiter: Waiter) -> bool:
+        """Let a task wait no more; tell whether it still waited."""
+        with self._news:
+            was = waiter in self._waiting
+            self._waiting = [other for other in self._waiting if other is not waiter]
+        return was
 
     def close(self) -> None:
         """Hand out nothing more."""
@@ -152,19 +178,15 @@ class Mailroom:
             self._heard = True
             self._news.notify()
 
-    def _leave(self, waiter: _Waiter) -> bool:
-        with self._news:
-            was = waiter in self._waiting
-            self._waiting = [other for other in self._waiting if other is not waiter]
-        return was
-
     def _run(self) -> None:
         while self._wait():
             with self._news:
                 waiting = list(self._waiting)
+                late = [(waiter, waiter.late) for waiter in waiting if waiter.late is not None]
             if waiting:
                 with suppress(StoreUnavailableError):  # then it is looked at again in a while
                     self._hand_out(waiting)
+                    self._send_away(late)
 
     def _wait(self) -> bool:
         with self._news:
@@ -172,18 +194,23 @@ class Mailroom:
             self._heard = False
             return not self._closed
 
-    def _hand_out(self, waiting: Sequence[_Waiter]) -> None:
+    def _send_away(self, late: Sequence[tuple[Waiter, Callable[[], None]]]) -> None:
+        for waiter, tell in late:
+            if self.leave(waiter):
+                tell()
+
+    def _hand_out(self, waiting: Sequence[Waiter]) -> None:
         numbers = {waiter.owner.number for waiter in waiting}
         messages = self._untaken(numbers)
         found = {message.number for message in messages}
         self._given = {n: to for n, to in self._given.items() if n in found or to[0] not in numbers}
         for message in messages:
             waiter = self._taker(message)
-            if waiter is not None and self._leave(waiter):
+            if waiter is not None and self.leave(waiter):
                 self._given[message.number] = (message.workflow, waiter.owner.attempt)
                 waiter.then(message.number, Stored(message.digest, message.value))
 
-    def _taker(self, message: Any) -> _Waiter | None:
+    def _taker(self, message: Any) -> Waiter | None:
         for waiter in self._waiting:
             mine = (message.workflow, waiter.owner.attempt)
             if waiter.owner.number == message.workflow and waiter.key == message.key:

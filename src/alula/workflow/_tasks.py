@@ -412,10 +412,7 @@ class _Sealer:
 
     def _link(self, handle: Remaining[Any]) -> Link:
         if not handle.workflow or handle.workflow != self._workflow:
-            raise TypeError(
-                f"a handle that wait() gave is good only for what tasks of its own workflow return "
-                f"({handle.workflow!r})"
-            )
+            raise handle.misplaced()
         return Link(handle.key)
 
     def _given(self, mark: Mark) -> Mark:

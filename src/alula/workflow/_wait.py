@@ -36,7 +36,8 @@ def wait(
         for ever by default. After a crash they begin anew.
     abandon
         What happens to those tasks that still run when the workflow has its output: ``"cancel"`` ends them,
-        ``"run"`` lets them go on in the process that runs them, and records their values.
+        ``"run"`` lets them go on in the process that runs them, and records their values. If that process
+        ends before they do, they are lost: a workflow that has its output is not resumed.
 
     Returns
     -------

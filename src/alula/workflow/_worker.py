@@ -52,13 +52,16 @@ def continuation(node: Node[Any] | Remaining[Any]) -> Any:
     Raises
     ------
     TypeError
-        If it is not a node.
+        If it is not a node; or, elsewhere, if it is a handle, or has a part that only a workflow can run:
+        a `wait`, a `sleep`, an event or a signal.
     """
-    if isinstance(node, Remaining):
-        return node
-    if not isinstance(node, Node):
+    if not isinstance(node, Node | Remaining):
         raise TypeError(f"continuation() takes a node, made by f.bind(...), not {type(node).__name__}")
-    return get(node.execute()) if _inside.get() is None else node
+    if _inside.get() is not None:
+        return node
+    if isinstance(node, Remaining):
+        raise node.misplaced()
+    return get(node.execute())
 
 
 def set_event(key: str, value: Any) -> None:
