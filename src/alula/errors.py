@@ -43,6 +43,8 @@ AlulaError
 │  ├─ WorkflowNotResumableError           what is recorded is not enough to go on
 │  │  └─ WorkflowTaskNotRecoverableError  because something of a task is missing
 │  ├─ WorkflowStillActiveError            it runs or waits, so it cannot be deleted
+│  ├─ QueueNotFoundError (LookupError)    nobody has declared a queue of that name
+│  ├─ QueueDeduplicatedError              one with that deduplication id waits or runs in the queue
 │  └─ WorkflowTimeoutError (TimeoutError)  its deadline, or the time limit of a task, has passed
 ├─ StoreError
 │  ├─ StoreUnavailableError               the store cannot be opened, read or written
@@ -100,6 +102,8 @@ __all__ = [
     "OutOfMemoryError",
     "OwnerDiedError",
     "PendingCallsLimitExceeded",
+    "QueueDeduplicatedError",
+    "QueueNotFoundError",
     "ReferenceCountingAssertionError",
     "RuntimeEnvSetupError",
     "RuntimeTaskError",
@@ -666,6 +670,27 @@ class WorkflowStillActiveError(WorkflowError):
     def __init__(self, workflow_id: str) -> None:
         super().__init__(f"workflow {workflow_id!r} is active: wait for it, or cancel({workflow_id!r}) first")
         self.workflow_id = workflow_id
+
+
+class QueueNotFoundError(WorkflowError, LookupError):
+    """Nobody has declared a queue of that name."""
+
+    def __init__(self, queue: str, known: Iterable[str] = ()) -> None:
+        super().__init__(
+            f"no queue {queue!r} was declared, which workflow.queue({queue!r}) does; {suggest(queue, known)}"
+        )
+        self.queue = queue
+
+
+class QueueDeduplicatedError(WorkflowError):
+    """Another workflow with the same deduplication id waits or runs in the queue already."""
+
+    def __init__(self, queue: str, deduplication_id: str, workflow_id: str) -> None:
+        super().__init__(
+            f"workflow {workflow_id!r} waits or runs in the queue {queue!r} with the deduplication id "
+            f"{deduplication_id!r} already: wait for that one, or take another id"
+        )
+        self.queue, self.deduplication_id, self.workflow_id = queue, deduplication_id, workflow_id
 
 
 class WorkflowTimeoutError(WorkflowError, TimeoutError):

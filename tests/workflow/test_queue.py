@@ -4,10 +4,10 @@ from typing import Any
 from sqlalchemy import insert, select
 
 from alula._core._settings import Settings
-from alula.store import Store
+from alula.store import Lease, Store
 from alula.workflow._deaths import MOST_DEATHS
 from alula.workflow._journal import PYTHON
-from alula.workflow._queue import reclaim, waiting
+from alula.workflow._queue import Look, look, reclaim
 from alula.workflow._tables import WORKFLOWS
 from alula.workflow._vault import Vault
 from tests.postgres import ON_BOTH
@@ -33,9 +33,13 @@ def put(store: Store, id_: str, **facts: Any) -> None:
         connection.execute(insert(WORKFLOWS).values(**row))
 
 
-def ids(store: Store, labels: list[str], most: int = 10) -> list[str]:
+def seen(store: Store, labels: list[str], most: int = 10) -> Look:
     with store.reading() as connection:
-        return [row.id for row in waiting(connection, labels, most)]
+        return look(connection, Lease("me", 1, tuple(labels)), lambda name, _: name == "alive", most, 5.0)
+
+
+def ids(store: Store, labels: list[str], most: int = 10) -> list[str]:
+    return [row.id for row in seen(store, labels, most).rows]
 
 
 def statuses(store: Store) -> dict[str, str]:
@@ -59,6 +63,15 @@ def test_what_has_an_owner_does_not_wait(store: Store) -> None:
     put(store, "owned", executor="e", epoch=1)
     put(store, "running", status="RUNNING", executor="e", epoch=1)
     assert ids(store, ["default"]) == []
+
+
+def test_nothing_is_pressing_while_there_is_nothing_to_take(store: Store) -> None:
+    assert seen(store, ["default"]) == Look([], False, None)
+    put(store, "other", labels="gpu")
+    put(store, "running", status="RUNNING", executor="alive", epoch=1)
+    assert not seen(store, ["default"]).pressing
+    put(store, "orphan", status="RUNNING", executor="dead", epoch=1)
+    assert seen(store, ["default"]).pressing
 
 
 def test_orphans_return_to_the_queue_if_they_came_from_there(store: Store, home: Path) -> None:

@@ -48,6 +48,8 @@ from ._options import Options, options
 from ._owner import owner_of
 from ._pictures import Picture
 from ._queue import QUEUE
+from ._queue_api import delete_queue, list_queues, queue
+from ._queues import Queue, Ticket
 from ._schedules import Schedule
 from ._search import Search
 from ._tasklist import TaskInfo
@@ -74,9 +76,11 @@ __all__ = [
     "Handle",
     "Options",
     "Picture",
+    "Queue",
     "Schedule",
     "Search",
     "TaskInfo",
+    "Ticket",
     "Workflow",
     "WorkflowCancellationError",
     "WorkflowError",
@@ -87,6 +91,7 @@ __all__ = [
     "create",
     "default_executor",
     "delete",
+    "delete_queue",
     "delete_schedule",
     "draw",
     "follow",
@@ -98,6 +103,7 @@ __all__ = [
     "get_status",
     "init",
     "list_all",
+    "list_queues",
     "list_schedules",
     "list_tasks",
     "local",
@@ -105,6 +111,7 @@ __all__ = [
     "owner_of",
     "pause_schedule",
     "prune",
+    "queue",
     "reset_default_executor",
     "resume",
     "resume_all",

@@ -14,6 +14,7 @@ from ._default import default_executor
 from ._executor import Conflict
 from ._handle import Handle
 from ._pictures import Picture, picture_of
+from ._queues import Queue, Ticket
 from ._schedules import Overlap, Schedule
 from ._search import Search, statuses_of
 from ._status import WorkflowStatus
@@ -61,6 +62,11 @@ def run(
     metadata: dict[str, Any] | None = None,
     timeout: float | None = None,
     on_conflict: Conflict = "resume",
+    queue: str | Queue | None = None,
+    key: str | None = None,
+    deduplication_id: str | None = None,
+    delay: float | None = None,
+    priority: int | None = None,
     **kwargs: Any,
 ) -> T:
     """Run a graph durably, and wait for its output.
@@ -83,6 +89,17 @@ def run(
         with that one as it is recorded, and gives its value if it has succeeded; what is submitted is not
         looked at, with a warning if it is another graph or has other code. ``"fail"`` refuses.
         ``"restart"`` deletes that one and begins anew, both at once.
+    queue
+        The named queue, or its name, in which it waits for its turn; see `queue`. An id that waits or runs
+        there already gives that workflow, unless `on_conflict` says otherwise.
+    key
+        Whose it is, in a queue that limits how many of each key run at once; needed there.
+    deduplication_id
+        At most one workflow that waits or runs in the queue has it.
+    delay
+        Seconds for which it is kept back in the queue; 0 by default.
+    priority
+        In the queue, lower ones run first, and among equals who was submitted first; 0 by default.
 
     Returns
     -------
@@ -106,8 +123,13 @@ def run(
         If the id is that of an active workflow.
     queue.Full
         If as many workflows run and wait in this process as `init` allows; nothing is left behind.
+    QueueNotFoundError
+        If nobody has declared the queue.
+    QueueDeduplicatedError
+        If another workflow with that deduplication id waits or runs in the queue; it names that one.
     """
-    return _submit(dag, args, kwargs, workflow_id, metadata, timeout, on_conflict).result()
+    ticket = Ticket.of(queue, key=key, deduplication_id=deduplication_id, delay=delay, priority=priority)
+    return _submit(dag, args, kwargs, workflow_id, metadata, timeout, on_conflict, ticket).result()
 
 
 def run_async(
@@ -117,10 +139,16 @@ def run_async(
     metadata: dict[str, Any] | None = None,
     timeout: float | None = None,
     on_conflict: Conflict = "resume",
+    queue: str | Queue | None = None,
+    key: str | None = None,
+    deduplication_id: str | None = None,
+    delay: float | None = None,
+    priority: int | None = None,
     **kwargs: Any,
 ) -> ObjectRef[T]:
     """Start a graph durably; give a reference to its output at once. As `run` otherwise."""
-    return _submit(dag, args, kwargs, workflow_id, metadata, timeout, on_conflict).ref()
+    ticket = Ticket.of(queue, key=key, deduplication_id=deduplication_id, delay=delay, priority=priority)
+    return _submit(dag, args, kwargs, workflow_id, metadata, timeout, on_conflict, ticket).ref()
 
 
 class Workflow(Generic[T]):
@@ -306,7 +334,8 @@ def get_metadata(workflow_id: str, task_id: str | None = None) -> dict[str, Any]
         Of a workflow: ``status``, ``user_metadata``, ``stats`` with ``start_time`` and ``end_time`` in UNIX
         seconds, each once it is known; and ``attempts``, a list of its runs, the first one first, each with
         these times, its ``status`` and its ``executor`` (None if that one let go of it); of a fork also
-        ``forked_from``. Of a task:
+        ``forked_from``; of one in a queue also ``queue``: ``name``, and as far as there are, ``key``,
+        ``deduplication_id``, ``priority`` and ``delayed_until``. Of a task:
         ``task_id``, ``task_options``, ``user_metadata``, ``workflow_refs`` (ids of the tasks it reads),
         ``stats``, and ``attempts``, how often it was tried in the run in which it ended.
 
@@ -326,6 +355,7 @@ def list_all(
     *,
     id_prefix: str = "",
     labels: Sequence[str] = (),
+    queue: str | None = None,
     created_after: float | None = None,
     created_before: float | None = None,
     newest_first: bool = False,
@@ -342,6 +372,8 @@ def list_all(
         What their ids begin with.
     labels
         What their executors must be able to do: those that were submitted with all of these.
+    queue
+        The name of the queue that they were submitted to.
     created_after, created_before
         When they were submitted, in UNIX seconds; from the first, and before the second.
     newest_first
@@ -364,6 +396,7 @@ def list_all(
         statuses=statuses_of(status_filter),
         id_prefix=id_prefix,
         labels=tuple(labels),
+        queue=queue,
         created_after=created_after,
         created_before=created_before,
         newest_first=newest_first,
@@ -536,6 +569,8 @@ def schedule(
     overlap: Overlap = "skip",
     paused: bool = False,
     labels: Sequence[str] = ("default",),
+    queue: str | Queue | None = None,
+    key: str | None = None,
 ) -> Schedule:
     """Let a workflow begin at the times of a cron expression, each time once.
 
@@ -563,17 +598,28 @@ def schedule(
         Whether its times pass by until `resume_schedule`.
     labels
         What the executor that runs it must be able to do.
+    queue, key
+        The named queue in which each workflow waits for its turn, and its key there, as for `run`.
 
     Raises
     ------
     ValueError
         If the expression, the time zone, the policy or the name is none.
+    QueueNotFoundError
+        If nobody has declared the queue.
     TypeError
         If `work` is neither, or an argument cannot be pickled.
     """
     node = work.bind() if isinstance(work, RemoteFunction) else _node("schedule", work)
     return default_executor().schedules.put(
-        name, cron, Graph.of(node), timezone=timezone, overlap=overlap, paused=paused, labels=labels
+        name,
+        cron,
+        Graph.of(node),
+        timezone=timezone,
+        overlap=overlap,
+        paused=paused,
+        labels=labels,
+        ticket=Ticket.of(queue, key=key),
     )
 
 
@@ -655,6 +701,7 @@ def _submit(
     metadata: dict[str, Any] | None,
     timeout: float | None = None,
     on_conflict: Conflict = "resume",
+    ticket: Ticket | None = None,
 ) -> Handle[T]:
     graph = Graph.of(_node("run", dag))
     return default_executor().submit(
@@ -665,6 +712,7 @@ def _submit(
         kwargs=kwargs,
         timeout=timeout,
         on_conflict=on_conflict,
+        ticket=ticket,
     )
 
 

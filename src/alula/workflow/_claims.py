@@ -7,16 +7,32 @@ takes no room.
 """
 
 import logging
+from collections.abc import Callable, Sequence
 from threading import Event, Thread
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
-from ._executor import Executor
+from ._load import Load
 
 __all__ = ["Claims"]
 
 _LOOK: Final = 1.0  # seconds; an idle look is a few small reads
 
 _log = logging.getLogger("alula.workflow")
+
+
+class Claimer(Protocol):
+    """What an `Executor` is to its claims."""
+
+    load: Load
+    listen: Callable[[Callable[[], None]], Callable[[], None]]
+
+    def claim(self, most: int = 1, *, own: bool = False) -> Sequence[object]:
+        """Take so many workflows at most, and start them."""
+        ...
+
+    def when_more(self, then: Callable[[], None]) -> Callable[[], None]:
+        """Call once there may be more for what time has passed; give what ends that."""
+        ...
 
 
 class Claims:
@@ -30,10 +46,12 @@ class Claims:
         How many tasks it may have on its engine before it takes no more.
     look
         Seconds between two looks of its own accord.
+    own
+        Whether it takes only what waits in named queues for this executor alone.
     """
 
-    def __init__(self, executor: Executor, *, room: int, look: float = _LOOK) -> None:
-        self._executor, self._room, self._look = executor, room, look
+    def __init__(self, executor: Claimer, *, room: int, look: float = _LOOK, own: bool = False) -> None:
+        self._executor, self._room, self._look, self._own = executor, room, look, own
         self._news = Event()
         self._closed = self._full = self._failing = False
         self._stop_listening = executor.listen(self._news.set)
@@ -63,7 +81,9 @@ class Claims:
         while not self._closed:
             self._news.clear()  # before the look: what is queued during it is looked at again
             self._try()
+            give_up = self._executor.when_more(self._news.set)
             self._news.wait(self._look)
+            give_up()
 
     def _try(self) -> None:
         try:
@@ -80,6 +100,6 @@ class Claims:
             free = self._room - len(self._executor.load)
             if free <= 0:
                 return
-            if len(self._executor.claim(free)) < free:
+            if not self._executor.claim(free, own=self._own):
                 self._full = False
                 return

@@ -45,7 +45,8 @@ class Deadline:
 def expire(connection: Connection, workflow_id: str, vault: Vault, now: float) -> None:
     """Let a workflow fail that waits in the queue, if its time is over."""
     c = WORKFLOWS.c
-    waits = (c.id == workflow_id) & (c.status == WorkflowStatus.PENDING) & c.executor.is_(None)
+    unowned = c.executor.is_(None) | c.queue.is_not(None)  # there one may wait for one executor alone
+    waits = (c.id == workflow_id) & (c.status == WorkflowStatus.PENDING) & unowned
     row = connection.execute(select(WORKFLOWS).where(waits, c.deadline <= now)).one_or_none()
     deadline = row and Deadline.of(row)
     if row is not None and deadline is not None:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, delete
 from .._core._ids import Key, new_id
 from .._core._settings import Settings, Where
 from ..errors import (
+    QueueDeduplicatedError,
     WorkflowError,
     WorkflowNotResumableError,
     WorkflowOutputNotReady,
@@ -26,6 +27,7 @@ from ..errors import (
 from ..futures import Engine, current
 from ..graph import Done, Failed, Graph
 from ..store import Executors, Lease, Store
+from ._claims import Claims
 from ._code import Code, Renewal, changed, check_code, code_of, renewal_of
 from ._follow import follow
 from ._fork import copy, plan
@@ -37,7 +39,8 @@ from ._messages import checked_key, keep, mail_topic
 from ._options import check_metadata, check_timeout
 from ._owner import disown
 from ._published import told
-from ._queue import QUEUE, reclaim, waiting
+from ._queue import QUEUE, look, pick
+from ._queues import Queues, Ticket
 from ._reach import check_reach
 from ._records import WorkflowRow
 from ._recovery import Recovery
@@ -61,6 +64,8 @@ Conflict: TypeAlias = Literal["resume", "fail", "restart"]
 
 _LONGEST: Final = 255  # characters of a workflow id
 
+_ROOM: Final = 1000  # tasks of named queues on the engine of a client: it is the queues that limit
+
 _log = logging.getLogger("alula.workflow")
 
 
@@ -75,6 +80,8 @@ class Executor:
         What is recorded of all workflows of its store.
     schedules
         All schedules of its store.
+    queues
+        All named queues of its store.
     vault
         What opens their values.
     engine
@@ -97,6 +104,7 @@ class Executor:
         engine: Callable[[], Engine] = current,
         kinds: Mapping[str, Factory] = KINDS,
         limits: Limits = UNLIMITED,
+        claims: bool = False,
     ) -> None:
         """Become an executor of a store that stays the caller's; `open` is the usual way.
 
@@ -112,6 +120,9 @@ class Executor:
             Who settles the logical tasks of each kind.
         limits
             How many workflows may run here at once, and how many may wait for that.
+        claims
+            Whether somebody has it `claim`, so that it need not look of its own accord after what it has put
+            into named queues itself.
         """
         store.ensure("workflow", VERSION, METADATA)
         self.lease, self.vault, self.engine = lease, vault, engine
@@ -121,12 +132,16 @@ class Executor:
         self.records, self.load = self._runs.records, self._runs.load
         self.listen: Callable[[Callable[[], None]], Callable[[], None]] = partial(store.listen, QUEUE)
         self.schedules = Schedules(store, vault, self._runs.write)
+        self.queues = Queues(store, self._runs.write)
         self._stop_keeping: Callable[[], None] | None = None
+        self._next_turn: float | None = None
         self._where = where
         self._stop_listening = store.listen(_door(lease.name), self._runs.check)
         self._closing = Lock()
+        self._claims = claims
         self._closed = self._owns_store = False
         self._recovery: Recovery | None = None
+        self._own_claims: Claims | None = None
 
     @classmethod
     def open(
@@ -176,7 +191,8 @@ class Executor:
             executors = Executors(store)
             lease = executors.register(labels or settings.labels, name=name, claims=claims)
             vault, where = Vault.of(settings), settings.where
-            made = cls(store, vault, lease, executors, where=where, engine=engine, kinds=kinds, limits=limits)
+            given: dict[str, Any] = {"engine": engine, "kinds": kinds, "limits": limits, "claims": claims}
+            made = cls(store, vault, lease, executors, where=where, **given)
         except BaseException:
             store.close()
             raise
@@ -202,6 +218,7 @@ class Executor:
         requeue: bool = False,
         timeout: float | None = None,
         on_conflict: Conflict = "resume",
+        ticket: Ticket | None = None,
     ) -> Handle[Any]:
         """Make a workflow durable and start it, here or by way of the queue.
 
@@ -226,6 +243,10 @@ class Executor:
             What becomes of a workflow that has this id already, and is not active: ``"resume"`` goes on with
             that one, which gives its value if it has succeeded, and the new graph is not looked at;
             ``"fail"`` refuses; ``"restart"`` deletes it, and begins with the new one.
+        ticket
+            With which it is put into a named queue. Whoever begins it then, it goes back there when its
+            executor is gone; and with ``"resume"``, an id that waits or runs in that queue is no error, but
+            gives that workflow.
 
         Raises
         ------
@@ -241,6 +262,10 @@ class Executor:
             If the id is known, and that is a conflict.
         queue.Full
             If as many workflows run and wait here as may.
+        QueueNotFoundError
+            If nobody has declared the named queue.
+        QueueDeduplicatedError
+            If another one with that deduplication id waits or runs in it.
         StoreUnavailableError
             If it cannot be written.
         SettingError
@@ -267,9 +292,10 @@ class Executor:
             heads=heads_of(self.vault, tasks),
             labels=tuple(sorted(set(labels))),
             metadata=dict(metadata or {}),
-            requeue=requeue,
+            requeue=requeue or ticket is not None,
             timeout=timeout,
             code=code_of(graph),
+            ticket=ticket,
         )
         return self._submit(given, None if queued else self._reaching(), on_conflict)
 
@@ -302,11 +328,11 @@ class Executor:
         def work(connection: Connection) -> list[Run | None]:
             row = self._resumable(connection, workflow_id)
             run = self._runs.again(connection, row, engine)
-            if run is not None:
+            if run is not None or row.queue is not None:
                 renew(connection, row.number)
             return [run]
 
-        [run] = self._runs.enter(work)
+        [run] = self._enter(work)
         return self._handle(workflow_id, run)
 
     def resume_all(self, *, include_failed: bool = False) -> list[Handle[Any]]:
@@ -317,9 +343,8 @@ class Executor:
         engine, taken = self._reaching(), []
         for workflow_id in ids:
             self._runs.await_end(workflow_id)
-            run = self._resume_if_left(workflow_id, wanted, engine)
-            if run is not None:
-                taken.append(self._handle(workflow_id, run))
+            if (handle := self._resume_if_left(workflow_id, wanted, engine)) is not None:
+                taken.append(handle)
         return taken
 
     def fork(
@@ -344,10 +369,10 @@ class Executor:
             renew(connection, number)
             return [self._runs.again(connection, self.records.workflow(connection, forked), engine)]
 
-        [run] = self._runs.enter(work, "journal.created")
+        [run] = self._enter(work, "journal.created")
         return self._handle(forked, run)
 
-    def claim(self, most: int = 1) -> list[Handle[Any]]:
+    def claim(self, most: int = 1, *, own: bool = False) -> list[Handle[Any]]:
         """Take workflows from the queue that this executor's labels fit, and start them.
 
         Those whose executor died, if they were submitted with `requeue`, return to the queue first.
@@ -356,16 +381,30 @@ class Executor:
         ----------
         most
             How many to take.
+        own
+            Whether only those are taken that wait in named queues for this executor alone.
         """
+        lives, clock = self._executors.is_alive, self._store.clock
+        with self._store.reading() as connection:
+            found = look(connection, self.lease, lives, most, clock.time(), own=own)
+        self._next_turn = found.next
+        if not found.pressing:
+            return []
         engine = self._reaching()
 
         def work(connection: Connection) -> list[Run | None]:
-            reclaim(connection, self._executors.is_alive, self.vault, self._store.clock.time())
-            rows = waiting(connection, self.lease.labels, most)
+            now = clock.time()
+            rows = pick(connection, self.lease, lives, self.vault, most, now, own=own)
             return [self._runs.take(connection, row, engine, deaths=row.deaths) for row in rows]
 
         runs = [run for run in self._runs.enter(work) if run is not None]
         return [self._handle(run.id, run) for run in runs]
+
+    def when_more(self, then: Callable[[], None]) -> Callable[[], None]:
+        """Call `then` when a delay or a period ends that the last `claim` has seen; give what ends this."""
+        if self._next_turn is None:
+            return lambda: None
+        return self._runs.timers.at(self._next_turn, then)
 
     def keep_schedules(self) -> None:
         """Put into the queue what schedules begin, from now on; who opens one that claims has it so."""
@@ -492,6 +531,7 @@ class Executor:
         owner = self._runs.write(work)
         if owner is not None:
             self._store.ring(_door(owner))
+            self._store.ring(QUEUE)  # in a named queue, a slot is free
         self._store.ring(TOPIC)
 
     def delete(self, workflow_id: str) -> None:
@@ -505,6 +545,7 @@ class Executor:
             connection.execute(delete(WORKFLOWS).where(WORKFLOWS.c.number == row.number))
 
         self._runs.write(work)
+        self._store.ring(QUEUE)  # if its executor was dead, it may have held a slot
 
     def prune(self, older_than: float, statuses: frozenset[WorkflowStatus]) -> int:
         """Remove what ended long ago, and large values of what is gone; see `alula.workflow.prune`."""
@@ -523,6 +564,8 @@ class Executor:
             self._closed = True
         if self._recovery is not None:
             self._recovery.close()
+        if self._own_claims is not None:
+            self._own_claims.close()
         self._stop_listening()
         if self._stop_keeping is not None:
             self._stop_keeping()
@@ -546,6 +589,16 @@ class Executor:
         check_reach(engine, self._store, self.vault)
         return engine
 
+    def _enter(
+        self, work: Callable[[Connection], list[Run | None]], passing: str = "executor.claimed"
+    ) -> list[Run | None]:
+        """Make runs as `Runs.enter` does, and begin to take what waits in named queues for this executor."""
+        runs = self._runs.enter(work, passing)
+        with self._closing:
+            if self._runs.reserves and self._own_claims is None and not (self._closed or self._claims):
+                self._own_claims = Claims(self, room=_ROOM, own=True)
+        return runs
+
     def _begin_to_recover(self) -> None:
         self._recovery = Recovery(
             self._store, self._executors, self.lease, self.vault, self._runs, self._reaching
@@ -558,23 +611,26 @@ class Executor:
 
     def _resume_if_left(
         self, workflow_id: str, wanted: Collection[WorkflowStatus], engine: Engine
-    ) -> Run | None:
+    ) -> Handle[Any] | None:
         """Go on with a workflow, unless another process has been faster, or this one cannot."""
+        left = False
 
         def work(connection: Connection) -> list[Run | None]:
+            nonlocal left
             row = self.records.workflow_or_none(connection, workflow_id)
-            if row is None or self.records.status(row) not in wanted:
+            left = row is not None and self.records.status(row) in wanted
+            if row is None or not left:
                 return [None]
             return [self._runs.again(connection, row, engine, accepted=True)]
 
         try:
             with self._store.reading() as connection:
                 self._prepare_code(self._resumable(connection, workflow_id), "stored")
-            [run] = self._runs.enter(work)
-        except WorkflowNotResumableError as error:
+            [run] = self._enter(work)
+        except (WorkflowNotResumableError, QueueDeduplicatedError) as error:
             _log.warning("%s", error)
             return None
-        return run
+        return self._handle(workflow_id, run) if left else None
 
     def _goes_to_queue(self, labels: Sequence[str], where: Where) -> bool:
         wanted = set(labels)
@@ -609,14 +665,16 @@ class Executor:
             if row is None:
                 return [self._runs.begin(connection, given, engine)]
             other = _difference(row, given)
+            if given.ticket and row.queue == given.ticket.queue and self.records.is_active(row):
+                return [None]  # it waits or runs there already, and is the one that was meant
             return [self._runs.again(connection, row, engine)]
 
         self._runs.await_end(given.id)
-        [run] = self._runs.enter(work, "journal.created")
+        [run] = self._enter(work, "journal.created")
         if other:
             text = f"workflow {given.id!r} exists, {other}: what is recorded is used"
             warnings.warn(text, stacklevel=4)
-        if engine is None:
+        if engine is None or given.ticket is not None:
             self._store.ring(QUEUE)
             if given.timeout is not None:
                 self._runs.expire(given.id, given.timeout)

@@ -20,7 +20,10 @@ from ._tables import EVENTS, TASKS, WORKFLOWS
 __all__ = ["Fork", "copy", "plan"]
 
 _CHUNK: Final = 500  # keys in one statement, well below what any database allows
-_TAKEN: Final = ("entry", "labels", "metadata", "shape", "code", "python")
+_TAKEN: Final = (
+    *("entry", "labels", "metadata", "shape", "code", "python"),
+    *("queue", "queue_key", "priority"),
+)
 _NO_RESULT: Final = dict.fromkeys(
     ("started", "ended", "attempts", "error", "pointer", "digest", "value"), None
 )
@@ -127,7 +130,8 @@ def copy(connection: Connection, row: WorkflowRow, fork: Fork, new_id: str, now:
         UNIX seconds.
     """
     taken = {name: getattr(row, name) for name in _TAKEN}
-    facts = {"id": new_id, "status": WorkflowStatus.RUNNING, "requeue": False, "created": now, "attempt": 0}
+    facts = {"id": new_id, "status": WorkflowStatus.RUNNING, "created": now, "attempt": 0}
+    facts["requeue"] = row.queue is not None
     made = connection.execute(insert(WORKFLOWS), {**taken, **facts, "forked_from": row.id})
     assert made.inserted_primary_key is not None
     number = int(made.inserted_primary_key[0])

@@ -25,8 +25,9 @@ from ..graph import Recorded as Then
 from ..store import Fence, Lease, Store
 from ._ledger import Book
 from ._names import Names
-from ._owner import Owner, disown
+from ._owner import Owner, disown, shelve
 from ._past import Past
+from ._queues import Ticket, admit
 from ._rows import (
     delete_task,
     heads_of,
@@ -68,6 +69,8 @@ class Submission:
         Seconds from now on after which it fails; None for no limit.
     code
         Fingerprints of its functions.
+    ticket
+        With which it is put into a named queue; None if it is not.
     """
 
     id: str
@@ -78,6 +81,7 @@ class Submission:
     requeue: bool = False
     timeout: float | None = None
     code: Mapping[str, tuple[str, bool]] = field(default_factory=dict)
+    ticket: Ticket | None = None
 
     @property
     def shape(self) -> str:
@@ -155,9 +159,27 @@ class Journal:
         return journal
 
     @staticmethod
-    def enqueue(connection: Connection, store: Store, given: Submission) -> None:
-        """Write a new workflow whole, owned by nobody; as in `create`."""
-        _insert(connection, store, given, Names(), WorkflowStatus.PENDING, attempt=0)
+    def enqueue(
+        connection: Connection, store: Store, given: Submission, reserved_for: Lease | None = None
+    ) -> None:
+        """Write a new workflow whole, that nobody runs; as in `create`.
+
+        Parameters
+        ----------
+        reserved_for
+            Who alone may run it while he lives, if it is put into a named queue.
+
+        Raises
+        ------
+        QueueNotFoundError, QueueDeduplicatedError, ValueError
+            If its ticket is not good for its queue.
+        """
+        lease, ticket = reserved_for, given.ticket
+        facts = {} if lease is None else {"executor": lease.name, "epoch": lease.epoch}
+        if ticket is not None:
+            admit(connection, given.id, ticket.queue, ticket.key, ticket.deduplication_id)
+            facts |= ticket.row(store.clock.time())
+        _insert(connection, store, given, Names(), WorkflowStatus.PENDING, attempt=0, **facts)
 
     @cached_property
     def site(self) -> bytes:
@@ -245,9 +267,15 @@ class Journal:
         done = partial(disown, number=self.owner.number, status=WorkflowStatus.CANCELED)
         self._post(done, then, fence=self.owner.unfinished)
 
-    def release(self, status: WorkflowStatus, then: Then) -> None:
-        """Let go of the workflow unfinished: RUNNING is to be resumed, PENDING goes to the queue."""
-        left = partial(disown, number=self.owner.number, status=status)
+    def release(self, status: WorkflowStatus, then: Then, *, reserved: bool = False) -> None:
+        """Let go of the workflow unfinished: RUNNING is to be resumed, PENDING goes to the queue.
+
+        Parameters
+        ----------
+        reserved
+            Whether it waits there for this executor alone, while it lives, and then to be resumed.
+        """
+        left = partial(shelve if reserved else disown, number=self.owner.number, status=status)
         self._post(left, then, fence=self.owner.unfinished)
 
     def lost(self) -> WorkflowError | FencedError | None:

@@ -14,7 +14,7 @@ from ..store import Lease, Prepared, Store
 from ._status import ACTIVE, WorkflowStatus
 from ._tables import ATTEMPTS, METADATA, VERSION, WORKFLOWS
 
-__all__ = ["Owner", "disown", "keep_attempt", "owner_of", "take"]
+__all__ = ["Owner", "disown", "keep_attempt", "owner_of", "reserve", "shelve", "take"]
 
 # Statements of the hot path are built once: to build one costs more than to execute it.
 _MINE: Final = select(WORKFLOWS.c.number).where(
@@ -128,6 +128,21 @@ def disown(connection: Connection, number: int, **changes: object) -> None:
         .where(WORKFLOWS.c.number == number)
         .values(executor=None, epoch=None, attempt=WORKFLOWS.c.attempt + 1, **changes)
     )
+
+
+def shelve(connection: Connection, number: int, **changes: object) -> None:
+    """Let a workflow wait, in its named queue, for the one who had it; as in `disown` otherwise."""
+    connection.execute(
+        update(WORKFLOWS)
+        .where(WORKFLOWS.c.number == number)
+        .values(attempt=WORKFLOWS.c.attempt + 1, **changes)
+    )
+
+
+def reserve(connection: Connection, number: int, lease: Lease) -> None:
+    """Let a workflow that nobody owns wait, in its named queue, for one executor alone."""
+    mine = {"executor": lease.name, "epoch": lease.epoch}
+    connection.execute(update(WORKFLOWS).where(WORKFLOWS.c.number == number).values(**mine))
 
 
 def owner_of(store: Store, workflow_id: str) -> str | None:

@@ -1,55 +1,143 @@
-"""The queue: workflows that nobody owns, and that wait for an executor with their labels."""
+"""The queue: workflows that nobody owns, and that wait for an executor with their labels.
+
+Who may take what is looked for by reading first: an executor with nothing to do keeps nobody from writing.
+"""
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from dataclasses import dataclass
+from heapq import merge
+from itertools import islice
+from operator import attrgetter
+from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, and_, select
 
+from ..store import Lease
 from ._deaths import MOST_DEATHS, deaths_of, give_up
 from ._journal import PYTHON
-from ._owner import disown
+from ._owner import disown, shelve
 from ._records import WorkflowRow
 from ._status import WorkflowStatus
 from ._tables import WORKFLOWS
+from ._turns import begin_turns, let_due_in, next_look, places, turns
 from ._vault import Vault
 
-__all__ = ["QUEUE", "reclaim", "waiting"]
+__all__ = ["QUEUE", "Look", "look", "pick", "reclaim"]
 
 QUEUE: Final = "workflow-queue"
 """The topic of the store's doorbell that is rung when there is something to claim."""
 
+Lives: TypeAlias = Callable[[str, int], bool]
 
-def waiting(connection: Connection, labels: Sequence[str], most: int) -> Sequence[WorkflowRow]:
-    """Read the workflows that an executor with these labels may take, the longest waiting first."""
-    c = WORKFLOWS.c
-    pending = (c.status == WorkflowStatus.PENDING) & c.executor.is_(None)
-    # Few different combinations of labels wait at a time, so this asks for those and not row by row.
-    wanted = connection.execute(select(c.labels).where(pending).distinct()).scalars()
-    fitting = [text for text in wanted if set(text.split(",")) <= set(labels)]
-    asked = (
-        select(WORKFLOWS)
-        .where(pending, c.labels.in_(fitting), c.python == PYTHON)
-        .order_by(c.number)
-        .limit(most)
-    )
-    return connection.execute(asked).all()
+_c = WORKFLOWS.c
+_RUNNING: Final = _c.status == WorkflowStatus.RUNNING.value
+_PENDING: Final = _c.status == WorkflowStatus.PENDING.value
+_OWNERS: Final = select(_c.executor, _c.epoch).distinct()
+_IN_QUEUE: Final = _c.queue.is_not(None)
+_RUN: Final = and_(_RUNNING, _c.requeue)
+_RUN_FROM_QUEUE: Final = and_(_RUN, _IN_QUEUE)
+_RESERVED: Final = and_(_PENDING, _IN_QUEUE, _c.executor.is_not(None))
+_PLAIN: Final = and_(_PENDING, _c.executor.is_(None), _c.queue.is_(None))
 
 
-def reclaim(connection: Connection, is_alive: Callable[[str, int], bool], vault: Vault, now: float) -> None:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What an executor found when it looked for something to claim.
+
+    Attributes
+    ----------
+    rows
+        Of the workflows that it may begin.
+    pressing
+        Whether there is anything to write, those or others.
+    next
+        When, by the store's clock, there may be more though nothing else happens.
+    """
+
+    rows: Sequence[WorkflowRow]
+    pressing: bool
+    next: float | None
+
+
+def look(
+    connection: Connection, lease: Lease, lives: Lives, most: int, now: float, *, own: bool = False
+) -> Look:
+    """Look, as often as one likes.
+
+    Parameters
+    ----------
+    lives
+        Tells whether an executor does.
+    most
+        How many workflows are wanted.
+    own
+        Whether only those are that wait in named queues for this executor alone.
+    """
+    taken_up = list(places(connection))
+    first = [] if own else [_plain(connection, lease.labels, most)]
+    # One queue does not keep the others waiting: of the first in each, that goes first which came first.
+    rows = merge(*first, *turns(connection, lease, taken_up, most, now, own=own), key=attrgetter("number"))
+    found = list(islice(rows, most))
+    next_ = next_look(connection, taken_up, now)
+    due = next_ is not None and next_ <= now
+    return Look(found, bool(found) or due or bool(_orphaned(connection, lives, own=own)), next_)
+
+
+def pick(
+    connection: Connection,
+    lease: Lease,
+    lives: Lives,
+    vault: Vault,
+    most: int,
+    now: float,
+    *,
+    own: bool = False,
+) -> Sequence[WorkflowRow]:
+    """Give the workflows that an executor begins in this very transaction; as `look` otherwise."""
+    reclaim(connection, lives, vault, now, own=own)
+    rows = look(connection, lease, lives, most, now, own=own).rows
+    begin_turns(connection, rows, now)
+    return rows
+
+
+def reclaim(connection: Connection, lives: Lives, vault: Vault, now: float, *, own: bool = False) -> None:
     """Return to the queue what dead executors were at work on, if that is where it came from.
 
-    One that has outlived `MOST_DEATHS` executors fails instead.
+    One that has outlived `MOST_DEATHS` executors fails instead. What was kept back and is due comes in.
+
+    Parameters
+    ----------
+    own
+        Whether the one who asks takes only what waits for it alone. Then what belongs to a named queue waits
+        there to be resumed, and its slot is free for others.
     """
-    c = WORKFLOWS.c
-    orphaned = (c.status == WorkflowStatus.RUNNING) & c.requeue
-    owners = connection.execute(select(c.executor, c.epoch).where(orphaned).distinct()).all()
-    for executor, epoch in owners:
-        if executor is not None and is_alive(executor, epoch):
-            continue
-        mine = orphaned & (c.executor == executor if executor else c.executor.is_(None))
+    for mine in _orphaned(connection, lives, own=own):
         for row in connection.execute(select(WORKFLOWS).where(mine)).all():
-            deaths = deaths_of(connection, row)
-            if deaths < MOST_DEATHS:
-                disown(connection, row.number, status=WorkflowStatus.PENDING, deaths=deaths)
-            else:
+            runs = row.status == WorkflowStatus.RUNNING
+            deaths = deaths_of(connection, row) if runs else row.deaths
+            if deaths >= MOST_DEATHS:
                 give_up(connection, row, deaths, vault, now)
+            elif own:
+                shelve(connection, row.number, status=WorkflowStatus.PENDING, deaths=deaths)
+            else:
+                disown(connection, row.number, status=WorkflowStatus.PENDING, deaths=deaths)
+    let_due_in(connection, now)
+
+
+def _plain(connection: Connection, labels: Sequence[str], most: int) -> Sequence[Any]:
+    # Few different combinations of labels wait at a time, so this asks for those and not row by row.
+    wanted = connection.execute(select(_c.labels).where(_PLAIN).distinct()).scalars()
+    fitting = [text for text in wanted if set(text.split(",")) <= set(labels)]
+    asked = select(WORKFLOWS).where(_PLAIN, _c.labels.in_(fitting), _c.python == PYTHON)
+    return connection.execute(asked.order_by(_c.number).limit(most)).all() if fitting else ()
+
+
+def _orphaned(connection: Connection, lives: Lives, *, own: bool) -> list[ColumnElement[bool]]:
+    """Give what selects the workflows of each dead executor that go back to the queue."""
+    found = []
+    for kind in (_RUN_FROM_QUEUE,) if own else (_RUN, _RESERVED):
+        for executor, epoch in connection.execute(_OWNERS.where(kind)).all():
+            if executor is None or not lives(executor, epoch):
+                # By its epoch, too: the one of that name who came after it may live.
+                found.append(and_(kind, _c.executor == executor, _c.epoch == epoch))
+    return found

@@ -83,8 +83,9 @@ class Records:
     def resumable(self, wanted: Collection[WorkflowStatus]) -> Sequence[str]:
         """Give the ids of workflows with one of these statuses, those that only waited behind the others."""
         c = WORKFLOWS.c
-        asked = select(c.id, c.status, c.executor, c.epoch).where(
-            c.status.in_([*ACTIVE, *wanted]), c.requeue.is_(False)
+        goes_on = c.requeue.is_(False) | c.queue.is_not(None)
+        asked = select(c.id, c.status, c.executor, c.epoch, c.queue).where(
+            c.status.in_([*ACTIVE, *wanted]), goes_on
         )
         with self._store.reading() as connection:
             found = connection.execute(asked.order_by(c.started.is_(None), c.number)).all()
@@ -138,12 +139,18 @@ class Records:
                 return WorkflowCancellationError(row.id)
             case WorkflowStatus.SUCCESSFUL:
                 return WorkflowOutputNotReady(row.id, "the value was not recorded (checkpoint=False)")
-            case _ if row.requeue:  # whoever claims next returns it to the queue
+            case _ if row.requeue and not self._is_left(row):  # whoever claims next returns it to the queue
                 return None
             case _:
                 return WorkflowOutputNotReady(
                     row.id, f"whoever ran it is gone; resume({row.id!r}) goes on with it"
                 )
+
+    def _is_left(self, row: WorkflowRow) -> bool:
+        """Tell whether a workflow of a named queue is to be resumed, for nobody takes it from there."""
+        wanted = set(row.labels.split(","))
+        takers = [info for info in self._executors.alive() if info.claims and wanted <= set(info.labels)]
+        return row.queue is not None and not takers
 
     def _failure(self, connection: Connection, row: WorkflowRow) -> WorkflowError:
         task = row.failed and connection.scalar(
@@ -176,6 +183,8 @@ class Records:
             mine = ATTEMPTS.c.workflow == row.number
             earlier = connection.execute(select(ATTEMPTS).where(mine).order_by(ATTEMPTS.c.attempt)).all()
         status, origin = self.status(row), {"forked_from": row.forked_from} if row.forked_from else {}
+        if row.queue is not None:
+            origin["queue"] = _queued(row)
         attempts = [_attempt(before, _ended_as(before.status)) for before in earlier]
         if row.started is not None:
             attempts.append(_attempt(row, status))
@@ -240,6 +249,16 @@ class Records:
     def _key(self, connection: Connection, number: int, task_id: str) -> Key | None:
         c = TASKS.c
         return connection.scalar(select(c.key).where(c.workflow == number, c.task_id == task_id))
+
+
+def _queued(row: WorkflowRow) -> dict[str, Any]:
+    facts = {
+        "key": row.queue_key,
+        "deduplication_id": row.deduplication_id,
+        "priority": row.priority,
+        "delayed_until": row.due if row.status == WorkflowStatus.PENDING else None,
+    }
+    return {"name": row.queue, **{name: fact for name, fact in facts.items() if fact is not None}}
 
 
 def _stats(row: Any) -> dict[str, float]:

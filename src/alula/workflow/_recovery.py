@@ -109,7 +109,7 @@ class Recovery:
         """Give the ids of workflows that nobody runs; those that only waited to run stand last."""
         c = WORKFLOWS.c
         asked = (
-            select(c.id, c.status, c.executor, c.epoch, c.labels, c.code)
+            select(c.id, c.status, c.executor, c.epoch, c.queue, c.labels, c.code)
             .where(c.status.in_(ACTIVE), c.requeue.is_(False), c.python == PYTHON)
             .order_by(c.started.is_(None), c.number)
         )

@@ -42,7 +42,8 @@ def delete_ended(connection: Connection, before: float, statuses: frozenset[Work
     """
     c = WORKFLOWS.c
     ended = func.coalesce(c.ended, c.started, c.created)  # a cancelled one has no end
-    asked = select(c.number).where(c.status.in_(sorted(statuses)), c.requeue.is_(False), ended < before)
+    users = c.requeue.is_(False) | c.queue.is_not(None)
+    asked = select(c.number).where(c.status.in_(sorted(statuses)), users, ended < before)
     numbers = connection.scalars(asked.limit(_AT_ONCE)).all()
     connection.execute(delete(WORKFLOWS).where(c.number.in_(numbers)))
     return len(numbers)

@@ -33,6 +33,10 @@ class Run:
         Whether it goes back to the queue when this process cannot go on with it.
     waits
         Whether it is to be `admit`ted, rather than to `start`, for others have the right of way.
+    queue
+        The named queue it comes from, if there is one.
+    reserved
+        Whether it goes back there for this executor alone.
     abandoned
         Whether this process has given it up unfinished.
     future
@@ -70,7 +74,8 @@ class Run:
         self._journal, self._place = journal, place
         self._leave, self._deadline = leave, deadline
         self._give_up: Callable[[], None] | None = None  # what watches the deadline
-        self.abandoned = False
+        self.queue: str | None = None
+        self.abandoned = self.reserved = False
         self._drive: Drive | None = None
         self._settling = Lock()
         self._settled = False
@@ -114,7 +119,7 @@ class Run:
         status = WorkflowStatus.PENDING if self.requeue else WorkflowStatus.RUNNING
         self.abandoned = True
         try:
-            self._journal.release(status, lambda _: self.drop(why))
+            self._journal.release(status, lambda _: self.drop(why), reserved=self.reserved)
         except StoreUnavailableError:  # then the end of this process lets go of it
             self.drop(why)
 

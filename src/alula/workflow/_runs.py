@@ -26,9 +26,10 @@ from ._followed import Followed
 from ._here import Here
 from ._journal import PYTHON, Journal, Submission
 from ._line import UNLIMITED, Limits, Line
-from ._owner import disown, keep_attempt, take
+from ._owner import disown, keep_attempt, reserve, take
 from ._place import TaskPlace
 from ._queue import QUEUE
+from ._queues import admit
 from ._records import Records, WorkflowRow
 from ._run import Run
 from ._scheduler import Scheduler
@@ -53,6 +54,10 @@ class Runs:
         What is recorded of all workflows; knows of those that run here.
     load
         Which tasks of all of them are on the engine now.
+    timers
+        By the store's clock.
+    reserves
+        Whether anything may wait in named queues for this executor alone.
     """
 
     def __init__(
@@ -66,12 +71,13 @@ class Runs:
         limits: Limits = UNLIMITED,
     ) -> None:
         self._aside, self._kinds = Aside(store, lease.name), kinds
-        self.load, self._followed = self._aside.load, Followed(store, lease.name)
+        self.load, self.timers = self._aside.load, self._aside.timers
+        self._followed = Followed(store, lease.name)
         self.records = Records(store, executors, vault, self._runs_here)
         self._store, self._vault, self._lease, self._watch = store, vault, lease, watch
         self._executors = executors
         self._lock = Lock()
-        self._closed = False
+        self._closed = self.reserves = False
         self._writer = 0  # the thread that makes the posted writes, as far as it is known
         self._line = Line(limits)
         self._active: dict[str, Run] = {}
@@ -195,8 +201,8 @@ class Runs:
         queue.Full
             If as many run and wait here as may.
         """
-        if engine is None:
-            Journal.enqueue(connection, self._store, given)
+        if engine is None or given.ticket is not None:
+            self._enqueue(connection, given, here=engine is not None)
             return None
         waits = not given.requeue and self.must_wait()
         journal = Journal.create(connection, self._store, self._vault, given, self._lease, waits=waits)
@@ -207,7 +213,7 @@ class Runs:
     def again(
         self, connection: Connection, row: WorkflowRow, engine: Engine | None, *, accepted: bool = False
     ) -> Run | None:
-        """Go on with a known workflow; None if there is nothing to run here.
+        """Go on with a known workflow; None if there is nothing to run here, or not yet.
 
         Parameters
         ----------
@@ -220,6 +226,8 @@ class Runs:
             If it is active.
         WorkflowNotResumableError
             If its functions are of another Python.
+        QueueNotFoundError, QueueDeduplicatedError
+            If it cannot go back to its named queue.
         queue.Full
             If as many run and wait here as may.
         """
@@ -229,12 +237,25 @@ class Runs:
         if row.python != PYTHON:
             why = f"its functions were stored by Python {row.python}, and this is {PYTHON}"
             raise WorkflowNotResumableError(row.id, why)
-        if engine is None:
-            keep_attempt(connection, row)
-            disown(connection, row.number, status=WorkflowStatus.PENDING, started=None, ended=None)
+        if engine is None or row.queue is not None:
+            self._queue_again(connection, row, here=engine is not None)
             return None
         waits = not row.requeue and self.must_wait(accepted=accepted)
         return self.take(connection, row, engine, waits=waits, deaths=0)
+
+    def _enqueue(self, connection: Connection, given: Submission, *, here: bool) -> None:
+        Journal.enqueue(connection, self._store, given, self._lease if here else None)
+        self.reserves = self.reserves or here
+
+    def _queue_again(self, connection: Connection, row: WorkflowRow, *, here: bool) -> None:
+        keep_attempt(connection, row)
+        waits = {"status": WorkflowStatus.PENDING, "started": None, "ended": None, "due": None}
+        disown(connection, row.number, **waits, deaths=0)
+        if row.queue is not None:
+            admit(connection, row.id, row.queue, row.queue_key, row.deduplication_id)
+            if here:
+                reserve(connection, row.number, self._lease)
+                self.reserves = True
 
     def refuse_active(self, row: WorkflowRow) -> None:
         """Raise `RuntimeError` if somebody runs a workflow, or it waits."""
@@ -257,11 +278,20 @@ class Runs:
         """
         owner = take(connection, row, self._lease, self._store.clock.time(), deaths=deaths, waits=waits)
         journal = Journal(self._store, self._vault, owner, row.entry)
-        return self._run(journal, engine, requeue=row.requeue, deadline=Deadline.of(row), waits=waits)
+        mine = row.queue is not None and (row.executor, row.epoch) == (self._lease.name, self._lease.epoch)
+        return self._run(
+            journal,
+            engine,
+            requeue=row.requeue,
+            deadline=Deadline.of(row),
+            waits=waits,
+            queue=row.queue,
+            reserved=mine,
+        )
 
     def scheduler(self, schedules: Schedules, door: Callable[[str], str]) -> Scheduler:
         """Give a scheduler by this executor's timers."""
-        return Scheduler(self._store, schedules, self._aside.timers, door)
+        return Scheduler(self._store, schedules, self.timers, door)
 
     def expire(self, workflow_id: str, seconds: float) -> None:
         """Let a workflow fail after so many seconds, if it still waits in the queue then."""
@@ -275,7 +305,7 @@ class Runs:
             with suppress(StoreUnavailableError):  # then whoever claims it sees that its time is over
                 self._store.post(lambda c: expire(c, workflow_id, self._vault, clock.time()), told)
 
-        self._aside.timers.at(clock.time() + seconds, late)
+        self.timers.at(clock.time() + seconds, late)
 
     def must_wait(self, *, accepted: bool = False, ahead: int = 0) -> bool:
         """Tell whether a workflow would have to wait here; see `Line`."""
@@ -291,12 +321,22 @@ class Runs:
     # ---------------------------------------------------------------------------------------- inside
 
     def _run(
-        self, journal: Journal, engine: Engine, *, requeue: bool, deadline: Deadline | None, waits: bool
+        self,
+        journal: Journal,
+        engine: Engine,
+        *,
+        requeue: bool,
+        deadline: Deadline | None,
+        waits: bool,
+        queue: str | None = None,
+        reserved: bool = False,
     ) -> Run:
         journal.news = self._news
         site = Site(self._store, self._vault, engine, journal, self._aside)
         place = TaskPlace(site, self._kinds, RUNNER, perform, Here(own_thread=True))
-        return Run(journal, place, requeue=requeue, deadline=deadline, leave=self._left, waits=waits)
+        run = Run(journal, place, requeue=requeue, deadline=deadline, leave=self._left, waits=waits)
+        run.queue, run.reserved = queue, reserved
+        return run
 
     def _news(self) -> None:
         self._watch.poke()
@@ -309,7 +349,7 @@ class Runs:
     def _left(self, run: Run) -> None:
         self._forget(run)
         self._store.ring(TOPIC)
-        if run.abandoned and run.requeue:
+        if run.queue is not None or (run.abandoned and run.requeue):
             self._store.ring(QUEUE)
         self._watch.poke()
         self._admit()
@@ -334,4 +374,6 @@ class Runs:
         """Tell whether a workflow runs here; None if it is another's."""
         if (row.executor, row.epoch) != (self._lease.name, self._lease.epoch):
             return None
+        if row.queue is not None and row.status == WorkflowStatus.PENDING:  # it waits for its turn
+            return not self._closed
         return row.id in self._active

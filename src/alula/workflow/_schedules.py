@@ -20,6 +20,7 @@ from ._cron import Cron
 from ._journal import PYTHON, Journal, Submission
 from ._owner import disown
 from ._queue import QUEUE
+from ._queues import Ticket, admit
 from ._rows import heads_of
 from ._status import WorkflowStatus
 from ._tables import SCHEDULES, WORKFLOWS
@@ -56,6 +57,8 @@ class Schedule:
         As given to `alula.workflow.schedule`.
     paused
         Whether its times pass by.
+    queue, key
+        Where its workflows wait for their turn; None for no named queue.
     next_time
         UNIX time in seconds of the next one.
     last_workflow
@@ -67,6 +70,8 @@ class Schedule:
     timezone: str
     overlap: Overlap
     paused: bool
+    queue: str | None = None
+    key: str | None = None
     next_time: float
     last_workflow: str | None
 
@@ -114,6 +119,7 @@ class Schedules:
         overlap: Overlap = "skip",
         paused: bool = False,
         labels: Sequence[str] = ("default",),
+        ticket: Ticket | None = None,
     ) -> Schedule:
         """Make a schedule or change it; see `alula.workflow.schedule`."""
         _check(name, overlap)
@@ -126,12 +132,16 @@ class Schedules:
             "overlap": overlap,
             "paused": paused,
             "labels": ",".join(sorted(set(labels))),
+            "queue": ticket and ticket.queue,
+            "queue_key": ticket and ticket.key,
             "python": PYTHON,
             "digest": sealed.digest,
             "value": sealed.data,
         }
 
         def work(connection: Connection) -> None:
+            if ticket is not None:
+                admit(connection, "", ticket.queue, ticket.key, None)
             now = self._store.clock.time()
             row = connection.execute(select(SCHEDULES).where(c.name == name)).one_or_none()
             if row is None:
@@ -235,6 +245,7 @@ class Schedules:
             labels=tuple(row.labels.split(",")),
             metadata={"schedule": row.name, "scheduled_time": time},
             requeue=True,
+            ticket=Ticket.of(row.queue, key=row.queue_key),
         )
         Journal.enqueue(connection, self._store, given)
         return workflow_id
@@ -268,6 +279,8 @@ def _schedule(row: Any) -> Schedule:
         timezone=row.timezone,
         overlap=row.overlap,
         paused=row.paused,
+        queue=row.queue,
+        key=row.queue_key,
         next_time=row.next,
         last_workflow=row.last,
     )

@@ -27,6 +27,7 @@ _LIVENESS: Final = frozenset((*ACTIVE, WorkflowStatus.RESUMABLE))
 
 _TYPES: Final[Sequence[tuple[str, type | tuple[type, ...], str]]] = (
     ("id_prefix", str, "text"),
+    ("queue", str, "the name of a queue"),
     ("created_after", (int, float), "a time in UNIX seconds"),
     ("created_before", (int, float), "a time in UNIX seconds"),
     ("after", str, "the id of a workflow"),
@@ -43,6 +44,7 @@ class Search:
     statuses: frozenset[WorkflowStatus] = STATUSES
     id_prefix: str = ""
     labels: tuple[str, ...] = ()
+    queue: str | None = None
     created_after: float | None = None
     created_before: float | None = None
     newest_first: bool = False
@@ -92,7 +94,8 @@ class Search:
     def _asked(self, connection: Connection) -> Select[Any]:
         c = WORKFLOWS.c
         place = tuple_(c.created, c.number)
-        asked = select(c.id, c.status, c.executor, c.epoch, c.created, c.number).where(*self._conditions())
+        columns = (c.id, c.status, c.executor, c.epoch, c.queue, c.created, c.number)
+        asked = select(*columns).where(*self._conditions())
         if self.after is not None:
             start = _place(connection, self.after)
             asked = asked.where(place < start if self.newest_first else place > start)
@@ -106,6 +109,8 @@ class Search:
             yield c.status.in_(self._stored())
         if self.id_prefix:  # a LIKE would take a for A on some databases
             yield c.id.between(self.id_prefix, self.id_prefix + _LAST)
+        if self.queue is not None:
+            yield c.queue == self.queue
         if self.created_after is not None:
             yield c.created >= self.created_after
         if self.created_before is not None:

@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import (
     Boolean,
     Column,
+    ColumnElement,
     Double,
     ForeignKey,
     Index,
@@ -23,9 +24,20 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-__all__ = ["ATTEMPTS", "EVENTS", "MESSAGES", "METADATA", "SCHEDULES", "TASKS", "VERSION", "WORKFLOWS"]
+__all__ = [
+    "ATTEMPTS",
+    "EVENTS",
+    "MESSAGES",
+    "METADATA",
+    "QUEUES",
+    "SCHEDULES",
+    "STARTS",
+    "TASKS",
+    "VERSION",
+    "WORKFLOWS",
+]
 
-VERSION: Final = 2
+VERSION: Final = 3
 METADATA = MetaData()
 
 # Ordered by bytes, so that all with one prefix stand beside each other in the index.
@@ -55,12 +67,35 @@ WORKFLOWS = Table(
     Column("forked_from", String(255)),  # a workflow id, which may belong to another by now
     Column("failed", String(20)),  # key of the task that failed
     Column("error", LargeBinary),  # sealed
-    Index("workflows_by_status", "status", "labels"),
+    Column("queue", String(255)),  # the named one that it was submitted to
+    Column("queue_key", String(255)),
+    Column("deduplication_id", String(255)),
+    Column("priority", Integer),  # of those in a queue; lower ones run first
+    Column("due", Double),  # until when it is kept back; None as soon as that is over
     Index("workflows_by_age", "created", "number"),  # a page of a list is read, and nothing else
     Index("workflows_by_status_and_age", "status", "created", "number"),
     Index("workflows_by_labels_and_age", "labels", "created", "number"),
     sqlite_autoincrement=True,
 )
+
+
+def _index_where(name: str, condition: ColumnElement[bool], *columns: str) -> None:
+    """Make an index of those workflows only for which something holds: others do not pay for it."""
+    there = [WORKFLOWS.c[column] for column in columns]
+    Index(name, *there, sqlite_where=condition, postgresql_where=condition)
+
+
+_c = WORKFLOWS.c
+_index_where("workflows_by_status", _c.queue.is_(None), "status", "labels")
+_index_where(
+    "workflows_by_turn",
+    _c.queue.is_not(None) & _c.due.is_(None),
+    *("status", "queue", "labels", "priority", "number"),
+)
+_index_where("workflows_by_reservation", _c.queue.is_not(None), "status", "executor", "epoch")
+_index_where("workflows_by_deduplication_id", _c.deduplication_id.is_not(None), "queue", "deduplication_id")
+_index_where("workflows_by_due", _c.due.is_not(None), "due")
+_index_where("workflows_by_queue_and_age", _c.queue.is_not(None), "queue", "created", "number")
 
 TASKS = Table(
     "workflow_tasks",
@@ -127,11 +162,32 @@ SCHEDULES = Table(
     Column("overlap", String(16), nullable=False),
     Column("paused", Boolean, nullable=False),
     Column("labels", String(1024), nullable=False),
+    Column("queue", String(255)),
+    Column("queue_key", String(255)),
     Column("python", String(8), nullable=False),
     Column("digest", String(64), nullable=False),  # of its graph, sealed
     Column("value", LargeBinary),
     Column("next", Double, nullable=False),  # the first of its times that has not been attended to
     Column("last", String(255)),  # id of the workflow of the last one
+)
+
+QUEUES = Table(
+    "workflow_queues",
+    METADATA,
+    Column("name", String(255), primary_key=True),
+    Column("concurrency", Integer),
+    Column("concurrency_per_key", Integer),
+    Column("limit", Integer),
+    Column("period", Double),
+)
+
+STARTS = Table(  # of the workflows of queues with a rate, as long as they count
+    "workflow_starts",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("queue", String(255), nullable=False),
+    Column("at", Double, nullable=False),
+    Index("workflow_starts_by_time", "queue", "at"),
 )
 
 EVENTS = Table(
