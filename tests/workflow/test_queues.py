@@ -46,8 +46,9 @@ def opened(home: Path, clock: Clock) -> Iterator[Open]:
         store = Store.open(settings.store, clock=clock)
         executors = Executors(store)
         lease = executors.register(labels, claims=claims)
-        made.append((Executor(store, Vault.of(settings), lease, executors, claims=claims), store))
-        return made[-1][0]
+        executor = Executor(store, Vault.of(settings), lease, executors, claims=claims)
+        made.append((executor, store))
+        return executor
 
     yield open_one
     for executor, store in made:
@@ -123,7 +124,7 @@ def test_so_many_start_in_any_period(worker: Executor, clock: Clock) -> None:
 
 def test_a_start_counts_for_its_period_also_when_it_is_deleted(worker: Executor) -> None:
     worker.queues.put(Queue("q", limit=1, period=10))
-    put(worker, "w0").status  # noqa: B018  # what is submitted is all that matters
+    put(worker, "w0")
     worker.claim()[0].result()
     worker.delete("w0")
     put(worker, "w1")

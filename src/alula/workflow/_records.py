@@ -147,10 +147,15 @@ class Records:
                 )
 
     def _is_left(self, row: WorkflowRow) -> bool:
-        """Tell whether a workflow of a named queue is to be resumed, for nobody takes it from there."""
-        wanted = set(row.labels.split(","))
-        takers = [info for info in self._executors.alive() if info.claims and wanted <= set(info.labels)]
-        return row.queue is not None and not takers
+        """Tell whether a workflow waited in a named queue for a client that is gone, and for nobody else."""
+        if row.queue is None:
+            return False
+        wanted, claiming = (
+            set(row.labels.split(",")),
+            [info for info in self._executors.list() if info.claims],
+        )
+        takes = any(info.alive and wanted <= set(info.labels) for info in claiming)
+        return not takes and row.executor not in [info.name for info in claiming]
 
     def _failure(self, connection: Connection, row: WorkflowRow) -> WorkflowError:
         task = row.failed and connection.scalar(
