@@ -67,6 +67,20 @@ def test_the_list_may_be_of_some_statuses_and_ids(tmp_path: Path) -> None:
     assert [each["workflow_id"] for each in both] == ["bad", "good"]
 
 
+def test_a_queue_is_shown_with_its_workflows() -> None:
+    workflow.queue("emails", concurrency_per_key=1)
+    workflow.run(add.bind(1), workflow_id="plain")
+    assert "queue" not in shown("list")
+    workflow.run_async(
+        add.bind(1), workflow_id="w", queue="emails", key="ada", deduplication_id="d", priority=2, delay=900
+    )
+    assert "emails" in shown("list")
+    assert [each["workflow_id"] for each in facts("list", "--queue", "emails")] == ["w"]
+    said = " ".join(shown("show", "w").split())
+    assert "queue emails key ada deduplication id d priority 2 not before" in said
+    assert facts("show", "w")["queue"]["key"] == "ada"
+
+
 def test_an_unknown_status_is_a_wrong_command() -> None:
     done = call("list", "--status", "odd")
     assert done.exit_code == 2

@@ -213,13 +213,16 @@ def test_a_client_runs_what_it_submits_where_nobody_else_does(opened: Open, turn
     assert [handle.result(20) for handle in handles] == [0, 1]
 
 
-def test_what_a_client_leaves_is_to_be_resumed(opened: Open, turnstile: Turnstile) -> None:
+def test_what_a_client_leaves_is_to_be_resumed(
+    opened: Open, turnstile: Turnstile, caplog: pytest.LogCaptureFixture
+) -> None:
     client, heir = opened(), opened()
     client.queues.put(Queue("q", concurrency=1))
     for n in range(3):
         put(client, f"w{n}", HELD.bind(turnstile, n))
     turnstile.arrived()
     client.close()
+    assert "to be continued by alula.workflow.resume(id): w0, w1, w2" in caplog.text
     assert statuses(heir) == {"w0": "RESUMABLE", "w1": "RESUMABLE", "w2": "RESUMABLE"}
     with pytest.raises(WorkflowOutputNotReady, match="resume"):
         heir.output("w1")

@@ -20,11 +20,11 @@ __all__ = ["cancel", "delete", "fork", "list_all", "output", "resume", "show", "
 _FAILED: Final = 1
 
 
-def list_all(*, statuses: Sequence[str], prefix: str, limit: int, as_json: bool) -> int:
+def list_all(*, statuses: Sequence[str], prefix: str, queue: str | None, limit: int, as_json: bool) -> int:
     """Show workflows, the newest first."""
     wanted: Any = {status.upper() for status in statuses} or None
     try:
-        found = workflow.list_all(wanted, id_prefix=prefix, newest_first=True, limit=limit + 1)
+        found = workflow.list_all(wanted, id_prefix=prefix, queue=queue, newest_first=True, limit=limit + 1)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     facts = [(id_, workflow.get_metadata(id_)) for id_, _ in found[:limit]]

@@ -28,11 +28,12 @@ def list_all(
         list[str] | None, typer.Option(help="Only those with this status; may be given several times.")
     ] = None,
     prefix: Annotated[str, typer.Option(help="Only those whose ids begin so.")] = "",
+    queue: Annotated[str | None, typer.Option(help="Only those that were submitted to this queue.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
     json: _Json = False,
 ) -> None:
     """Show workflows, the newest first."""
-    _run("list_all", statuses=status or [], prefix=prefix, limit=limit, as_json=json)
+    _run("list_all", statuses=status or [], prefix=prefix, queue=queue, limit=limit, as_json=json)
 
 
 @workflow.command()

@@ -34,18 +34,19 @@ _DAY: Final = 86_400
 
 def described(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Give what `get_metadata` tells of a workflow as JSON can hold it."""
-    return {"status": facts["status"], **facts["stats"], "user_metadata": facts["user_metadata"]} | (
-        {"attempts": facts["attempts"]} if "attempts" in facts else {}
-    )
+    rest = {name: facts[name] for name in ("attempts", "queue") if name in facts}
+    return {"status": facts["status"], **facts["stats"], "user_metadata": facts["user_metadata"], **rest}
 
 
 def list_view(found: Sequence[tuple[str, Mapping[str, Any]]], *, more: bool) -> RenderableType:
     """Draw workflows, each with what `get_metadata` tells of it; say if there are more."""
     if not found:
         return Text("no workflows", style="dim")
-    table = _table("workflow", "status", "started", "took")
+    queues = any("queue" in facts for _, facts in found)
+    table = _table("workflow", "status", *["queue"] * queues, "started", "took")
     for id_, facts in found:
-        table.add_row(Text(id_), _status(facts["status"]), _started(facts), _took(facts))
+        queue = [_queue(facts)] * queues
+        table.add_row(Text(id_), _status(facts["status"]), *queue, _started(facts), _took(facts))
     rest = Text(f"the {len(found)} newest; there are more: --limit", style="dim")
     return Group(table, rest) if more else table
 
@@ -56,6 +57,7 @@ def show_view(id_: str, facts: Mapping[str, Any], tasks: Sequence[TaskInfo]) -> 
     executor = next((run["executor"] for run in reversed(runs) if run["executor"]), None)
     lines = {
         "status": Text.assemble(_status(facts["status"]), *_advice(id_, facts["status"])),
+        "queue": _queue(facts, whole=True),
         "started": _started(facts),
         "took": _took(facts),
         "executor": Text(executor or ""),
@@ -162,13 +164,28 @@ def _brief(error: BaseException) -> str:
     return f"{type(raised).__name__}: {lines[0]}" if lines else type(raised).__name__
 
 
+def _queue(facts: Mapping[str, Any], *, whole: bool = False) -> Text:
+    """Draw in which queue a workflow waits, or waited; and when it may run, if that is kept back."""
+    queue = facts.get("queue", {})
+    text = Text(queue.get("name", ""))
+    named = {name: queue[name] for name in ("key", "deduplication_id", "priority") if queue.get(name)}
+    for name, value in named.items() if whole else ():
+        text.append(f"  {name.replace('_', ' ')} {value}", "dim")
+    if "delayed_until" in queue and facts["status"] is PENDING:
+        text.append(f"  not before {_moment(queue['delayed_until'])}", "dim")
+    return text
+
+
+def _moment(seconds: float) -> str:
+    moment = datetime.fromtimestamp(seconds)
+    return f"{moment:%H:%M:%S}" if abs(time.time() - seconds) < _DAY else f"{moment:%Y-%m-%d %H:%M}"
+
+
 def _started(facts: Mapping[str, Any]) -> Text:
     started = facts["stats"].get("start_time")
     if started is None:
         return Text()
-    recent = time.time() - started < _DAY
-    moment = datetime.fromtimestamp(started)
-    return Text(f"{moment:%H:%M:%S}" if recent else f"{moment:%Y-%m-%d %H:%M}", style="dim")
+    return Text(_moment(started), style="dim")
 
 
 def _took(facts: Mapping[str, Any]) -> Text:

@@ -10,7 +10,7 @@ from itertools import islice
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, and_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, select
 
 from ..store import Lease
 from ._deaths import MOST_DEATHS, deaths_of, give_up
@@ -22,7 +22,7 @@ from ._tables import WORKFLOWS
 from ._turns import begin_turns, let_due_in, next_look, places, turns
 from ._vault import Vault
 
-__all__ = ["QUEUE", "Look", "look", "pick", "reclaim"]
+__all__ = ["QUEUE", "Look", "look", "pick", "reclaim", "reserved_for"]
 
 QUEUE: Final = "workflow-queue"
 """The topic of the store's doorbell that is rung when there is something to claim."""
@@ -122,6 +122,12 @@ def reclaim(connection: Connection, lives: Lives, vault: Vault, now: float, *, o
             else:
                 disown(connection, row.number, status=WorkflowStatus.PENDING, deaths=deaths)
     let_due_in(connection, now)
+
+
+def reserved_for(lease: Lease) -> Select[tuple[str]]:
+    """Select the ids of those that wait in named queues for one executor alone."""
+    mine = and_(_RESERVED, _c.executor == lease.name, _c.epoch == lease.epoch)
+    return select(_c.id).where(mine).order_by(_c.number)
 
 
 def _plain(connection: Connection, labels: Sequence[str], most: int) -> Sequence[Any]:
