@@ -13,7 +13,6 @@ import pytest
 import alula
 from alula import workflow
 from alula._core._settings import Settings
-from alula.futures import Engine
 from alula.graph import Graph
 from alula.testing import fault_environment
 from alula.workflow import Executor, Queue, Ticket
@@ -44,14 +43,8 @@ def logged(log: Path, name: str) -> str:
     return name
 
 
-@pytest.fixture(autouse=True)
-def executor(engine: Engine, home: Path) -> Iterator[None]:
-    yield
-    workflow.reset_default_executor()
-
-
 @pytest.fixture
-def start() -> Iterator[Start]:
+def start(home: Path) -> Iterator[Start]:
     """Start an executor in a process of its own, which is killed at some gate if `kills` says so."""
     started: list[subprocess.Popen[str]] = []
 

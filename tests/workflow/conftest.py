@@ -50,8 +50,10 @@ def open_timed(home: Path, clock: Clock) -> Iterator[Open]:
         store = Store.open(settings.store, clock=clock)
         executors = Executors(store)
         lease = executors.register(labels or ["default"], claims=claims)
-        opened.append((Executor(store, Vault.of(settings), lease, executors, limits=limits), store))
-        return opened[-1][0]
+        vault = Vault.of(settings)
+        executor = Executor(store, vault, lease, executors, limits=limits, claims=claims)
+        opened.append((executor, store))
+        return executor
 
     yield open_one
     for executor, store in opened:

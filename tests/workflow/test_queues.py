@@ -1,6 +1,5 @@
 """Named queues: limits that hold over all executors, and what becomes of those who wait."""
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,6 @@ import pytest
 
 import alula
 from alula import workflow
-from alula._core._settings import Settings
 from alula.errors import (
     QueueDeduplicatedError,
     QueueNotFoundError,
@@ -18,47 +16,19 @@ from alula.errors import (
     WorkflowTimeoutError,
 )
 from alula.graph import Graph, Node
-from alula.store import Executors, Store
 from alula.testing import Clock, Turnstile
 from alula.workflow import Claims, Executor, Handle, Queue, Ticket
-from alula.workflow._vault import Vault
+from tests.conftest import Open
 from tests.postgres import ON_BOTH
 from tests.workflow.bodies import add, fail_unless, held
 
-Open = Callable[..., Executor]
-
 HELD = held.options(num_cpus=0.1)
-NOON = 1_767_268_800.0
 NEVER = 3600.0  # seconds: who looks so seldom must be woken
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock(now=NOON)
-
-
-@pytest.fixture
-def opened(home: Path, clock: Clock) -> Iterator[Open]:
-    """Open executors by a clock that stands still."""
-    settings, made = Settings.load(), list[Any]()
-
-    def open_one(*, claims: bool = False, labels: tuple[str, ...] = ("default",)) -> Executor:
-        store = Store.open(settings.store, clock=clock)
-        executors = Executors(store)
-        lease = executors.register(labels, claims=claims)
-        executor = Executor(store, Vault.of(settings), lease, executors, claims=claims)
-        made.append((executor, store))
-        return executor
-
-    yield open_one
-    for executor, store in made:
-        executor.close()
-        store.close()
-
-
-@pytest.fixture
-def worker(opened: Open) -> Executor:
-    return opened(claims=True)
+def worker(open_timed: Open) -> Executor:
+    return open_timed(claims=True)
 
 
 def put(executor: Executor, id_: str, node: Node[Any] | None = None, **given: Any) -> Handle[Any]:
@@ -81,9 +51,9 @@ def statuses(executor: Executor) -> dict[str, str]:
 
 @ON_BOTH
 def test_no_more_run_at_once_than_the_queue_allows_on_all_executors(
-    opened: Open, turnstile: Turnstile
+    open_timed: Open, turnstile: Turnstile
 ) -> None:
-    first, second = opened(claims=True), opened(claims=True)
+    first, second = open_timed(claims=True), open_timed(claims=True)
     first.queues.put(Queue("q", concurrency=2))
     handles = [put(first, f"w{n}", HELD.bind(turnstile, n)) for n in range(4)]
     assert ids(first.claim(1)) == ["w0"]
@@ -169,7 +139,7 @@ def test_who_is_delayed_waits_until_then(worker: Executor, clock: Clock) -> None
     worker.queues.put(Queue("q"))
     put(worker, "later", delay=60)
     put(worker, "now")
-    assert worker.records.workflow_metadata("later")["queue"]["delayed_until"] == NOON + 60
+    assert worker.records.workflow_metadata("later")["queue"]["delayed_until"] == 1060.0
     assert ids(worker.claim(9)) == ["now"]
     clock.advance(59)
     assert worker.claim(9) == []
@@ -187,9 +157,29 @@ def test_the_end_of_a_delay_wakes_an_executor(worker: Executor, clock: Clock) ->
         assert handle.result(20) == 1
 
 
+def test_the_end_of_a_period_wakes_an_executor(worker: Executor, clock: Clock) -> None:
+    worker.queues.put(Queue("q", limit=1, period=60))
+    with Claims(worker, room=9, look=NEVER):
+        handles = [put(worker, f"w{n}") for n in range(2)]
+        assert handles[0].result(20) == 1
+        assert str(worker.status("w1")) == "PENDING"
+        clock.advance(60)
+        assert handles[1].result(20) == 1
+
+
+def test_a_larger_limit_wakes_an_executor(worker: Executor, turnstile: Turnstile) -> None:
+    worker.queues.put(Queue("q", concurrency=1))
+    with Claims(worker, room=9, look=NEVER):
+        for n in range(2):
+            put(worker, f"w{n}", HELD.bind(turnstile))
+        turnstile.arrived()
+        worker.queues.put(Queue("q", concurrency=2), replace=True)
+        turnstile.arrived()
+
+
 @ON_BOTH
-def test_a_slot_that_gets_free_wakes_the_other_executors(opened: Open, turnstile: Turnstile) -> None:
-    first, second = opened(claims=True), opened(claims=True)
+def test_a_slot_that_gets_free_wakes_the_other_executors(open_timed: Open, turnstile: Turnstile) -> None:
+    first, second = open_timed(claims=True), open_timed(claims=True)
     first.queues.put(Queue("q", concurrency=1))
     handles = [put(first, f"w{n}", HELD.bind(turnstile, n)) for n in range(3)]
     assert ids(first.claim(9)) == ["w0"]
@@ -202,8 +192,8 @@ def test_a_slot_that_gets_free_wakes_the_other_executors(opened: Open, turnstile
 # ------------------------------------------------------------------------------------ the client's
 
 
-def test_a_client_runs_what_it_submits_where_nobody_else_does(opened: Open, turnstile: Turnstile) -> None:
-    client, other = opened(), opened()
+def test_a_client_runs_what_it_submits_where_nobody_else_does(open_timed: Open, turnstile: Turnstile) -> None:
+    client, other = open_timed(), open_timed()
     client.queues.put(Queue("q", concurrency=1))
     handles = [put(client, f"w{n}", HELD.bind(turnstile, n)) for n in range(2)]
     turnstile.arrived()
@@ -214,9 +204,9 @@ def test_a_client_runs_what_it_submits_where_nobody_else_does(opened: Open, turn
 
 
 def test_what_a_client_leaves_is_to_be_resumed(
-    opened: Open, turnstile: Turnstile, caplog: pytest.LogCaptureFixture
+    open_timed: Open, turnstile: Turnstile, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client, heir = opened(), opened()
+    client, heir = open_timed(), open_timed()
     client.queues.put(Queue("q", concurrency=1))
     for n in range(3):
         put(client, f"w{n}", HELD.bind(turnstile, n))
@@ -234,28 +224,28 @@ def test_what_a_client_leaves_is_to_be_resumed(
 
 @ON_BOTH
 def test_what_a_client_leaves_is_claimed_by_one_who_takes_from_the_queue(
-    opened: Open, turnstile: Turnstile
+    open_timed: Open, turnstile: Turnstile
 ) -> None:
-    client = opened()
+    client = open_timed()
     client.queues.put(Queue("q", concurrency=1))
     for n in range(2):
         put(client, f"w{n}", HELD.bind(turnstile, n))
     turnstile.arrived()
     client.close()
-    worker = opened(claims=True)
+    worker = open_timed(claims=True)
     assert ids(worker.claim(9)) == ["w0"]
     turnstile.let()
     assert worker.find("w0").result(20) == 0
     assert ids(worker.claim(9)) == ["w1"]
 
 
-def test_the_slot_of_a_dead_client_is_free_for_another(opened: Open, turnstile: Turnstile) -> None:
-    client = opened()
+def test_the_slot_of_a_dead_client_is_free_for_another(open_timed: Open, turnstile: Turnstile) -> None:
+    client = open_timed()
     client.queues.put(Queue("q", concurrency=1))
     put(client, "dead", HELD.bind(turnstile))
     turnstile.arrived()
     client._executors.release(client.lease)  # as its death does
-    other = opened()
+    other = open_timed()
     assert put(other, "w").result(20) == 1
     assert str(other.status("dead")) == "RESUMABLE"
 
@@ -350,8 +340,10 @@ def test_a_fork_waits_in_the_queue_of_the_first_one(worker: Executor, turnstile:
     assert handle.result(20) == 1
 
 
-def test_one_whose_time_is_over_fails_where_it_waits(worker: Executor, opened: Open, clock: Clock) -> None:
-    client = opened(labels=("default", "gpu"))
+def test_one_whose_time_is_over_fails_where_it_waits(
+    worker: Executor, open_timed: Open, clock: Clock
+) -> None:
+    client = open_timed("default", "gpu")
     worker.queues.put(Queue("q"))
     handles = [
         put(worker, "anybody's", timeout=60),
@@ -405,8 +397,8 @@ def test_the_list_tells_who_is_in_a_queue(worker: Executor) -> None:
 
 
 @ON_BOTH
-def test_who_finds_nothing_to_claim_keeps_nobody_from_writing(opened: Open, turnstile: Turnstile) -> None:
-    worker, other = opened(claims=True), opened(claims=True)
+def test_who_finds_nothing_to_claim_keeps_nobody_from_writing(open_timed: Open, turnstile: Turnstile) -> None:
+    worker, other = open_timed(claims=True), open_timed(claims=True)
     worker.queues.put(Queue("q", concurrency=1))
     for n in range(2):
         put(worker, f"w{n}", HELD.bind(turnstile))

@@ -2,22 +2,18 @@
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 from sqlalchemy import delete, insert, select
 
-from alula._core._settings import Settings
 from alula.store import Lease, Store
 from alula.workflow._journal import PYTHON
 from alula.workflow._owner import disown, take
 from alula.workflow._queue import look, pick
 from alula.workflow._queues import Queue, Ticket
-from alula.workflow._tables import METADATA, QUEUES, STARTS, VERSION, WORKFLOWS
+from alula.workflow._tables import QUEUES, STARTS, WORKFLOWS
 from alula.workflow._vault import Vault
 from tests.postgres import ON_BOTH
 
@@ -170,20 +166,12 @@ class Queued(RuleBasedStateMachine):
         return (name, epoch) not in self.dead
 
 
-@pytest.fixture
-def store(home: Path) -> Any:
-    store = Store.open(Settings.load().store)
-    store.ensure("workflow", VERSION, METADATA)
-    yield store
-    store.close()
-
-
 @ON_BOTH
-def test_a_queue_does_what_the_model_does(store: Store) -> None:
+def test_a_queue_does_what_the_model_does(store: Store, vault: Vault) -> None:
     class Here(Queued):
         pass
 
-    Here.store, Here.vault = store, Vault.of(Settings.load())
+    Here.store, Here.vault = store, vault
     tries = 5 if store.shared else 20  # there each statement is a round trip
     run_state_machine_as_test(
         Here, settings=settings(max_examples=tries, stateful_step_count=25, deadline=None)

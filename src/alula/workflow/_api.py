@@ -206,7 +206,8 @@ def create(dag: Node[T], *args: Any, **kwargs: Any) -> Workflow[T]:
 def resume(workflow_id: str, *, code: Code = "stored") -> Any:
     """Go on with a workflow from what is recorded, and wait for its output.
 
-    Recorded tasks do not run again. One that has succeeded gives its value at once.
+    Recorded tasks do not run again. One that has succeeded gives its value at once. One that was submitted to
+    a queue waits for its turn there.
 
     Parameters
     ----------
@@ -224,6 +225,8 @@ def resume(workflow_id: str, *, code: Code = "stored") -> Any:
         that were stored by their names have other code now; with ``"current"``, if one cannot be found.
     WorkflowExecutionError
         If a task failed again.
+    QueueNotFoundError, QueueDeduplicatedError
+        If its queue was deleted, or another workflow with its deduplication id waits or runs there.
     """
     return default_executor().resume(workflow_id, code=code).result()
 
@@ -236,7 +239,8 @@ def resume_async(workflow_id: str, *, code: Code = "stored") -> ObjectRef[Any]:
 def resume_all(include_failed: bool = False) -> list[tuple[str, ObjectRef[Any]]]:
     """Go on with all workflows that are RESUMABLE: first those that ran, then those that waited to run.
 
-    They count for the limit on running ones (see `init`), and may wait however many they are. One that
+    They count for the limit on running ones (see `init`), and may wait however many they are; those of a
+    queue wait for their turn there. One that
     another process takes meanwhile is left to it; one that cannot be resumed here is left as it is, and the
     log says why.
 
@@ -259,7 +263,8 @@ def fork(workflow_id: str, from_task: str, new_id: str | None = None, *, code: C
 
     That task runs again, and all that reads it, directly or not. Which other tasks a task has returned stays,
     unless it runs again itself. The other workflow may have ended in any way, or still be active; it is left
-    as it is. Signals that it has got and that no task has taken are not for the new one.
+    as it is. Signals that it has got and that no task has taken are not for the new one. If it was submitted to
+    a queue, the new one waits for its turn there, too.
 
     Parameters
     ----------
@@ -283,6 +288,8 @@ def fork(workflow_id: str, from_task: str, new_id: str | None = None, *, code: C
         If the new id is known already.
     WorkflowNotResumableError
         As for `resume`.
+    QueueNotFoundError
+        If its queue was deleted.
     queue.Full
         If as many workflows run and wait in this process as `init` allows.
     """

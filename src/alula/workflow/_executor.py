@@ -8,7 +8,6 @@ import logging
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from threading import Lock
 from typing import Any, Final, Literal, Self, TypeAlias, cast, get_args
@@ -19,7 +18,6 @@ from .._core._ids import Key, new_id
 from .._core._settings import Settings, Where
 from ..errors import (
     QueueDeduplicatedError,
-    StoreUnavailableError,
     WorkflowError,
     WorkflowNotResumableError,
     WorkflowOutputNotReady,
@@ -36,12 +34,13 @@ from ._fork import copy, plan
 from ._handle import Handle
 from ._journal import Submission
 from ._kinds import KINDS
+from ._leaving import say_what_is_left
 from ._line import UNLIMITED, Limits
 from ._messages import checked_key, keep, mail_topic
 from ._options import check_metadata, check_timeout
 from ._owner import disown
 from ._published import told
-from ._queue import QUEUE, look, pick, reserved_for
+from ._queue import QUEUE, look, pick
 from ._queues import Queues, Ticket
 from ._reach import check_reach
 from ._records import WorkflowRow
@@ -134,7 +133,7 @@ class Executor:
         self.records, self.load = self._runs.records, self._runs.load
         self.listen: Callable[[Callable[[], None]], Callable[[], None]] = partial(store.listen, QUEUE)
         self.schedules = Schedules(store, vault, self._runs.write)
-        self.queues = Queues(store, self._runs.write)
+        self.queues = Queues(store, self._runs.write, partial(store.ring, QUEUE))
         self._stop_keeping: Callable[[], None] | None = None
         self._next_turn: float | None = None
         self._where = where
@@ -571,8 +570,7 @@ class Executor:
         self._stop_listening()
         if self._stop_keeping is not None:
             self._stop_keeping()
-        runs = self._runs.close()
-        _say_what_is_left(runs, self._reserved())
+        say_what_is_left(self._store, self.lease, self._runs.close())
         self._watch.close()
         self._executors.release(self.lease)
         if self._owns_store:
@@ -601,14 +599,6 @@ class Executor:
             if self._runs.reserves and self._own_claims is None and not (self._closed or self._claims):
                 self._own_claims = Claims(self, room=_ROOM, own=True)
         return runs
-
-    def _reserved(self) -> Sequence[str]:
-        """Give the ids of those that wait in named queues for this executor alone."""
-        if not self._runs.reserves:
-            return ()
-        with suppress(StoreUnavailableError), self._store.reading() as connection:
-            return [str(id_) for id_ in connection.scalars(reserved_for(self.lease))]
-        return ()
 
     def _begin_to_recover(self) -> None:
         self._recovery = Recovery(
@@ -775,11 +765,3 @@ def _checked_id(given: object) -> str:
     if "\0" in given:  # which is no text to Postgres
         raise ValueError(f"a workflow_id holds no character NUL: {given!r}")
     return given
-
-
-def _say_what_is_left(runs: list[Run], reserved: Sequence[str]) -> None:
-    if left := [run.id for run in runs if not run.requeue] + list(reserved):
-        shown = ", ".join(left[:3]) + (f" and {len(left) - 3} more" if len(left) > 3 else "")
-        _log.warning("unfinished, and to be continued by alula.workflow.resume(id): %s", shown)
-    if back := sum([run.requeue and not run.reserved for run in runs]):
-        _log.warning("unfinished, and back in the queue: %d task%s", back, "s" * (back != 1))

@@ -130,10 +130,12 @@ class Queues:
         Theirs.
     write
         Does some work in a transaction that decides something, and gives its result.
+    changed
+        Called when limits have changed.
     """
 
-    def __init__(self, store: Store, write: Write[Any]) -> None:
-        self._store, self._write = store, write
+    def __init__(self, store: Store, write: Write[Any], changed: Callable[[], None]) -> None:
+        self._store, self._write, self._changed = store, write, changed
 
     def put(self, queue: Queue, *, replace: bool = False) -> None:
         """Declare a queue, or change it; see `alula.workflow.queue`."""
@@ -152,6 +154,7 @@ class Queues:
                 connection.execute(update(QUEUES).where(QUEUES.c.name == queue.name).values(**said))
 
         self._write(work)
+        self._changed()
 
     def listed(self) -> list[Queue]:
         """Give all queues, by name."""

@@ -14,7 +14,7 @@ from itertools import groupby, islice
 from operator import attrgetter, itemgetter
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, bindparam, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, or_, select, update
 
 from ..store import Lease
 from ._journal import PYTHON
@@ -29,13 +29,12 @@ _MOST_EXCLUDED: Final = 500  # keys in one statement, well below what any databa
 _c = WORKFLOWS.c
 _QUEUED: Final = _c.queue.is_not(None) & _c.due.is_(None)
 _WAITING: Final = _QUEUED & (_c.status == WorkflowStatus.PENDING.value)
-_place = tuple_(_c.queue, _c.labels)
-_NEXT_PLACE: Final = (
-    select(_c.queue, _c.labels)
-    .where(_WAITING, _place > tuple_(bindparam("queue_before"), bindparam("labels_before")))
-    .order_by(_c.queue, _c.labels)
-    .limit(1)
-)
+_PLACE: Final = select(_c.queue, _c.labels).where(_WAITING).limit(1)
+# In two steps: SQLite would look through all of a queue for what comes after a pair.
+_NEXT_LABELS: Final = _PLACE.where(
+    _c.queue == bindparam("of_queue"), _c.labels > bindparam("of_labels")
+).order_by(_c.labels)
+_NEXT_QUEUE: Final = _PLACE.where(_c.queue > bindparam("of_queue")).order_by(_c.queue, _c.labels)
 _RUNNING: Final = (
     select(_c.queue_key, func.count())
     .where(_QUEUED, _c.status == WorkflowStatus.RUNNING.value, _c.queue == bindparam("of_queue"))
@@ -43,16 +42,17 @@ _RUNNING: Final = (
 )
 _QUEUE: Final = select(QUEUES).where(QUEUES.c.name == bindparam("of_queue"))
 _MINE: Final = (_c.executor == bindparam("of_executor")) & (_c.epoch == bindparam("of_epoch"))
-_BEFORE: Final = ("queue_before", "labels_before")
 _FIRST_DUE: Final = select(func.min(_c.due)).where(_c.due.is_not(None))
 
 
 def places(connection: Connection) -> Iterator[tuple[str, str]]:
-    """Give the queues in which somebody waits, each with the labels asked for: one step in an index each."""
-    place: Sequence[str] = ("", "")
-    while row := connection.execute(_NEXT_PLACE, dict(zip(_BEFORE, place, strict=True))).one_or_none():
-        place = (row.queue, row.labels)
+    """Give the queues in which somebody waits, each with the labels asked for, by few steps in an index."""
+    row = connection.execute(_NEXT_QUEUE, {"of_queue": ""}).one_or_none()
+    while row is not None:
         yield row.queue, row.labels
+        given = {"of_queue": row.queue, "of_labels": row.labels}
+        row = connection.execute(_NEXT_LABELS, given).one_or_none()
+        row = row or connection.execute(_NEXT_QUEUE, {"of_queue": given["of_queue"]}).one_or_none()
 
 
 def turns(
