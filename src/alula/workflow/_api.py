@@ -263,8 +263,8 @@ def fork(workflow_id: str, from_task: str, new_id: str | None = None, *, code: C
 
     That task runs again, and all that reads it, directly or not. Which other tasks a task has returned stays,
     unless it runs again itself. The other workflow may have ended in any way, or still be active; it is left
-    as it is. Signals that it has got and that no task has taken are not for the new one. If it was submitted to
-    a queue, the new one waits for its turn there, too.
+    as it is. Signals that it has got and that no task has taken are not for the new one. If it was submitted
+    to a queue, the new one waits for its turn there, too.
 
     Parameters
     ----------
