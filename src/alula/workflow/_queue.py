@@ -3,14 +3,14 @@
 Who may take what is looked for by reading first: an executor with nothing to do keeps nobody from writing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, select, update
 
 from ..store import Lease
 from ._deaths import MOST_DEATHS, deaths_of, give_up
@@ -28,6 +28,7 @@ QUEUE: Final = "workflow-queue"
 """The topic of the store's doorbell that is rung when there is something to claim."""
 
 Lives: TypeAlias = Callable[[str, int], bool]
+_Condition: TypeAlias = ColumnElement[bool]
 
 _c = WORKFLOWS.c
 _RUNNING: Final = _c.status == WorkflowStatus.RUNNING.value
@@ -74,13 +75,10 @@ def look(
         Whether only those are that wait in named queues for this executor alone.
     """
     taken_up = list(places(connection))
-    first = [] if own else [_plain(connection, lease.labels, most)]
-    # One queue does not keep the others waiting: of the first in each, that goes first which came first.
-    rows = merge(*first, *turns(connection, lease, taken_up, most, now, own=own), key=attrgetter("number"))
-    found = list(islice(rows, most))
+    rows = _first(connection, lease, taken_up, most, now, own=own)
     next_ = next_look(connection, taken_up, now)
     due = next_ is not None and next_ <= now
-    return Look(found, bool(found) or due or bool(_orphaned(connection, lives, own=own)), next_)
+    return Look(rows, bool(rows) or due or bool(list(_orphaned(connection, lives, own=own))), next_)
 
 
 def pick(
@@ -95,7 +93,7 @@ def pick(
 ) -> Sequence[WorkflowRow]:
     """Give the workflows that an executor begins in this very transaction; as `look` otherwise."""
     reclaim(connection, lives, vault, now, own=own)
-    rows = look(connection, lease, lives, most, now, own=own).rows
+    rows = _first(connection, lease, list(places(connection)), most, now, own=own)
     begin_turns(connection, rows, now)
     return rows
 
@@ -111,10 +109,13 @@ def reclaim(connection: Connection, lives: Lives, vault: Vault, now: float, *, o
         Whether the one who asks takes only what waits for it alone. Then what belongs to a named queue waits
         there to be resumed, and its slot is free for others.
     """
-    for mine in _orphaned(connection, lives, own=own):
-        for row in connection.execute(select(WORKFLOWS).where(mine)).all():
-            runs = row.status == WorkflowStatus.RUNNING
-            deaths = deaths_of(connection, row) if runs else row.deaths
+    for kind, owner in list(_orphaned(connection, lives, own=own)):
+        if kind is _RESERVED:  # these may be very many
+            free = {"executor": None, "epoch": None, "attempt": _c.attempt + 1}
+            connection.execute(update(WORKFLOWS).where(kind, owner).values(**free))
+            continue
+        for row in connection.execute(select(WORKFLOWS).where(kind, owner)).all():
+            deaths = deaths_of(connection, row)
             if deaths >= MOST_DEATHS:
                 give_up(connection, row, deaths, vault, now)
             elif own:
@@ -130,6 +131,21 @@ def reserved_for(lease: Lease) -> Select[tuple[str]]:
     return select(_c.id).where(mine).order_by(_c.number)
 
 
+def _first(
+    connection: Connection,
+    lease: Lease,
+    taken_up: Sequence[tuple[str, str]],
+    most: int,
+    now: float,
+    *,
+    own: bool,
+) -> Sequence[WorkflowRow]:
+    plain = [] if own else [_plain(connection, lease.labels, most)]
+    queues = turns(connection, lease, taken_up, most, now, own=own)
+    # One queue does not keep the others waiting: of the first in each, that goes first which came first.
+    return list(islice(merge(*plain, *queues, key=attrgetter("number")), most))
+
+
 def _plain(connection: Connection, labels: Sequence[str], most: int) -> Sequence[Any]:
     # Few different combinations of labels wait at a time, so this asks for those and not row by row.
     wanted = connection.execute(select(_c.labels).where(_PLAIN).distinct()).scalars()
@@ -138,12 +154,10 @@ def _plain(connection: Connection, labels: Sequence[str], most: int) -> Sequence
     return connection.execute(asked.order_by(_c.number).limit(most)).all() if fitting else ()
 
 
-def _orphaned(connection: Connection, lives: Lives, *, own: bool) -> list[ColumnElement[bool]]:
+def _orphaned(connection: Connection, lives: Lives, *, own: bool) -> Iterator[tuple[_Condition, _Condition]]:
     """Give what selects the workflows of each dead executor that go back to the queue."""
-    found = []
     for kind in (_RUN_FROM_QUEUE,) if own else (_RUN, _RESERVED):
         for executor, epoch in connection.execute(_OWNERS.where(kind)).all():
             if executor is None or not lives(executor, epoch):
                 # By its epoch, too: the one of that name who came after it may live.
-                found.append(and_(kind, _c.executor == executor, _c.epoch == epoch))
-    return found
+                yield kind, and_(_c.executor == executor, _c.epoch == epoch)
