@@ -18,6 +18,7 @@ from sqlalchemy import Connection, select, text
 from alula._core._gates import arm, disarm
 from alula.errors import FencedError, StoreUnavailableError
 from alula.store import Executors, Store, _beats, _postgres
+from alula.store._notify import NotifyDoorbell
 from tests.postgres import Postgres
 from tests.store.numbers import NUMBERS, adding, kept
 
@@ -255,6 +256,24 @@ def test_a_listener_hears_again_after_a_restart(numbers: Store, other: Store, po
     heard.clear()
     other.ring("queue")
     assert heard.wait(WAIT)
+
+
+def test_a_listener_may_end_in_the_moment_in_which_it_is_told_to(
+    numbers: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers.listen("queue", lambda: None)
+    assert isinstance(numbers._doorbell, NotifyDoorbell)
+    listening = numbers._doorbell._listening
+    assert listening is not None
+    told = listening._stopped.set
+
+    def end() -> None:
+        told()
+        listening._here.send(b"!")
+        listening._thread.join()
+
+    monkeypatch.setattr(listening._stopped, "set", end)
+    numbers.close()
 
 
 # --------------------------------------------------------------------------------------- executors

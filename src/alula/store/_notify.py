@@ -187,7 +187,8 @@ class _Listening:
 
     def stop(self) -> None:
         self._stopped.set()
-        self._here.send(b"!")
+        with self._here, suppress(OSError):  # it has seen so already, and closed its end
+            self._here.send(b"!")
         if self._thread is not current_thread():
             self._thread.join()
 
@@ -198,7 +199,7 @@ class _Listening:
         return connection
 
     def _run(self, connection: Any | None) -> None:
-        with self._here, self._there:
+        with self._there:
             while connection is not None:
                 with closing(connection), suppress(StoreUnavailableError), self._wire.translated():
                     self._hear(connection)
