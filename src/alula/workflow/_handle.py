@@ -88,9 +88,9 @@ class Handle(Generic[T]):
             with nullcontext() if self._future.done() else waiting():
                 output = self._future.result(timeout)
         except TimeoutError as error:
-            if self._future.done():
-                raise
-            raise GetTimeoutError(f"workflow {self.id!r}", timeout or 0) from error
+            if not self._future.done():
+                raise GetTimeoutError(f"workflow {self.id!r}", timeout or 0) from error
+            output = self._future.result()  # it came in this moment, or the error is its own
         return self._open(output)
 
     def cancel(self) -> None:
