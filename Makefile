@@ -9,7 +9,7 @@ PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 OLD     = [ -x "$$(command -v $(PYTHON))" ] && $(PYTHON) --version 2>&1 || echo "not here"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check format lock clean
+.PHONY: help demo test prove coverage check format lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r name what; do printf '%-8s %s\n' "$$name" "$$what"; done
@@ -19,6 +19,9 @@ demo: $(VENV)/.lab ## run the main job, end to end, on real data
 
 test: check ## all checks, then all tests
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+
+prove: $(VENV)/.all ## try thousands of random workflows, each cut off after each of its writes: hours
+	ALULA_PROOF=long $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/prefixes
 
 coverage: $(VENV)/.all ## all tests with their coverage, which takes half as long again
 	@$(BIN)/coverage erase

@@ -1,7 +1,9 @@
 """What all tests share: a home of their own, an engine, and hypothesis without its own idea of time."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -122,3 +124,24 @@ def s3() -> Iterator[S3]:
     """Run a server for S3 for the tests that need one."""
     with serving() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def ray_is_installed() -> None:
+    if find_spec("ray") is None:
+        if os.environ.get("CI"):
+            pytest.fail("Ray is not installed, and CI is set: pip install 'alula[ray]'")
+        pytest.skip("Ray is not installed")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much was tried by tests that count it."""
+    tried: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, times in getattr(report, "user_properties", ()):
+                if name.startswith("tried ") and report.when == "teardown":
+                    tried[name] += times
+    if tried:
+        said = ", ".join(f"{times} {name.removeprefix('tried ')}" for name, times in tried.items())
+        terminalreporter.write_line(f"tried {said}")

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from importlib.util import find_spec
 from tempfile import TemporaryDirectory
 
 import pytest
@@ -25,14 +24,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"ray", "cluster"} & set(item.path.parts[-2:]) or "[ray" in item.name or "-ray" in item.name:
             item.add_marker(pytest.mark.timeout(LIMIT))
-
-
-@pytest.fixture(scope="session")
-def ray_is_installed() -> None:
-    if find_spec("ray") is None:
-        if os.environ.get("CI"):
-            pytest.fail("Ray is not installed, and CI is set: pip install 'alula[ray]'")
-        pytest.skip("Ray is not installed")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """A fork runs one task again and what depends on it, and takes all else from the records."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -17,7 +18,6 @@ from alula.workflow import Executor
 from tests.postgres import ON_BOTH
 from tests.workflow.bodies import Tally, add, countdown, fail_unless, held, noted
 from tests.workflow.programs import Program, build, evaluate, names, programs
-from tests.workflow.test_properties import emptiness
 
 
 def called(name: str, **given: Any) -> dict[str, Any]:
@@ -171,8 +171,8 @@ def _expected(program: Program, first: str) -> set[str]:
 @given(programs(checkpoints=False), st.data())
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_program_may_be_forked_anywhere(program: Program, data: st.DataObject) -> None:
-    with emptiness() as folder, Executor.open(Settings.load(home=str(folder))) as executor:
-        tally = Tally(folder / "tally")
+    with TemporaryDirectory() as folder, Executor.open(Settings.load(home=folder)) as executor:
+        tally = Tally(Path(folder, "tally"))
         executor.submit(Graph.of(build(tally, program, {})), id="w").result(30)
         for n in range(2):  # a fork of a fork is one of both
             first = data.draw(st.sampled_from(sorted(names(program))))
