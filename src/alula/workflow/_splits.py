@@ -52,7 +52,9 @@ class _Aside(ABC):
             values = self._site.journal.past.values(taken)
             left = [value for value in found if isinstance(value, Pending)]
             value = self._made(task, values, left)
-            outcome: Outcome = Ended(value, Span(started, self._site.store.clock.time(), 1))
+            span = Span(started, self._site.store.clock.time(), 1)
+            # The value may be one that is stored as another's, which does not make it one to record.
+            outcome: Outcome = Ended(value, span, written=not task.checkpoint)
         except Exception as error:  # a value cannot be read, or the new one not be written
             outcome = Failed(error)
         then(outcome)
