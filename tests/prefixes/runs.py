@@ -25,6 +25,7 @@ from alula.workflow._tables import TASKS
 from alula.workflow._vault import Vault
 from tests.prefixes.answers import Answer, Broken, answers
 from tests.prefixes.programs import (
+    DEATHS,
     POLLED,
     BrokenError,
     Call,
@@ -224,9 +225,7 @@ def _volatile(program: Step) -> set[str]:
 
 
 def _most(program: Step, name: str) -> int:
-    """Say how often a body may run in one run."""
-    return 1 + sum(
-        step.tries + bool(step.dies)
-        for step in every(program)
-        if isinstance(step, Call) and (step.name == name or step.dies)
-    )
+    """Say how often a body may run in one run: where processes die, that of any task may have to run again."""
+    steps = [step for step in every(program) if isinstance(step, Call)]
+    deaths = DEATHS if any(step.dies for step in steps) else 0
+    return 1 + deaths + sum(step.tries for step in steps if step.name == name)
