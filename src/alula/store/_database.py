@@ -7,14 +7,15 @@ living executor is told from a dead one.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from threading import Event
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final, Protocol, cast
 
-from sqlalchemy import Connection, Engine
-from sqlalchemy.pool import Pool
+from sqlalchemy import Connection, Engine, RootTransaction, event
+from sqlalchemy.engine import ExceptionContext
 
 from ..errors import StoreUnavailableError
+from ._prepared import EXPLAIN, say
 
 __all__ = ["BUSY", "Database", "Doorbell", "Locks"]
 
@@ -87,7 +88,14 @@ class Database(ABC):
 
     def __init__(self, url: str, where: str, engine: Engine) -> None:
         self.url, self.where, self._engine = url, where, engine
+        self._idle: list[Connection] = []
         self._closing = Event()
+        engine.update_execution_options(**{EXPLAIN: self._explain})
+        event.listen(engine, "handle_error", self._translate, retval=True)
+
+    @abstractmethod
+    def reason(self, error: BaseException) -> str | None:
+        """Say why the store cannot be used; None if an error of the driver is about data or statement."""
 
     @abstractmethod
     def reading(self) -> AbstractContextManager[Connection]:
@@ -134,23 +142,58 @@ class Database(ABC):
     def close(self) -> None:
         """Let go of all connections."""
         self._closing.set()
-        self._engine.dispose()
+        self._drop_idle()
 
     def after_fork(self) -> None:
         """Begin anew in a forked child, for which the parent's connections must stay untouched."""
-        _inherited.append(self._engine.pool)
-        self._engine.dispose(close=False)
-        self._closing = Event()
+        _inherited.append(self._idle)
+        self._idle, self._closing = [], Event()
+
+    def _explain(self, error: BaseException) -> StoreUnavailableError | None:
+        why = self.reason(error)
+        return None if why is None else self.unavailable(why)
+
+    def _translate(self, context: ExceptionContext) -> BaseException | None:
+        return self._explain(context.original_exception)
 
     @contextmanager
-    def _borrowing(self) -> Iterator[None]:
-        """Stand around whatever uses a connection: one that is given back after the end is closed as well."""
-        pool = self._engine.pool
+    def _transaction(self, begin: str) -> Iterator[Connection]:
+        """Stand around a transaction, which is committed when the block ends."""
+        connection = self._begun(begin)
         try:
-            yield
+            with cast("RootTransaction", connection.get_transaction()):
+                yield connection
         finally:
-            if self._closing.is_set():
-                pool.dispose()
+            self._keep(connection)
+
+    def _begun(self, begin: str) -> Connection:
+        """Begin a transaction on a connection that is idle, or a new one."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._engine.connect()
+        try:
+            connection.begin()
+            say(connection, begin)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _keep(self, connection: Connection) -> None:
+        """Keep a connection for the next transaction; to make one costs more than both."""
+        if connection.invalidated or connection.in_transaction() or len(self._idle) >= _MOST:
+            connection.close()
+        else:
+            self._idle.append(connection)
+        if self._closing.is_set():  # meanwhile
+            self._drop_idle()
+
+    def _drop_idle(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
 
 
-_inherited: list[Pool] = []  # never freed: to close the parent's connections here would end its locks
+_MOST: Final = 8  # idle connections; threads beyond that make their own rather than wait for one
+_inherited: list[list[Connection]] = []  # never freed: to close the parent's connections would end its locks

@@ -32,8 +32,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import NullPool
 
 from .._core._settings import Durability
 from ..errors import MissingExtraError, StoreUnavailableError
@@ -43,7 +42,6 @@ from ._notify import NotifyDoorbell
 
 __all__ = ["Postgres"]
 
-_BEGIN: Final = "alula_begin"  # the execution option that says how a connection's transactions begin
 _READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _BESIDE: Final = "BEGIN; SET LOCAL synchronous_commit = off"
 _LOCK: Final = 0x616C756C61  # "alula": the one advisory lock of a database
@@ -126,10 +124,18 @@ class Postgres(Database):
         url = url.set(drivername="postgresql+psycopg")
         # Parameters of a URL may hold secrets as well as the password does.
         shown = url.set(drivername="postgresql", query={}).render_as_string()
-        super().__init__(url.render_as_string(hide_password=False), shown, _open(url, shown, durability))
+        super().__init__(url.render_as_string(hide_password=False), shown, _open(url, durability))
         self._writer, self._batches, self._signed = secrets.token_hex(8), count(1), False
         with self._engine.connect():
             pass
+
+    def reason(self, error: BaseException) -> str | None:
+        """Say why the store cannot be used; None if an error of the driver is about data or statement."""
+        code, said = _code(error), str(error).strip().partition("\n")[0]
+        if code.startswith("08"):
+            return f"no server answers there: start it, or correct ALULA_STORE ({said})"
+        known = next((why for prefix, why in _REASONS.items() if code.startswith(prefix)), None)
+        return known and f"{known} ({said})"
 
     def reading(self) -> AbstractContextManager[Connection]:
         """Begin a transaction that reads one state of the database."""
@@ -157,7 +163,7 @@ class Postgres(Database):
         try:
             yield
         except self._engine.dialect.loaded_dbapi.Error as error:
-            raise self.unavailable(_reason(error) or str(error)) from error
+            raise self.unavailable(self.reason(error) or str(error)) from error
 
     def prepare(self, connection: Connection) -> None:
         """Make the tables of writers and of living executors."""
@@ -201,40 +207,24 @@ class Postgres(Database):
         super().after_fork()
         self._writer, self._signed = secrets.token_hex(8), False
 
-    @contextmanager
-    def _transaction(self, begin: str) -> Iterator[Connection]:
-        with self._borrowing(), self._begun(begin) as connection:
-            yield connection
-            connection.commit()
-
     def _begun(self, begin: str) -> Connection:
         """Begin a transaction; nothing is done yet, so a server that is away may be waited for."""
-        engine = self._engine.execution_options(**{_BEGIN: begin})
         until = monotonic() + BUSY
         for pause in chain(_TRIES, repeat(_TRIES[-1])):
             try:
-                return _begin(engine)
+                return super()._begun(begin)
             except StoreUnavailableError as error:
                 gone = _code(error.__cause__).startswith(_GONE)
+                self._drop_idle()  # they are of the same server
                 if not gone or monotonic() > until or self._closing.wait(pause):
                     raise
         raise AssertionError("the attempts never end")
 
 
-def _begin(engine: Engine) -> Connection:
-    connection = engine.connect()
-    try:
-        connection.begin()
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _open(url: URL, shown: str, durability: Durability) -> Engine:
+def _open(url: URL, durability: Durability) -> Engine:
     given = {name: value for name, value in _NETWORK.items() if name not in url.query}
     try:
-        engine = create_engine(url, poolclass=QueuePool, pool_size=8, max_overflow=-1, connect_args=given)
+        engine = create_engine(url, poolclass=NullPool, connect_args=given)
     except ModuleNotFoundError as error:
         raise MissingExtraError("psycopg", "postgres", "a store on Postgres") from error
     settings = f"{_SETTINGS}; {_FULL}" if durability == "full" else _SETTINGS
@@ -243,18 +233,6 @@ def _open(url: URL, shown: str, durability: Durability) -> Engine:
     def prepare(connection: Any, _: object) -> None:
         connection.autocommit = True  # else the driver begins transactions of its own accord
         connection.execute(settings)
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        statement = connection.get_execution_options().get(_BEGIN, _READ)
-        # Without parameters, several statements are one message.
-        connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
-
-    @event.listens_for(engine, "handle_error", retval=True)
-    def translate(context: ExceptionContext) -> BaseException | None:
-        error = context.original_exception
-        why = _reason(error)
-        return None if why is None else StoreUnavailableError(shown, why)
 
     return engine
 
@@ -266,12 +244,3 @@ def _code(error: BaseException | None) -> str:
         return code or ""
     refusal = str(error).partition("FATAL:")[2]
     return next((code for word, code in _AT_THE_DOOR.items() if word in refusal), "08000")
-
-
-def _reason(error: BaseException) -> str | None:
-    """Say why the store cannot be used; None if the error is about the data or the statement."""
-    code, said = _code(error), str(error).strip().partition("\n")[0]
-    if code.startswith("08"):
-        return f"no server answers there: start it, or correct ALULA_STORE ({said})"
-    known = next((why for prefix, why in _REASONS.items() if code.startswith(prefix)), None)
-    return known and f"{known} ({said})"

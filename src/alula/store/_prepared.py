@@ -1,18 +1,52 @@
 """Prepared statements: compiled once for each kind of database, then handed straight to its driver.
 
-For the few statements that every task passes through: to compile or look up one and to convert what it
-is given costs SQLAlchemy several times what the database itself takes. Types are not converted, so the
-values must be such as the driver takes as they are.
+For the few statements that every task passes through: to look up one, to convert what it is given and to
+wrap what it gives costs SQLAlchemy ten times what the database itself takes. Types are not converted, so
+the values must be such as the driver takes as they are. Errors are those that SQLAlchemy would raise.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
-from sqlalchemy import Connection, CursorResult, Dialect, Insert, Select, Update
+from sqlalchemy import Connection, Dialect, Insert, Select, Update
+from sqlalchemy.exc import DBAPIError
 
-__all__ = ["Prepared"]
+__all__ = ["EXPLAIN", "Prepared", "say"]
 
 Values: TypeAlias = Mapping[str, Any]
+
+EXPLAIN: Final = "alula_explain"
+"""The execution option that holds what to call with an error of the driver: gives the store's, or None."""
+
+
+class Cursor(Protocol):
+    """What a driver gives for a statement: as PEP 249 has it."""
+
+    rowcount: int
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """Give the first row, or the next."""
+        ...
+
+
+def say(connection: Connection, text: str, *values: Any, many: bool = False) -> Cursor:
+    """Hand a statement to the driver; `many` takes it once for each of some values."""
+    driver: Any = connection.connection.driver_connection
+    try:
+        cursor = driver.cursor()
+        (cursor.executemany if many else cursor.execute)(text, *values)
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise _explained(connection, text, error) from error
+    said: Cursor = cursor
+    return said
+
+
+def _explained(connection: Connection, text: str, error: Any) -> BaseException:
+    dialect = connection.dialect
+    if dialect.is_disconnect(error, connection.connection.dbapi_connection, None):
+        connection.invalidate(error)
+    known: BaseException | None = connection.get_execution_options()[EXPLAIN](error)
+    return known or DBAPIError.instance(text, None, error, dialect.loaded_dbapi.Error, dialect=dialect)
 
 
 class Prepared:
@@ -31,15 +65,15 @@ class Prepared:
         self._statement, self._columns = statement, columns
         self._forms: dict[str, _Form] = {}
 
-    def __call__(self, connection: Connection, given: Values) -> CursorResult[Any]:
+    def __call__(self, connection: Connection, given: Values) -> Cursor:
         """Execute it once."""
         form = self._form(connection.dialect)
-        return connection.exec_driver_sql(form.text, form.one(given))
+        return say(connection, form.text, form.one(given))
 
     def many(self, connection: Connection, given: Sequence[Values]) -> None:
         """Execute it once for each of some values."""
         form = self._form(connection.dialect)
-        connection.exec_driver_sql(form.text, [form.one(values) for values in given])
+        say(connection, form.text, [form.one(values) for values in given], many=True)
 
     def _form(self, dialect: Dialect) -> "_Form":
         form = self._forms.get(dialect.name)

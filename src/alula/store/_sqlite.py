@@ -8,13 +8,12 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import NullPool
 
 from .._core._settings import Durability
 from ..errors import StoreUnavailableError
@@ -23,8 +22,6 @@ from ._doorbell import SocketDoorbell
 from ._file_locks import FileLocks
 
 __all__ = ["SQLite"]
-
-_BEGIN: Final = "alula_begin"  # the execution option that says how a connection's transactions begin
 
 _SYNCHRONOUS: Final[dict[Durability, str]] = {"normal": "NORMAL", "full": "FULL"}
 
@@ -59,23 +56,28 @@ class SQLite(Database):
             If the file cannot be opened; says which and why.
         """
         self.file = _file(url)
-        super().__init__(f"sqlite:///{self.file}", str(self.file), _open(self.file, durability))
-        self._writing = self._engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+        super().__init__(f"sqlite:///{self.file}", str(self.file), _engine(self.file, durability))
+        self._log_ahead()
         self._inode = self.file.stat().st_ino
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> AbstractContextManager[Connection]:
         """Begin a transaction that reads one state of the file."""
         self._check()
-        with self._borrowing(), self._engine.connect() as connection, connection.begin():
-            yield connection
+        return self._transaction("BEGIN")
 
-    @contextmanager
-    def writing(self, *, alone: bool) -> Iterator[Connection]:
+    def writing(self, *, alone: bool) -> AbstractContextManager[Connection]:
         """Begin a transaction that writes: there is never more than one."""
         self._check()
-        with self._borrowing(), self._writing.connect() as connection, connection.begin():
-            yield connection
+        return self._transaction("BEGIN IMMEDIATE")
+
+    def reason(self, error: BaseException) -> str | None:
+        """Say why the store cannot be used; None if an error of the driver is about data or statement."""
+        # IntegrityError and its siblings are heirs of DatabaseError, and speak about the data.
+        if not isinstance(error, sqlite3.OperationalError) and type(error) is not sqlite3.DatabaseError:
+            return None
+        code: str = getattr(error, "sqlite_errorname", "")  # errors of the driver itself have none
+        name = "_".join(code.split("_")[:2])  # SQLITE_IOERR_WRITE is one kind of SQLITE_IOERR
+        return f"{_REASONS[name]} ({error})" if name in _REASONS else str(error)
 
     def doorbell(self) -> SocketDoorbell:
         """Make a doorbell for the processes of this user."""
@@ -84,6 +86,18 @@ class SQLite(Database):
     def locks(self) -> FileLocks:
         """Make the locks of executors: files beside the database."""
         return FileLocks(self.file.with_name(self.file.name + "-executors"))
+
+    def _log_ahead(self) -> None:
+        """Make the folder and the file, and switch that to write-ahead logging, for good."""
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with self._engine.connect() as connection:
+                if connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
+                    # SQLite does not wait when two processes switch at once, so they take turns.
+                    with _alone(self.file.parent):
+                        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        except OSError as error:
+            raise self.unavailable(f"{error.filename}: {error.strerror}") from error
 
     def _check(self) -> None:
         # SQLite would go on writing into a file that has no name any more, and never say a word.
@@ -102,60 +116,17 @@ def _file(url: URL) -> Path:
     return Path(url.database).expanduser().resolve()
 
 
-def _open(file: Path, durability: Durability) -> Engine:
-    # Threads beyond the pool's size get a connection of their own rather than wait for one.
+def _engine(file: Path, durability: Durability) -> Engine:
     engine = create_engine(
-        URL.create("sqlite", database=str(file)),
-        poolclass=QueuePool,
-        pool_size=8,
-        max_overflow=-1,
-        connect_args={"timeout": BUSY},
+        URL.create("sqlite", database=str(file)), poolclass=NullPool, connect_args={"timeout": BUSY}
     )
-    _listen(engine, str(file), _SYNCHRONOUS[durability])
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        _log_ahead(engine, file.parent)
-    except OSError as error:
-        raise StoreUnavailableError(str(file), f"{error.filename}: {error.strerror}") from error
-    except StoreUnavailableError:
-        engine.dispose()
-        raise
-    return engine
 
-
-def _listen(engine: Engine, where: str, synchronous: str) -> None:
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None  # else the driver begins transactions of its own accord
-        connection.executescript(f"PRAGMA synchronous={synchronous}; PRAGMA foreign_keys=ON;")
+        connection.executescript(f"PRAGMA synchronous={_SYNCHRONOUS[durability]}; PRAGMA foreign_keys=ON;")
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        if statement := connection.get_execution_options().get(_BEGIN, "BEGIN"):
-            connection.exec_driver_sql(statement)
-
-    @event.listens_for(engine, "handle_error", retval=True)
-    def translate(context: ExceptionContext) -> BaseException | None:
-        error = context.original_exception
-        # IntegrityError and its siblings are heirs of DatabaseError, and speak about the data.
-        if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
-            return StoreUnavailableError(where, _reason(error))
-        return None
-
-
-def _reason(error: sqlite3.DatabaseError) -> str:
-    code: str = getattr(error, "sqlite_errorname", "")  # errors of the driver itself have none
-    name = "_".join(code.split("_")[:2])  # SQLITE_IOERR_WRITE is one kind of SQLITE_IOERR
-    return f"{_REASONS[name]} ({error})" if name in _REASONS else str(error)
-
-
-def _log_ahead(engine: Engine, folder: Path) -> None:
-    """Switch the file to write-ahead logging, for good."""
-    with engine.connect().execution_options(**{_BEGIN: ""}) as connection:
-        if connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
-            # SQLite does not wait when two processes switch at once, so they take turns.
-            with _alone(folder):
-                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+    return engine
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeAlias
 from sqlalchemy import Connection
 
 from ..errors import FencedError
+from ._prepared import say
 
 __all__ = ["Fence", "Piece", "Writer"]
 
@@ -139,16 +140,16 @@ def _amid(connection: Connection, piece: Piece) -> Outcome:
 
 
 def _apart(connection: Connection, piece: Piece) -> Outcome:
-    connection.exec_driver_sql("SAVEPOINT piece")
+    say(connection, "SAVEPOINT piece")
     try:
         outcome = _do(connection, piece)
     except BaseException as error:  # the caller's code: its error belongs to it alone
         if connection.invalidated:  # lost, and with it whatever was done
             raise
         # A full disk may have ended the whole transaction: this then fails, and with it the batch.
-        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT piece")
+        say(connection, "ROLLBACK TO SAVEPOINT piece")
         outcome = (None, error)
-    connection.exec_driver_sql("RELEASE SAVEPOINT piece")
+    say(connection, "RELEASE SAVEPOINT piece")
     return outcome
 
 

@@ -54,12 +54,12 @@ class Owner:
 
     def __call__(self, connection: Connection) -> None:
         """Raise `FencedError` unless this owner still owns the workflow, and it has not ended."""
-        if _MINE_TO_WRITE(connection, self._facts()).first() is None:
+        if _MINE_TO_WRITE(connection, self._facts()).fetchone() is None:
             raise self.refused()
 
     def afterwards(self, connection: Connection) -> None:
         """Raise `FencedError` unless this owner is the last one, also of a workflow that has ended."""
-        if _MINE_EVER(connection, self._facts()).first() is None:
+        if _MINE_EVER(connection, self._facts()).fetchone() is None:
             raise self.refused()
 
     def unfinished(self, connection: Connection) -> None:
