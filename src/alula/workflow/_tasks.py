@@ -286,26 +286,27 @@ def engine_options(options: TaskOptions, name: str, *, checkpoint: bool) -> Task
 
     A value that is not to be stored is a second reference, beside the worker's reply.
     """
-    # The options of a function are one object for all its nodes. That object is kept beside what was made
-    # of it, so that its id stays its own.
-    known = _engine_options.get((id(options), name, checkpoint))
-    if known is None:
-        if len(_engine_options) > _MOST_OPTIONS:
-            _engine_options.clear()
-        made = replace(
-            options,
-            name=name,
-            num_returns=1 if checkpoint else 2,
-            max_retries=0,
-            retry_exceptions=False,
-            metadata={},
-        )
-        known = _engine_options[id(options), name, checkpoint] = options, made
-    return known[1]
+    # The options of a function are one object for all its nodes, or equal if they are given at each. What
+    # was made of them last is one object too, by whose id others remember it.
+    last = _last_options.get((name, checkpoint))
+    if last is not None and (last[0] is options or last[0] == options):
+        return last[1]
+    made = replace(
+        options,
+        name=name,
+        num_returns=1 if checkpoint else 2,
+        max_retries=0,
+        retry_exceptions=False,
+        metadata={},
+    )
+    if len(_last_options) > _MOST_OPTIONS:
+        _last_options.clear()
+    _last_options[name, checkpoint] = options, made
+    return made
 
 
 _MOST_OPTIONS: Final = 1000
-_engine_options: dict[tuple[int, str, bool], tuple[TaskOptions, TaskOptions]] = {}
+_last_options: dict[tuple[str, bool], tuple[TaskOptions, TaskOptions]] = {}
 
 
 def retry_of(node: Node[Any]) -> Retry:
