@@ -70,7 +70,7 @@ class Graph:
             key: node.options["quorum"] for key, node in nodes.items() if "quorum" in node.options
         }
         self.plain: bool = not self.quorums and len(readers) == len(nodes)
-        self.plain = self.plain and not any(_LOOSE & node.options.keys() for node in nodes.values())
+        self.plain = self.plain and all(_LOOSE.isdisjoint(node.options) for node in nodes.values())
         self.catches: bool = bool(outputs) and nodes[outputs[0]].options.get("catches", False)
 
     @classmethod
@@ -171,7 +171,8 @@ def picture(node: Node[Any]) -> str:
 
 
 def _inputs_of(node: Node[Any]) -> list[Node[Any] | Pending]:
-    return [mark for mark in scan((node.args, dict(node.kwargs))) if isinstance(mark, Node | Pending)]
+    marks = scan(*node.args, *node.kwargs.values())
+    return [mark for mark in marks if isinstance(mark, (Node, Pending))]
 
 
 def _nodes_of(node: Node[Any]) -> list[Node[Any]]:

@@ -23,10 +23,13 @@ _CONTAINERS: frozenset[type] = frozenset({list, tuple, set, frozenset, dict})  #
 _LEAF_NAMES = ("numpy", "pandas", "pyarrow")  # data, not containers of ours
 
 
-def scan(value: object) -> list[Mark]:
-    """Give the marks inside a value in the order in which they stand, each once."""
+def scan(*values: object) -> list[Mark]:
+    """Give the marks inside some values in the order in which they stand, each once."""
     found: dict[int, Mark] = {}
-    _walk(value, found, set())
+    seen: set[int] = set()
+    for value in values:
+        if type(value) not in _LEAVES:
+            _walk(value, found, seen)
     return list(found.values())
 
 

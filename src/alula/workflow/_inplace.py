@@ -123,7 +123,7 @@ class Chain:
             return False
         if isinstance(node.fn, Logical) or options.get("timeout") is not None:
             return False  # only a process of its own can be ended when it takes too long
-        return not any(isinstance(mark, Node | Remaining) for mark in scan((node.args, node.kwargs)))
+        return not any(isinstance(mark, Node | Remaining) for mark in scan(*node.args, *node.kwargs.values()))
 
     def _run(self, node: Node[Any]) -> Any:
         """Run a link; what it raises in the end is a `_LinkFailed`."""
