@@ -315,7 +315,7 @@ def test_who_is_resumed_waits_for_its_turn(worker: Executor, turnstile: Turnstil
         worker.claim()[0].result(20)
     assert ids(worker.claim(9)) == ["next"]
     (tmp_path / "flag").touch()
-    handle = worker.resume("failed")
+    handle = worker.resume("failed", code="current")
     assert worker.claim(9) == []
     turnstile.let()
     worker.find("next").result(20)

@@ -41,7 +41,7 @@ def init(*, max_running_workflows: int | None = None, max_pending_workflows: int
     ----------
     max_running_workflows
         How many of the workflows that this process submits or resumes may run here at once; at least 1,
-        or -1 for no limit. None keeps what it is.
+        or -1 for no limit. None keeps what it is. Those in a queue do not count: it has limits of its own.
     max_pending_workflows
         How many more may wait for that; beyond it, `run` raises `queue.Full`. -1 for no limit. None keeps
         what it is.

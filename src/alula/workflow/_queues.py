@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from ..errors import QueueDeduplicatedError, QueueNotFoundError, WorkflowError
 from ..store import Store
 from ._status import ACTIVE
-from ._tables import QUEUES, WORKFLOWS
+from ._tables import QUEUES, STARTS, WORKFLOWS
 
 __all__ = ["Queue", "Queues", "Ticket", "admit", "queue_of"]
 
@@ -171,6 +171,7 @@ class Queues:
                 raise WorkflowError(
                     f"the queue {name!r} holds {left} workflows: wait for them, or cancel them first"
                 )
+            connection.execute(delete(STARTS).where(STARTS.c.queue == name))
             connection.execute(delete(QUEUES).where(QUEUES.c.name == name))
 
         self._write(work)
