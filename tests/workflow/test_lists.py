@@ -16,7 +16,7 @@ from alula.workflow import Search, TaskInfo
 from alula.workflow._search import STATUSES
 from alula.workflow._status import WorkflowStatus
 from tests.postgres import ON_BOTH
-from tests.workflow.bodies import Tally, add, countdown, fail_first, fail_unless, held, noted
+from tests.workflow.bodies import OddError, Tally, add, countdown, fail_first, fail_unless, held, noted
 from tests.workflow.test_queue import put
 
 
@@ -232,6 +232,87 @@ def test_the_link_of_a_chain_that_failed_is_the_one_with_the_error(tmp_path: Pat
     with pytest.raises(WorkflowExecutionError):
         workflow.run(start.bind(), workflow_id="w")
     assert statuses() == {"start": "SUCCESSFUL", "link": "FAILED"}
+
+
+# ----------------------------------------------------------------------------------- contained errors
+
+
+@ON_BOTH
+@pytest.mark.parametrize("options", [{}, {"allow_inplace": True}])
+def test_what_was_caught_stands_beside_the_value(tmp_path: Path, options: dict[str, Any]) -> None:
+    pair = called("pair", catch_exceptions=True, **options)
+    workflow.run(first_of.bind(fail_unless.options(**pair).bind(tmp_path / "no", 1)), workflow_id="w")
+    caught = tasks()["pair"]
+    assert (caught.status, caught.error, caught.attempts) == ("SUCCESSFUL", None, 1)
+    assert isinstance(caught.contained, OddError)
+    assert "after OddError" in workflow.draw("w").svg
+
+
+@alula.remote
+def first_of(pair: tuple[Any, ...]) -> Any:
+    return pair[0]
+
+
+@ON_BOTH
+@pytest.mark.parametrize("inplace", [False, True])
+def test_a_task_whose_error_another_caught_has_failed(tmp_path: Path, inplace: bool) -> None:
+    @workflow.options(task_id="start", catch_exceptions=True)
+    @alula.remote
+    def start() -> Any:
+        link = fail_unless.options(**called("link", allow_inplace=inplace)).bind(tmp_path / "no", 1)
+        return link if inplace else add.options(**called("last")).bind(link)
+
+    workflow.run(first_of.bind(start.bind()), workflow_id="w")
+    link = tasks()["link"]
+    if inplace:  # then the pair is the value of the link itself
+        assert link.status == "SUCCESSFUL"
+        assert isinstance(link.contained, OddError)
+    else:
+        assert (link.status, tasks()["last"].status) == ("FAILED", "SUCCESSFUL")
+        assert isinstance(link.error, OddError)
+        assert "failed · " in workflow.draw("w").svg
+
+
+def test_a_task_that_is_tried_again_tells_of_the_attempt_before(tally: Tally, turnstile: Turnstile) -> None:
+    @alula.remote
+    def shaky() -> None:
+        tally.mark("try")
+        if tally.counts()["try"] == 1:
+            raise OddError(code=1)
+        turnstile.wait()
+
+    given = called("shaky", max_retries=1, retry_exceptions=True)
+    ref = workflow.run_async(shaky.options(**given).bind(), workflow_id="w")
+    turnstile.arrived()
+    workflow.signal("w", "written after what is noted")
+    now = tasks()["shaky"]
+    assert (now.status, now.attempts) == ("RUNNING", 1)
+    assert isinstance(now.error, OddError)
+    turnstile.let()
+    alula.get(ref)
+    then = tasks()["shaky"]
+    assert (then.status, then.attempts, then.error) == ("SUCCESSFUL", 2, None)
+    assert isinstance(then.contained, OddError)
+
+
+@ON_BOTH
+def test_an_error_that_nobody_reads_is_recorded(tmp_path: Path, turnstile: Turnstile) -> None:
+    with Turnstile(tmp_path, "door") as door:
+        bad = fail_late.options(num_cpus=0, **called("bad")).bind(door, ValueError("bad"))
+        split = workflow.wait([add.bind(1), bad])
+        ref = workflow.run_async(held_by.bind(turnstile, split), workflow_id="w")
+        turnstile.arrived()
+        door.let()
+        found = next(task for task in workflow.follow("w") if task.status == "FAILED")
+        assert (found.task_id, workflow.get_status("w")) == ("bad", "RUNNING")
+        turnstile.let()
+        alula.get(ref)
+    assert isinstance(tasks()["bad"].error, ValueError)
+
+
+@alula.remote
+def held_by(turnstile: Turnstile, split: object) -> None:
+    turnstile.wait()
 
 
 def test_what_is_not_to_be_recorded_has_ended_when_a_reader_has(tally: Tally, turnstile: Turnstile) -> None:

@@ -47,7 +47,7 @@ def test_each_task_is_shown_with_its_duration_and_attempts(tally: Tally) -> None
     picture = workflow.draw("w")
     assert states(picture) == {"fail_first": "done", "~add~": "volatile done", "fib": "done", "add_1": "done"}
     time = r"[0-9.]+ (µs|ms|s)"
-    assert re.fullmatch(rf"{time} · 3 attempts", boxes(picture)["fail_first"][1])
+    assert re.fullmatch(rf"{time} · 3 attempts · after ValueError", boxes(picture)["fail_first"][1])
     assert re.fullmatch(time, boxes(picture)["add_1"][1])
     assert "w · successful · " in picture.svg
 

@@ -128,7 +128,8 @@ def _code(current: bool) -> Literal["stored", "current"]:
 
 def _task(task: TaskInfo) -> dict[str, object]:
     facts = {name: getattr(task, name) for name in TaskInfo.__slots__}
-    return {**facts, "error": None if task.error is None else str(task.error)}
+    errors = {"error": task.error, "contained": task.contained}
+    return {**facts, **{name: None if error is None else str(error) for name, error in errors.items()}}
 
 
 def _json(facts: object) -> None:

@@ -71,7 +71,7 @@ def show_view(id_: str, facts: Mapping[str, Any], tasks: Sequence[TaskInfo]) -> 
     for name, text in lines.items():
         if text.plain:
             grid.add_row(name, text)
-    errors = [_error(task) for task in tasks if task.error is not None]
+    errors = [_error(task) for task in tasks if task.error or task.contained]
     return Group(Text(id_, style="bold"), Padding(grid, (0, 0, 0, 2), expand=False), *errors)
 
 
@@ -90,7 +90,7 @@ def tasks_view(tasks: Sequence[TaskInfo]) -> RenderableType:
             *[str(task.attempts or "")] * tries,
             _span(task.started, task.ended),
         )
-    errors = [_error(task) for task in tasks if task.error is not None]
+    errors = [_error(task) for task in tasks if task.error or task.contained]
     return Group(table, *errors)
 
 
@@ -121,6 +121,8 @@ def change(task: TaskInfo) -> Text:
         line.append(f"  {took}", "dim")
     if task.error is not None:
         line.append(f"  {_brief(task.error)}", "red")
+    if task.contained is not None:
+        line.append(f"  after {_brief(task.contained)}", "yellow")
     return line
 
 
@@ -153,8 +155,10 @@ def _counts(tasks: Sequence[TaskInfo]) -> Text:
 
 
 def _error(task: TaskInfo) -> Text:
-    assert task.error is not None
-    return Text.assemble("\n", ("✗ ", "bold red"), (task.task_id, "bold"), f"  {_brief(task.error)}")
+    mark, error = (("✗ ", "bold red"), task.error) if task.error else (("✓ ", "yellow"), task.contained)
+    assert error is not None
+    after = "" if task.error else "after "
+    return Text.assemble("\n", mark, (task.task_id, "bold"), f"  {after}{_brief(error)}")
 
 
 def _brief(error: BaseException) -> str:

@@ -1,7 +1,7 @@
 """The history of a workflow: its tasks as they stand in the records, dynamic ones included.
 
-Only what is plain is read: no value, no arguments, no options. So the history of a workflow may be read
-where its code is unknown.
+No value and no arguments are read, and options only of what has failed. So the history of a workflow may be
+read where its code is unknown.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,12 +10,14 @@ from functools import cached_property
 from graphlib import TopologicalSorter
 from typing import Any, Final
 
-from sqlalchemy import Connection, Result, Row, select
+from sqlalchemy import Connection, Result, Row, case, select
 
 from ..graph import Edge, State
+from ._failures import error_of, failed_in
 from ._logical import CALL, DUE
 from ._status import WorkflowStatus
 from ._tables import TASKS
+from ._vault import Vault
 
 __all__ = ["Event", "History", "read_history"]
 
@@ -24,7 +26,8 @@ _HELPERS: Final = {DUE: ("sleep", "signal"), "event": ("acknowledge",)}
 _OVER: Final = (WorkflowStatus.SUCCESSFUL, WorkflowStatus.FAILED, WorkflowStatus.CANCELED)
 _FACTS: Final = ("key", "creator", "kind", "name", "task_id", "inputs", "checkpoint", "inplace")
 _RESULTS: Final = ("started", "ended", "attempts")
-_COLUMNS: Final = tuple([TASKS.c[name] for name in (*_FACTS, *_RESULTS)])
+_COLUMNS: Final = tuple([TASKS.c[name] for name in (*_FACTS, *_RESULTS, "error")])
+_HEAD: Final = case((TASKS.c.error.is_not(None), TASKS.c.head)).label("head")
 _ENDED: Final = (TASKS.c.digest.is_not(None) | TASKS.c.pointer.is_not(None)).label("settled")
 
 
@@ -48,6 +51,8 @@ class Event:
         When its last attempt began and ended; None for what is not known or has not happened.
     attempts
         How many there were.
+    error
+        What ended the last attempt that has failed; None if none has, or that is not known.
     """
 
     key: str
@@ -61,6 +66,7 @@ class Event:
     started: float | None
     ended: float | None
     attempts: int
+    error: BaseException | None = None
 
     @property
     def is_logical(self) -> bool:
@@ -103,22 +109,26 @@ class History:
         return found
 
 
-def read_history(connection: Connection, workflow: Row[Any], status: WorkflowStatus, now: float) -> History:
+def read_history(
+    connection: Connection, vault: Vault, workflow: Row[Any], status: WorkflowStatus, now: float
+) -> History:
     """Read the history of a workflow.
 
     Parameters
     ----------
+    vault
+        Opens errors.
     workflow, status
         Its row, and the status that it really has.
     now
         By the clock of the store.
     """
-    asked = select(*_COLUMNS, _ENDED).where(TASKS.c.workflow == workflow.number)
+    asked = select(*_COLUMNS, _HEAD, _ENDED).where(TASKS.c.workflow == workflow.number)
     rows: Result[Any] = connection.execute(asked.order_by(TASKS.c.creator, TASKS.c.position))
     web = _Web(rows.all())
     over = status in _OVER and workflow.ended is not None
     began = workflow.started or workflow.created
-    events = _Teller(web, workflow.failed, status, began).tell()
+    events = _Teller(web, vault, workflow.started, status, began).tell()
     history = History(
         id=workflow.id,
         status=status,
@@ -177,8 +187,11 @@ class _Web:
 class _Teller:
     """Tells the state of each task from what is recorded, and from who has gone on with its value."""
 
-    def __init__(self, web: _Web, failed: str | None, status: WorkflowStatus, began: float) -> None:
-        self._web, self._failed, self._status, self._began = web, failed, status, began
+    def __init__(
+        self, web: _Web, vault: Vault, started: float | None, status: WorkflowStatus, began: float
+    ) -> None:
+        self._web, self._vault, self._status = web, vault, status
+        self._started, self._began = started, began
         self._done: dict[str, bool] = {}
         self._ended: dict[str, float] = {}
 
@@ -214,14 +227,17 @@ class _Teller:
             started=started,
             ended=(row.ended or None) if done else None,
             attempts=row.attempts or 0,
+            error=error_of(self._vault, row),
         )
 
     def _unfinished(self, row: Row[Any], sources: list[str]) -> State:
-        if row.key == self._failed:
-            return "failed"
         ready = all(self._done[source] for source in sources)
         if self._status is WorkflowStatus.RUNNING:
+            if failed_in(self._vault, row, self._started):
+                return "failed"
             return "running" if ready else "waiting"
+        if self._status in _OVER and row.error is not None:
+            return "failed"
         if self._status in _OVER:
             return "cancelled" if ready else "skipped"
         return "waiting"

@@ -18,7 +18,7 @@ from .._core._ids import Key, derive
 from ..errors import GraphError, WorkflowError
 from ..futures import Function, ObjectRef, get, pack_task_error
 from ..graph import Graph, Node, scan
-from ._errors import carried
+from ._errors import Carried, carried
 from ._handles import Remaining
 from ._ledger import Ledger
 from ._logical import Logical
@@ -110,7 +110,8 @@ class Chain:
             return self._finished((value, None) if self._catch else value)
         except _LinkFailed as failed:
             if self._catch:
-                return self._finished((None, carried(failed.error, self._name)))
+                caught = carried(failed.error, self._name)
+                return self._finished((None, caught), caught)
             packed = pack_task_error(failed.error, self._name)
             return self._reply(Fault(self._here(), packed), written=True), None
 
@@ -171,14 +172,15 @@ class Chain:
 
     # -------------------------------------------------------------------------------------- the end
 
-    def _finished(self, value: Any) -> tuple[Reply, Any]:
+    def _finished(self, value: Any, caught: Carried | None = None) -> tuple[Reply, Any]:
         if not self._checkpoint and self._anchor == self._first:
             return self._reply(None), value
         stored = self._told(Packer(self._vault).pack, value)
         if self._anchor == self._first:  # nothing was recorded: it is the value of the task itself
             return self._reply(stored), None
         if self._checkpoint:
-            self._open().end(self._anchor, stored, self._span)
+            error = None if caught is None else self._vault.seal_small(caught.packed)
+            self._open().end(self._anchor, stored, self._span, error)
         return self._reply(stored, written=True), None
 
     def _grown(self, node: Node[Any]) -> tuple[Reply, Any]:

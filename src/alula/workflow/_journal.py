@@ -9,6 +9,7 @@ import json
 import pickle
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, Final
@@ -18,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 
 from .._core._gates import gate
 from .._core._ids import Key
-from ..errors import FencedError, WorkflowCancellationError, WorkflowError
+from ..errors import FencedError, StoreUnavailableError, WorkflowCancellationError, WorkflowError
 from ..futures import pack_error
 from ..graph import Done, Graph, Grown, Name, Outcome
 from ..graph import Recorded as Then
@@ -33,6 +34,7 @@ from ._rows import (
     heads_of,
     insert_tasks,
     read_names,
+    write_attempt,
     write_error,
     write_first_pointer,
     write_pointer,
@@ -239,6 +241,27 @@ class Journal:
         now = self._store.clock.time()
         begun = partial(self._set, status=WorkflowStatus.RUNNING, started=now)
         self._post(begun, then, fence=self.owner.unfinished)
+
+    def note(self, failure: Failure, *, again: bool) -> None:
+        """Note that an attempt of a task has failed, whatever becomes of that; nobody waits for it.
+
+        Parameters
+        ----------
+        again
+            Whether another attempt follows.
+        """
+        error = self._vault.seal_small(pack_error(failure.error))
+        now = self._store.clock.time()
+        span = failure.span or Span(now, now, 1)
+
+        def work(connection: Connection) -> None:
+            if again:
+                write_attempt(connection, self.owner.number, failure.key, error, span.attempts)
+            else:
+                write_error(connection, self.owner.number, failure.key, error, span)
+
+        with suppress(StoreUnavailableError):  # then nothing else can be written either, and that is told
+            self._post(work, lambda _: self.news(), self._of_tasks)
 
     def fail(self, key: Key | None, error: BaseException, failures: Sequence[Failure], then: Then) -> None:
         """Note that a task has failed, and with it the workflow; and why each failed that did.

@@ -16,7 +16,7 @@ from .._core._settings import Durability
 from ..store import Store
 from ._names import Names
 from ._owner import Owner
-from ._rows import insert_tasks, read_names, write_first_pointer, write_pointer, write_value
+from ._rows import insert_tasks, read_names, write_error, write_first_pointer, write_pointer, write_value
 from ._tasks import Span, Task
 from ._vault import Stored
 
@@ -79,10 +79,12 @@ class Ledger:
 
         self._write(work)
 
-    def end(self, key: Key, value: Stored, span: Span) -> None:
-        """Record the value of a link; the chain has come to its end."""
+    def end(self, key: Key, value: Stored, span: Span, error: bytes | None = None) -> None:
+        """Record the value of a link, and the sealed error that is a part of it; the chain has ended."""
 
         def work(connection: Connection) -> None:
+            if error is not None:
+                write_error(connection, self._owner.number, key, error, span)
             if not write_value(connection, self._owner.number, key, value, span):
                 raise self._owner.refused()
 

@@ -5,12 +5,13 @@ What a node means is said by its label and note as well as by its colour.
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Final
 
+from ..errors import TaskError
 from ..graph import Look, Shape, State, svg
 from ._folds import STATES, Fold, fold
 from ._history import Event, History
@@ -101,11 +102,22 @@ def note(part: Fold) -> str:
     told = _standing(part.events)
     if part.started is not None and part.ended is not None:
         told.append(duration(part.ended - part.started))
-    if len(part.events) == 1 and part.events[0].attempts > 1:
-        told.append(f"{part.events[0].attempts} attempts")
-    elif again := sum(event.attempts > 1 for event in part.events):
-        told.append(f"{again:,} tried again")
+    if len(part.events) == 1:
+        told += _trouble(part.events[0])
+    else:
+        again = sum(event.attempts > 1 for event in part.events)
+        told += [f"{again:,} tried again"] * bool(again)
+        caught = sum(e.error is not None and e.state == "done" and e.attempts < 2 for e in part.events)
+        told += [f"{caught:,} after errors"] * bool(caught)
     return " · ".join(told)
+
+
+def _trouble(event: Event) -> Iterator[str]:
+    if event.attempts > 1:
+        yield f"{event.attempts} attempts"
+    if event.error is not None:
+        kind = type(event.error.cause if isinstance(event.error, TaskError) else event.error).__name__
+        yield kind if event.state == "failed" else f"after {kind}"
 
 
 def _standing(events: Sequence[Event]) -> list[str]:

@@ -24,6 +24,7 @@ from ..futures import Function, ObjectRef, pack_task_error, unpack_error
 from ..graph import Call, Cancel, Failed, Outcome, Place, Then
 from ._errors import Carried, may_be_caught
 from ._here import Here
+from ._journal import Failure
 from ._limits import Limit
 from ._logical import CALL
 from ._orders import Order, Packed
@@ -82,13 +83,13 @@ class TaskPlace:
         """Begin a task with the values that its inputs have."""
         task: Task = call.fn
         if task.catch:
-            return _Catching(self.site, task, then).start(self._start, call)
+            return _Catching(self, task, then).start(self._start, call)
         return self._start(call, then)
 
     def _start(self, call: Call, then: Then) -> Cancel:
         task: Task = call.fn
         if task.kind != CALL:
-            return self._place(task.kind).start(call, then)
+            return self._place(task.kind).start(call, self._noting(task, then))
         journal = self.site.journal
         order = Order.packed(journal.site, task, journal.past.values(call.args))
         attempts = _Here if self._runs_here(task) else _There
@@ -96,9 +97,23 @@ class TaskPlace:
         running.submit()
         return running.cancel
 
+    def note(self, task: Task, error: BaseException, *, again: bool = False) -> None:
+        """Note that an attempt of a task has failed, unless that is no failure of its own."""
+        if task.recorded and may_be_caught(error):
+            key = self.blamed.get(task.key, task.key)
+            self.site.journal.note(Failure(key, error, self.spans.get(key)), again=again)
+
     def close(self) -> None:
         """Let go of the thread for what runs in place."""
         self.here.leave()
+
+    def _noting(self, task: Task, then: Then) -> Then:
+        def told(outcome: Outcome) -> None:
+            if isinstance(outcome, Failed):
+                self.note(task, outcome.error)
+            then(outcome)
+
+        return told
 
     def _runs_here(self, task: Task) -> bool:
         """Tell whether a task runs in place, and this is its place.
@@ -121,9 +136,9 @@ class TaskPlace:
 class _Catching:
     """Makes a value of the error with which a task ends; or another, whose errors it catches, has ended."""
 
-    def __init__(self, site: Site, task: Task, then: Then) -> None:
-        self._site, self._task, self._then = site, task, then
-        self._started = site.store.clock.time()
+    def __init__(self, place: TaskPlace, task: Task, then: Then) -> None:
+        self._site, self._spans, self._task, self._then = place.site, place.spans, task, then
+        self._started = place.site.store.clock.time()
 
     def start(self, start: Callable[[Call, Then], Cancel], call: Call) -> Cancel:
         failed = next((value for value in call.args if isinstance(value, Failed)), None)
@@ -146,8 +161,9 @@ class _Catching:
         try:
             # A reference to a carried error would be to what carries it.
             value = (None, Carried.of(error) if self._task.checkpoint else error)
-            span = Span(self._started, self._site.store.clock.time(), 1)
-            outcome: Outcome = Ended(self._site.packed(self._task, value), span)
+            packed = self._site.packed(self._task, value)
+            span = self._spans.get(self._task.key) or Span(self._started, self._site.store.clock.time(), 1)
+            outcome: Outcome = Ended(packed, span)
         except Exception as failure:  # the pair cannot be written
             outcome = Failed(failure)
         self._then(outcome)
@@ -196,14 +212,16 @@ class _Attempts(ABC):
             self._then(Failed(error))
 
     def _decide(self, error: BaseException) -> None:
+        self._place.spans[self._task.key] = Span(self._began, self._clock.time(), self._count)
         try:
-            if self._may_again(error):
+            again = self._may_again(error)
+            self._place.note(self._task, error, again=again)
+            if again:
                 self._again(error)
                 return
             outcome: Outcome = Failed(error)
         except Exception as failure:  # the engine refuses, or the user's function: that is the end
             outcome = Failed(failure)
-        self._place.spans[self._task.key] = Span(self._began, self._clock.time(), self._count)
         self._then(outcome)
 
     def _may_again(self, error: BaseException) -> bool:
@@ -249,7 +267,9 @@ class _Attempts(ABC):
             case Fault(key, packed):
                 self._place.blamed[self._task.key] = key
                 self._place.spans[key] = span
-                return Failed(unpack_error(packed))
+                error = unpack_error(packed)
+                self._place.note(self._task, error)
+                return Failed(error)
             case tasks:
                 return Continued(outline(tasks), span, reply.link, reply.written)
 

@@ -96,7 +96,7 @@ class Records:
         """Give what is known of the tasks of a workflow; see `alula.workflow.list_tasks`."""
         with self._store.reading() as connection:
             row = self.workflow(connection, workflow_id)
-            return tasks_of(connection, self._vault, row.number, self.status(row))
+            return tasks_of(connection, self._vault, row, self.status(row))
 
     def _owned(self, row: WorkflowRow, lives: Callable[[str, int], bool]) -> bool:
         if row.executor is None:
@@ -234,7 +234,8 @@ class Records:
         """Give all tasks of a workflow and what joins them; `WorkflowNotFoundError` if there is none."""
         with self._store.reading() as connection:
             row = self.workflow(connection, workflow_id)
-            return read_history(connection, row, self.status(row), self._store.clock.time())
+            now = self._store.clock.time()
+            return read_history(connection, self._vault, row, self.status(row), now)
 
     # --------------------------------------------------------------------------------------- rows
 

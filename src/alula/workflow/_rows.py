@@ -30,6 +30,7 @@ __all__ = [
     "read_tasks",
     "read_values",
     "task_of",
+    "write_attempt",
     "write_error",
     "write_first_pointer",
     "write_pointer",
@@ -51,6 +52,7 @@ _VALUE: Final = Prepared(_FIRST_RESULT, "digest", "value", *_SPAN)
 _FIRST_POINTER: Final = Prepared(_FIRST_RESULT, "pointer", *_SPAN)
 _POINTER: Final = Prepared(_TASK, "pointer")
 _ERROR: Final = Prepared(_FIRST_RESULT, "error", *_SPAN)
+_ATTEMPT: Final = Prepared(_FIRST_RESULT, "error", "attempts")
 
 _CHUNK: Final = 500  # keys in one query, well below what any database allows
 _DECIDED: Final = {"max_retries", "metadata", "name", "num_returns", "retry_exceptions"}
@@ -166,6 +168,11 @@ def write_pointer(connection: Connection, number: int, key: Key, pointer: Key) -
 def write_error(connection: Connection, number: int, key: Key, error: bytes, span: Span) -> None:
     """Note why a task has no result, unless it has one."""
     _ERROR(connection, {"of_workflow": number, "of_key": key, "error": error, **_times(span)})
+
+
+def write_attempt(connection: Connection, number: int, key: Key, error: bytes, attempts: int) -> None:
+    """Note why an attempt failed that is followed by another; the times of that one may be there already."""
+    _ATTEMPT(connection, {"of_workflow": number, "of_key": key, "error": error, "attempts": attempts})
 
 
 def _times(span: Span) -> dict[str, Any]:

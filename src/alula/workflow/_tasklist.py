@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from .._core._ids import Key
-from ..futures import unpack_error
+from ._failures import error_of, failed_in
 from ._status import WorkflowStatus
 from ._tables import TASKS
-from ._vault import Stored, Vault
+from ._vault import Vault
 
 __all__ = ["TaskInfo", "tasks_of"]
 
@@ -46,6 +46,9 @@ class TaskInfo:
         UNIX seconds, of the last attempt; None if unknown.
     error
         Why it failed, when it was last tried; None if it did not, or has succeeded since.
+    contained
+        Of one that has succeeded: an error that could not keep it from that. It ended an attempt before, or
+        is a part of its value, as `catch_exceptions` asks.
     checkpoint
         Whether its value is to be recorded.
     recorded
@@ -62,22 +65,32 @@ class TaskInfo:
     started: float | None
     ended: float | None
     error: BaseException | None
+    contained: BaseException | None
     checkpoint: bool
     recorded: bool
 
 
-_COLUMNS = [c for c in TASKS.c if c.name not in ("call", "value", "head")]
+_COLUMNS = [c for c in TASKS.c if c.name not in ("call", "value")]
 
 
-def tasks_of(connection: Connection, vault: Vault, number: int, workflow: WorkflowStatus) -> list[TaskInfo]:
-    """List the recorded tasks of a workflow which has this status: each followed by what it returned."""
+def tasks_of(
+    connection: Connection, vault: Vault, workflow: Row[Any], status: WorkflowStatus
+) -> list[TaskInfo]:
+    """List the recorded tasks of a workflow that has this status: each followed by what it returned."""
+    number = workflow.number
     found = connection.execute(
         select(*_COLUMNS).where(TASKS.c.workflow == number).order_by(TASKS.c.creator, TASKS.c.position)
     )
     rows = {row.key: row for row in found}
     order = list(_in_order(rows))
     ended = _ended(order)
-    return [_info(vault, row, rows, _status(row, workflow, ended)) for row in order]
+    infos = []
+    for row in order:
+        failed = status is WorkflowStatus.RUNNING and failed_in(vault, row, workflow.started)
+        infos.append(
+            _info(vault, row, rows, WorkflowStatus.FAILED if failed else _status(row, status, ended))
+        )
+    return infos
 
 
 def _in_order(rows: Mapping[Key, Any]) -> Iterator[Any]:
@@ -112,6 +125,8 @@ def _status(row: Any, workflow: WorkflowStatus, ended: set[str]) -> WorkflowStat
         case WorkflowStatus.RUNNING:
             ready = all(key in ended for key in row.inputs.split(",") if key)
             return WorkflowStatus.RUNNING if ready else WorkflowStatus.PENDING
+        case WorkflowStatus.PENDING | WorkflowStatus.RESUMABLE:
+            return WorkflowStatus.PENDING
         case WorkflowStatus.SUCCESSFUL if not row.checkpoint:
             return WorkflowStatus.SUCCESSFUL
         case _ if row.error is not None:
@@ -127,8 +142,8 @@ def _recorded(row: Any) -> bool:
 
 
 def _info(vault: Vault, row: Any, rows: Mapping[str, Any], status: WorkflowStatus) -> TaskInfo:
-    failed = row.error is not None and status is not WorkflowStatus.SUCCESSFUL
-    error = unpack_error(vault.unseal(Stored("", row.error), "a stored error")) if failed else None
+    error = error_of(vault, row)
+    succeeded = status is WorkflowStatus.SUCCESSFUL
     return TaskInfo(
         task_id=row.task_id,
         status=status,
@@ -139,7 +154,8 @@ def _info(vault: Vault, row: Any, rows: Mapping[str, Any], status: WorkflowStatu
         attempts=row.attempts or 0,
         started=row.started,
         ended=row.ended,
-        error=error,
+        error=None if succeeded else error,
+        contained=error if succeeded else None,
         checkpoint=row.checkpoint,
         recorded=_recorded(row),
     )
