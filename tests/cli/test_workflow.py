@@ -17,6 +17,8 @@ from alula.errors import AlulaError, WorkflowError, WorkflowExecutionError, Work
 from alula.testing import Turnstile
 from tests.workflow.bodies import Tally, add, countdown, fail_unless, held, noted
 
+TIMES = "\N{MULTIPLICATION SIGN}"
+
 pytestmark = pytest.mark.usefixtures("executor")
 
 
@@ -103,6 +105,48 @@ def test_tasks_stand_to_the_right_of_who_returned_them(tmp_path: Path) -> None:
     names = [line.partition("✓")[0].rstrip() for line in shown("tasks", "w").splitlines()[1:]]
     assert [name[:2] for name in names] == ["te", "╰ ", "╰ ", "╰ "]
     assert [task["creator"] is None for task in facts("tasks", "w")] == [True, False, False, False]
+
+
+def test_many_alike_tasks_are_one_row(tmp_path: Path) -> None:
+    tally = Tally(tmp_path / "tally")
+    fan = [add.bind(n) for n in range(9)]
+    workflow.run(sizes.bind(countdown.bind(tally, 40), *fan), workflow_id="w")
+    lines = shown("tasks", "w").splitlines()
+    assert len([line for line in lines if "✓" in line]) == 4
+    assert any(f"countdown_1 … countdown_40 {TIMES} 40" in line for line in lines)
+    assert any(f"add … add_8 {TIMES} 9" in line for line in lines)
+    assert "and 8 more" in lines[4]
+    assert "--all" in lines[-1]
+    assert len([line for line in shown("tasks", "w", "--all").splitlines() if "✓" in line]) == 51
+
+
+def test_tasks_with_errors_stand_alone(tmp_path: Path) -> None:
+    caught = workflow.options(catch_exceptions=True)
+    tasks = [fail_unless.options(**caught).bind(tmp_path / "no", n) for n in range(10)]
+    workflow.run(sizes.bind(*tasks), workflow_id="w")
+    text = shown("tasks", "w")
+    assert text.count("✓ SUCCESSFUL") == 11
+    assert text.count("after OddError: odd") == 10
+    assert all(task["error"] is None for task in facts("tasks", "w"))
+    assert [task["contained"] is None for task in facts("tasks", "w")] == [False] * 10 + [True]
+
+
+@alula.remote
+def sizes(*pairs: Any) -> int:
+    return len(pairs)
+
+
+@pytest.mark.parametrize("columns", ["40", "160"])
+def test_a_timeline_has_a_bar_for_what_has_run(tmp_path: Path, columns: str) -> None:
+    fail("bad", tmp_path / "no")
+    words = ["workflow", "show", "bad", "--timeline"]
+    lines = CliRunner(env={"COLUMNS": columns, "NO_COLOR": "1"}).invoke(app, words).output.splitlines()
+    assert any(line.startswith("task") and "over " in line for line in lines)
+    [shaky, total] = lines[-2:]
+    assert set("▏▎▍▌▋▊▉█▐▕") & set(shaky)
+    assert shaky.startswith("✗ shaky")
+    assert total.startswith("○ tests")
+    assert max(map(len, lines)) <= int(columns)
 
 
 # -------------------------------------------------------------------------------------------- values

@@ -4,6 +4,7 @@ Arguments: an empty folder. It prints its last line if all went as it would have
 """
 
 import asyncio
+import queue
 import sys
 import time
 from collections.abc import Callable
@@ -128,6 +129,30 @@ def wait_for_events() -> None:
     assert (FOLDER / "arrived.seen").exists()
 
 
+def resume_all() -> None:
+    flawed = flaky.options(max_retries=0)
+    for name in ("one", "two"):
+        assert refuses(
+            lambda name: workflow.run(flawed.bind([1, 2]), workflow_id=name), name, WorkflowExecutionError
+        )
+    assert workflow.resume_all() == []
+    (FOLDER / "mended").touch()
+    resumed = dict(workflow.resume_all(include_failed=True))
+    assert {name: ray.get(ref) for name, ref in resumed.items()} == {"one": 3, "two": 3}
+    (FOLDER / "mended").unlink()
+
+
+def queue_up() -> None:
+    refs = [workflow.run_async(hold.bind(), workflow_id=f"queued {n}") for n in range(3)]
+    assert workflow.get_status("queued 2") == workflow.PENDING
+    assert refuses(lambda name: workflow.run_async(hold.bind(), workflow_id=name), "queued 3", queue.Full)
+    assert refuses(workflow.get_status, "queued 3", WorkflowNotFoundError)
+    (FOLDER / "released").touch()
+    assert ray.get(refs) == ["released"] * 3
+    assert workflow.run(hold.bind(), workflow_id="queued 3") == "released"
+    (FOLDER / "released").unlink()
+
+
 def cancel_and_delete() -> None:
     ref = workflow.run_async(hold.bind(), workflow_id="held")
     assert refuses(workflow.delete, "held", WorkflowStillActiveError)
@@ -149,9 +174,12 @@ def list_all() -> None:
 
 if __name__ == "__main__":
     ray.init(num_cpus=2)
+    workflow.init(max_running_workflows=2, max_pending_workflows=1)
     run_and_inspect()
     fail_and_resume()
     wait_for_events()
+    resume_all()
+    queue_up()
     cancel_and_delete()
     list_all()
     print("as ever")

@@ -12,6 +12,7 @@ import pytest
 import alula
 from alula import workflow
 from alula.errors import (
+    NameNotFoundError,
     WorkflowCancellationError,
     WorkflowExecutionError,
     WorkflowNotFoundError,
@@ -99,6 +100,48 @@ def test_an_id_that_is_no_text_is_refused(wrong: Any) -> None:
 def test_an_id_may_have_any_characters() -> None:
     workflow.run(add.bind(1), workflow_id="../a/b 'c'\n%")
     assert workflow.get_output("../a/b 'c'\n%") == 1
+
+
+ODD = ["\0", "\ud800", "x" * 300]  # what not every store can hold
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_what_no_store_can_hold_is_refused_when_it_is_given(odd: str) -> None:
+    for call in (
+        lambda: workflow.run(add.bind(1), workflow_id=odd),
+        lambda: workflow.options(task_id=odd),
+        lambda: workflow.wait_for_signal(odd),
+        lambda: workflow.schedule(odd, "* * * * *", add.bind(1)),
+    ):
+        with pytest.raises(ValueError, match=r"has 1 to \d+ characters|holds no NUL"):
+            call()
+    assert workflow.list_all() == []
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_what_no_store_can_hold_is_not_found(odd: str) -> None:
+    workflow.run(add.bind(1), workflow_id="w")
+    for call in (
+        lambda: workflow.get_status(odd),
+        lambda: workflow.get_output("w", task_id=odd),
+        lambda: workflow.get_metadata("w", odd),
+        lambda: workflow.list_all(after=odd),
+    ):
+        with pytest.raises(ValueError, match=r"No such|none can have|there is none"):
+            call()
+    with pytest.raises(NameNotFoundError):
+        workflow.delete_schedule(odd)
+
+
+def test_a_function_with_a_very_long_name_has_a_shorter_id() -> None:
+    def function() -> int:
+        return 1
+
+    function.__qualname__ = "x" * 300 + "end"
+    workflow.run(alula.remote(function).bind(), workflow_id="w")
+    [task] = workflow.list_tasks("w")
+    assert len(task.task_id) == 240
+    assert task.task_id.endswith("end")
 
 
 @pytest.mark.parametrize(

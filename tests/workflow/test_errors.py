@@ -160,6 +160,8 @@ def test_a_task_of_which_the_records_have_nothing_is_named() -> None:
             )
         ],
         (lambda: workflow.run(add.bind(1), workflow_id=NOTHING), TypeError),
+        (lambda: workflow.get_output("failed", task_id=NOTHING), TypeError),
+        (lambda: workflow.get_metadata("failed", NOTHING), TypeError),
         (unpicklable, exceptions.WorkflowExecutionError),
     ],
 )

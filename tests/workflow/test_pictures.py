@@ -91,7 +91,9 @@ def test_the_states_of_a_workflow_that_failed(tmp_path: Path) -> None:
     with pytest.raises(WorkflowExecutionError):
         workflow.run(add.bind(fail_unless.bind(tmp_path / "flag", good), add.bind(bad)), workflow_id="w")
     told = boxes(workflow.draw("w"))
-    assert ("failed", "failed") in told.values()
+    failed = [note for kind, note in told.values() if kind == "failed"]
+    assert failed
+    assert all(re.fullmatch(r"failed · .* · OddError", note) for note in failed)
     assert ("skipped", "not run") in told.values()
     assert "failed" in {kind for kind, _ in boxes(workflow.timeline("w")).values()}
 

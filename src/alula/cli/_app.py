@@ -17,7 +17,9 @@ __all__ = ["app", "main"]
 
 _Labels = Annotated[
     list[str] | None,
-    typer.Option("--label", help="What this executor can do; may be given several times. [default: default]"),
+    typer.Option(
+        "--label", help="What this executor can do; may be given several times. \\[default: default]"
+    ),
 ]
 _Cpus = Annotated[
     int | None, typer.Option(min=1, help="Cores that its tasks may hold together; all by default.")

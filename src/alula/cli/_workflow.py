@@ -1,6 +1,7 @@
 """``alula workflow``: each command calls one function of `alula.workflow` and shows what it gives."""
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal
 
@@ -13,7 +14,7 @@ from ..errors import AlulaError, WorkflowError, WorkflowExecutionError
 from ..workflow import SUCCESSFUL, TaskInfo
 from ._folder import import_from_here
 from ._terminal import err, out
-from ._workflow_views import change, described, ended, list_view, show_view, tasks_view
+from ._workflow_views import change, described, ended, list_view, show_view, tasks_view, timeline_view
 
 __all__ = ["cancel", "delete", "fork", "list_all", "output", "resume", "show", "signal", "tail", "tasks"]
 
@@ -35,23 +36,27 @@ def list_all(*, statuses: Sequence[str], prefix: str, queue: str | None, limit: 
     return 0
 
 
-def show(workflow_id: str, *, as_json: bool) -> int:
-    """Show one workflow: where it stands, its runs, its tasks by status, and why it failed."""
+def show(workflow_id: str, *, timeline: bool, as_json: bool) -> int:
+    """Show one workflow: where it stands, its runs, its tasks by status, why it failed; when they ran."""
     facts, tasks = workflow.get_metadata(workflow_id), workflow.list_tasks(workflow_id)
     if as_json:
         _json({"workflow_id": workflow_id, **described(facts), "tasks": [_task(task) for task in tasks]})
-    else:
-        out().print(show_view(workflow_id, facts, tasks))
+        return 0
+    console = out()
+    console.print(show_view(workflow_id, facts, tasks))
+    if timeline:
+        console.print()
+        console.print(timeline_view(tasks, console.width, time.time()))
     return 0
 
 
-def tasks(workflow_id: str, *, as_json: bool) -> int:
+def tasks(workflow_id: str, *, every: bool, as_json: bool) -> int:
     """Show the tasks of a workflow."""
     found = workflow.list_tasks(workflow_id)
     if as_json:
         _json([_task(task) for task in found])
     else:
-        out().print(tasks_view(found))
+        out().print(tasks_view(found, every=every))
     return 0
 
 

@@ -37,15 +37,23 @@ def list_all(
 
 
 @workflow.command()
-def show(workflow_id: _Id, json: _Json = False) -> None:
+def show(
+    workflow_id: _Id,
+    timeline: Annotated[bool, typer.Option("--timeline", help="Also show when its tasks ran.")] = False,
+    json: _Json = False,
+) -> None:
     """Show one workflow: where it stands, and why it failed."""
-    _run("show", workflow_id, as_json=json)
+    _run("show", workflow_id, timeline=timeline, as_json=json)
 
 
 @workflow.command()
-def tasks(workflow_id: _Id, json: _Json = False) -> None:
+def tasks(
+    workflow_id: _Id,
+    every: Annotated[bool, typer.Option("--all", help="Show each of many alike tasks.")] = False,
+    json: _Json = False,
+) -> None:
     """Show the tasks of a workflow."""
-    _run("tasks", workflow_id, as_json=json)
+    _run("tasks", workflow_id, every=every, as_json=json)
 
 
 @workflow.command()

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from rich.bar import Bar
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -17,8 +18,9 @@ from rich.text import Text
 
 from ..errors import TaskError
 from ..workflow import CANCELED, FAILED, PENDING, RESUMABLE, RUNNING, SUCCESSFUL, TaskInfo, WorkflowStatus
+from ._workflow_rows import MANY, Row, rows_of
 
-__all__ = ["change", "described", "ended", "list_view", "show_view", "tasks_view"]
+__all__ = ["change", "described", "ended", "list_view", "show_view", "tasks_view", "timeline_view"]
 
 _LOOKS: Final = {
     SUCCESSFUL: ("✓", "green"),
@@ -28,7 +30,9 @@ _LOOKS: Final = {
     RESUMABLE: ("◌", "magenta"),
     CANCELED: ("⊘", "dim"),
 }
+_BARS: Final = {"bold red": "red", "dim": "bright_black"}  # where a bar has another colour than its sign
 _DEEPEST: Final = 8  # steps to the right, or there is no room for names
+_WIDEST: Final = 120  # characters of a timeline
 _DAY: Final = 86_400
 
 
@@ -47,7 +51,8 @@ def list_view(found: Sequence[tuple[str, Mapping[str, Any]]], *, more: bool) -> 
     for id_, facts in found:
         queue = [_queue(facts)] * queues
         table.add_row(Text(id_), _status(facts["status"]), *queue, _started(facts), _took(facts))
-    rest = Text(f"the {len(found)} newest; there are more: --limit", style="dim")
+    newest = f"the {len(found)} newest" if len(found) > 1 else "the newest"
+    rest = Text(f"{newest}; there are more: --limit", style="dim")
     return Group(table, rest) if more else table
 
 
@@ -71,51 +76,85 @@ def show_view(id_: str, facts: Mapping[str, Any], tasks: Sequence[TaskInfo]) -> 
     for name, text in lines.items():
         if text.plain:
             grid.add_row(name, text)
-    errors = [_error(task) for task in tasks if task.error or task.contained]
-    return Group(Text(id_, style="bold"), Padding(grid, (0, 0, 0, 2), expand=False), *errors)
+    return Group(Text(id_, style="bold"), Padding(grid, (0, 0, 0, 2), expand=False), *_errors(tasks))
 
 
-def tasks_view(tasks: Sequence[TaskInfo]) -> RenderableType:
-    """Draw tasks, each to the right of the one that returned it."""
+def tasks_view(tasks: Sequence[TaskInfo], *, every: bool) -> RenderableType:
+    """Draw tasks, each to the right of the one that returned it; many alike ones as one, unless `every`."""
     kinds, tries = any(task.kind != "call" for task in tasks), any(task.attempts > 1 for task in tasks)
     table = _table("task", "status", *["kind"] * kinds, "reads", *["tries"] * tries, "took")
     table.columns[0].no_wrap = True
-    depths = _depths(tasks)
-    for task in tasks:
+    rows = rows_of(tasks, every=every)
+    for row in rows:
+        first, alone = row.first, len(row.tasks) == 1
         table.add_row(
-            _name(task, depths[task.task_id]),
-            _status(task.status),
-            *[Text("" if task.kind == "call" else task.kind, style="dim")] * kinds,
-            Text(", ".join(task.upstream), style="dim"),
-            *[str(task.attempts or "")] * tries,
-            _span(task.started, task.ended),
+            _name(row),
+            _status(row.status),
+            *[Text("" if first.kind == "call" else first.kind, style="dim")] * kinds,
+            Text(_reads(first, every=every) if alone else "", style="dim"),
+            *[str(first.attempts or "") if alone else ""] * tries,
+            _span(row.started, row.ended),
         )
-    errors = [_error(task) for task in tasks if task.error or task.contained]
-    return Group(table, *errors)
+    folded = Text("\n--all shows each of those that stand together", style="dim")
+    return Group(table, *_errors(tasks), *[folded] * (len(rows) < len(tasks)))
 
 
-def _depths(tasks: Sequence[TaskInfo]) -> dict[str, int]:
-    """Say how far to the right each task stands; the links of a chain stand below each other."""
-    made = Counter(task.creator for task in tasks)
-    creators = {task.task_id: task.creator for task in tasks}
-    depths: dict[str | None, int] = {None: -1}
-    for task in tasks:
-        creator = task.creator
-        is_link = creator is not None and made[creator] == 1 == made[creators[creator] or ""]
-        depths[task.task_id] = depths[creator] + (0 if is_link else 1)
-    return {task.task_id: depths[task.task_id] for task in tasks}
+def _reads(task: TaskInfo, *, every: bool) -> str:
+    read = task.upstream
+    if every or len(read) <= MANY:
+        return ", ".join(read)
+    return f"{', '.join(read[:2])}, and {len(read) - 2:,} more"
 
 
-def _name(task: TaskInfo, depth: int) -> Text:
-    steps = "  " * (min(depth, _DEEPEST) - 1) + "╰ " if depth else ""
-    name = Text.assemble((steps, "dim"), task.task_id)
-    return name if task.checkpoint else name.append("  volatile", "dim italic")
+def timeline_view(tasks: Sequence[TaskInfo], width: int, now: float) -> RenderableType:
+    """Draw when tasks ran: for each, or for many alike ones, a bar for the last attempt.
+
+    Parameters
+    ----------
+    width
+        Characters from side to side.
+    now
+        UNIX seconds, where the bar of what runs ends.
+    """
+    rows = rows_of(tasks)
+    began = min([row.started for row in rows if row.started is not None], default=now)
+    until = max([_until(row, now) or began for row in rows], default=now)
+    span = max(until - began, 1e-6)
+    table = Table(
+        box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", width=min(width, _WIDEST)
+    )
+    table.add_column("task", no_wrap=True, max_width=width // 2)
+    table.add_column(f"over {_seconds(span)}", ratio=1, no_wrap=True)
+    table.add_column("took", justify="right", no_wrap=True)
+    for row in rows:
+        mark, style = _LOOKS[row.status]
+        end = _until(row, now)
+        bar: RenderableType = ""
+        if row.started is not None and end is not None:
+            least = span / 200  # or nothing would be seen of what is quick
+            left = min(row.started - began, span - least)
+            bar = Bar(span, left, max(end - began, left + least), color=_BARS.get(style, style))
+        table.add_row(Text.assemble((f"{mark} ", style), _name(row)), bar, _span(row.started, end))
+    return table
+
+
+def _until(row: Row, now: float) -> float | None:
+    """Say where the bar of a row ends; None if it has none."""
+    return now if row.status is RUNNING and row.started is not None else row.ended
+
+
+def _name(row: Row) -> Text:
+    steps = "  " * (min(row.depth, _DEEPEST) - 1) + "╰ " if row.depth else ""
+    name = Text.assemble((steps, "dim"), row.name)
+    return name if row.first.checkpoint else name.append("  volatile", "dim italic")
 
 
 def change(task: TaskInfo) -> Text:
     """Draw one line: that a task has come to have a status, and when."""
-    when = (task.ended if task.status in (SUCCESSFUL, FAILED) else None) or time.time()
-    line = Text.assemble((f"{datetime.fromtimestamp(when):%H:%M:%S}  ", "dim"), _status(task.status, 12))
+    over = task.status in (SUCCESSFUL, FAILED)
+    when = task.ended if over else time.time()
+    told = " " * 8 if when is None else f"{datetime.fromtimestamp(when):%H:%M:%S}"
+    line = Text.assemble((f"{told}  ", "dim"), _status(task.status, 12))
     line.append(task.task_id)
     if took := _span(task.started, task.ended).plain:
         line.append(f"  {took}", "dim")
@@ -150,15 +189,25 @@ def _status(status: WorkflowStatus, width: int = 0) -> Text:
 
 def _counts(tasks: Sequence[TaskInfo]) -> Text:
     counts = Counter(task.status for task in tasks)
-    parts = [Text(f"{_LOOKS[s][0]} {counts[s]} {s.lower()}", style=_LOOKS[s][1]) for s in _LOOKS if counts[s]]
+    parts = [
+        Text(f"{_LOOKS[s][0]} {counts[s]:,} {s.lower()}", style=_LOOKS[s][1]) for s in _LOOKS if counts[s]
+    ]
     return Text("  ").join(parts)
 
 
-def _error(task: TaskInfo) -> Text:
-    mark, error = (("✗ ", "bold red"), task.error) if task.error else (("✓ ", "yellow"), task.contained)
-    assert error is not None
-    after = "" if task.error else "after "
-    return Text.assemble("\n", mark, (task.task_id, "bold"), f"  {after}{_brief(error)}")
+def _errors(tasks: Sequence[TaskInfo]) -> list[Text]:
+    """Give a line for each task that has failed, or could have; and an empty one before them."""
+    lines = []
+    for task in tasks:
+        mark, style = _LOOKS[task.status]
+        if task.error is not None:
+            lines.append(
+                Text.assemble((f"{mark} ", style), (task.task_id, "bold"), f"  {_brief(task.error)}")
+            )
+        elif task.contained is not None:
+            told = f"  after {_brief(task.contained)}"
+            lines.append(Text.assemble((f"{mark} ", style), (task.task_id, "bold"), (told, "yellow")))
+    return [Text(), *lines] if lines else []
 
 
 def _brief(error: BaseException) -> str:

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from threading import Lock
-from typing import Any, Final, Literal, Self, TypeAlias, cast, get_args
+from typing import Any, Literal, Self, TypeAlias, cast, get_args
 
 from sqlalchemy import Connection, delete
 
@@ -62,8 +62,6 @@ __all__ = ["Conflict", "Executor"]
 
 Conflict: TypeAlias = Literal["resume", "fail", "restart"]
 """What becomes of a workflow whose id is given to another one."""
-
-_LONGEST: Final = 255  # characters of a workflow id
 
 _ROOM: Final = 1000  # tasks of named queues on the engine of a client: it is the queues that limit
 
@@ -758,8 +756,6 @@ def _new_id(given: object) -> str:
 
 
 def _checked_id(given: object) -> str:
-    if not isinstance(given, str):
-        raise TypeError(f"a workflow_id is text, not {type(given).__name__}")
     if not given or len(given) > _LONGEST:
         raise ValueError(f"a workflow_id has 1 to {_LONGEST} characters, not {len(given)}")
     if "\0" in given:  # which is no text to Postgres

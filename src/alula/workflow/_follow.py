@@ -1,6 +1,7 @@
 """Following a workflow: each change of a task, as the records come to tell of it."""
 
 from collections.abc import Iterator
+from math import inf
 from typing import Any, cast
 
 from ..graph import Done
@@ -31,6 +32,6 @@ def follow(store: Store, records: Records, watch: Watch, workflow_id: str) -> It
     while True:
         tasks, status = cast("tuple[list[TaskInfo], WorkflowStatus]", watch.ask(changes).result())
         seen.update({task.task_id: task.status for task in tasks})
-        yield from tasks
+        yield from sorted(tasks, key=lambda task: task.ended or inf)
         if status not in ACTIVE:
             return

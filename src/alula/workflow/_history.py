@@ -215,6 +215,7 @@ class _Teller:
         done = self._done[row.key]
         started = row.started or None  # one whose process died has no known beginning
         self._ended[row.key] = (row.ended or ready) if done else ready
+        state: State = "done" if done else self._unfinished(row, sources)
         return Event(
             key=row.key,
             task_id=row.task_id,
@@ -222,10 +223,10 @@ class _Teller:
             kind=row.kind,
             durable=row.checkpoint,
             inplace=row.inplace,
-            state="done" if done else self._unfinished(row, sources),
+            state=state,
             ready=min(ready, started or ready),
             started=started,
-            ended=(row.ended or None) if done else None,
+            ended=(row.ended or None) if state in ("done", "failed") else None,
             attempts=row.attempts or 0,
             error=error_of(self._vault, row),
         )

@@ -19,6 +19,7 @@ from ..store import Store
 from ._logical import DUE, Logical
 from ._owner import Owner
 from ._tables import MESSAGES
+from ._texts import checked_text
 from ._vault import Stored
 
 __all__ = [
@@ -73,11 +74,7 @@ def wait_for_signal(key: str, timeout: float | None = None) -> Node[Any]:
 
 def checked_key(key: object) -> str:
     """Give the key of a signal or event, if it is one."""
-    if not isinstance(key, str):
-        raise TypeError(f"a key is text, not {type(key).__name__}")
-    if not 0 < len(key) <= 255:
-        raise ValueError(f"a key has 1 to 255 characters, not {len(key)}")
-    return key
+    return checked_text("a key", key)
 
 
 def mail_topic(executor: str) -> str:

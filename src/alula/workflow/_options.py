@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from ..errors import suggest
 from ..futures import RemoteFunction
+from ._texts import LONGEST_NAME, checked_text
 
 __all__ = ["Options", "check_metadata", "check_timeout", "options"]
 
@@ -114,10 +115,7 @@ def check_timeout(name: str, value: Any) -> None:
 
 
 def _text(name: str, value: Any) -> None:
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be text, not {value!r}")
-    if not value:
-        raise ValueError(f"{name} must not be empty")
+    checked_text(f"the {name} of a task", value, LONGEST_NAME)
 
 
 def _flag(name: str, value: Any) -> None:

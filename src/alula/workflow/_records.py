@@ -25,6 +25,7 @@ from ._search import EVERY, Search
 from ._status import ACTIVE, WorkflowStatus
 from ._tables import ATTEMPTS, TASKS, WORKFLOWS
 from ._tasklist import TaskInfo, tasks_of
+from ._texts import is_storable
 from ._vault import Stored, Vault
 
 __all__ = ["Records", "WorkflowRow"]
@@ -206,10 +207,10 @@ class Records:
         c = TASKS.c
         with self._store.reading() as connection:
             number = self.workflow(connection, workflow_id).number
-            asked = select(TASKS).where(c.workflow == number, c.task_id == task_id)
-            row = connection.execute(asked).one_or_none()
-            if row is None:
+            key = self._key(connection, number, task_id)
+            if key is None:
                 raise WorkflowNotFoundError(workflow_id, task_id)
+            row = connection.execute(select(TASKS).where(one_task(number, key))).one()
             keys = row.inputs.split(",")
             found = connection.execute(
                 select(c.task_id).where(c.workflow == number, c.key.in_(keys)).order_by(c.position)
@@ -250,9 +251,15 @@ class Records:
         """Give the row of a workflow, if there is one; `TypeError` if the id is not text."""
         if not isinstance(workflow_id, str):
             raise TypeError(f"a workflow_id is text, not {type(workflow_id).__name__}")
+        if not is_storable(workflow_id):
+            return None
         return connection.execute(_BY_ID, {"id": workflow_id}).one_or_none()
 
     def _key(self, connection: Connection, number: int, task_id: str) -> Key | None:
+        if not isinstance(task_id, str):
+            raise TypeError(f"a task_id is text, not {type(task_id).__name__}")
+        if not is_storable(task_id):
+            return None
         c = TASKS.c
         return connection.scalar(select(c.key).where(c.workflow == number, c.task_id == task_id))
 

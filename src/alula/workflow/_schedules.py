@@ -25,6 +25,7 @@ from ._rows import heads_of
 from ._status import WorkflowStatus
 from ._tables import SCHEDULES, WORKFLOWS
 from ._tasks import Task, tasks_of
+from ._texts import checked_text, is_storable
 from ._vault import Stored, Vault
 
 __all__ = ["DUE", "Fired", "Overlap", "Schedule", "Schedules"]
@@ -266,7 +267,8 @@ class Schedules:
 
 
 def _row(connection: Connection, name: str) -> Any:
-    row = connection.execute(select(SCHEDULES).where(SCHEDULES.c.name == name)).one_or_none()
+    known = select(SCHEDULES).where(SCHEDULES.c.name == name)
+    row = connection.execute(known).one_or_none() if is_storable(name) else None
     if row is None:
         raise NameNotFoundError(name, connection.execute(select(SCHEDULES.c.name)).scalars())
     return row
@@ -293,9 +295,6 @@ def _active(connection: Connection, workflow_id: str | None) -> Any:
 
 
 def _check(name: object, overlap: object) -> None:
-    if not isinstance(name, str):
-        raise TypeError(f"the name of a schedule is text, not {type(name).__name__}")
-    if not 0 < len(name) <= _LONGEST or "\0" in name:
-        raise ValueError(f"the name of a schedule has 1 to {_LONGEST} characters, none of them NUL: {name!r}")
+    checked_text("the name of a schedule", name, _LONGEST)
     if overlap not in get_args(Overlap):
         raise ValueError(f"overlap is one of {', '.join(get_args(Overlap))}, not {overlap!r}")

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Select, func, literal, select,
 from ..errors import WorkflowNotFoundError
 from ._status import ACTIVE, WorkflowStatus
 from ._tables import WORKFLOWS
+from ._texts import is_storable
 
 __all__ = ["EVERY", "STATUSES", "Search", "statuses_of"]
 
@@ -56,6 +57,9 @@ class Search:
             given = getattr(self, name)
             if given is not None and (not isinstance(given, kinds) or isinstance(given, bool)):
                 raise TypeError(f"{name} is {what}, not {given!r}")
+        for text in (self.id_prefix, self.after or "", *self.labels):
+            if isinstance(text, str) and not is_storable(text):
+                raise ValueError(f"no workflow has {text!r} in its id or labels, and none can have")
         if self.limit is not None and self.limit < 0:
             raise ValueError(f"limit is 0 or more, not {self.limit}")
         if any(not isinstance(label, str) for label in self.labels):

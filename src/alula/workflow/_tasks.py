@@ -23,6 +23,7 @@ from ._fingerprints import fingerprint
 from ._handles import Remaining
 from ._logical import CALL, Logical
 from ._retry import Retry, policy
+from ._texts import LONGEST_NAME
 from ._vault import Link, Output, Packer, Stored, Vault
 
 __all__ = [
@@ -353,7 +354,7 @@ _told_of: set[bytes] = set()
 
 @lru_cache(maxsize=1000)
 def _clean(name: str) -> str:
-    return "".join(c for c in name if c.isalnum() or c in "_.-")
+    return "".join(c for c in name if c.isalnum() or c in "_.-")[-LONGEST_NAME:]
 
 
 class _Sealer:

@@ -59,7 +59,7 @@ class _Row:
         count = f" \N{MULTIPLICATION SIGN} {len(part.events):,}" if len(part.events) > 1 else ""
         name = label(part)
         start = first.ready if part.started is None else part.started
-        settled = state in ("done", "waiting", "skipped")
+        settled = state in ("done", "waiting", "skipped") or (state == "failed" and part.ended is not None)
         return cls(
             title=(name if first.durable else f"~{name}~") + count,
             facts=note(part),
