@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from threading import Lock
-from typing import Any, Literal, Self, TypeAlias, cast, get_args
+from typing import Any, Final, Literal, Self, TypeAlias, cast, get_args
 
 from sqlalchemy import Connection, delete
 
@@ -55,6 +55,7 @@ from ._status import ACTIVE, WorkflowStatus
 from ._tables import METADATA, VERSION, WORKFLOWS
 from ._tasklist import TaskInfo
 from ._tasks import tasks_of
+from ._texts import checked_text
 from ._vault import Output, Packer, Vault, artifacts_of
 from ._watch import TOPIC, Watch
 
@@ -756,8 +757,4 @@ def _new_id(given: object) -> str:
 
 
 def _checked_id(given: object) -> str:
-    if not given or len(given) > _LONGEST:
-        raise ValueError(f"a workflow_id has 1 to {_LONGEST} characters, not {len(given)}")
-    if "\0" in given:  # which is no text to Postgres
-        raise ValueError(f"a workflow_id holds no character NUL: {given!r}")
-    return given
+    return checked_text("a workflow_id", given)

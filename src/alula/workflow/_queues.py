@@ -15,6 +15,7 @@ from ..errors import QueueDeduplicatedError, QueueNotFoundError, WorkflowError
 from ..store import Store
 from ._status import ACTIVE
 from ._tables import QUEUES, STARTS, WORKFLOWS
+from ._texts import checked_text
 
 __all__ = ["Queue", "Queues", "Ticket", "admit", "queue_of"]
 
@@ -22,7 +23,6 @@ R = TypeVar("R")
 
 Write: TypeAlias = Callable[[Callable[[Connection], R]], R]
 
-_LONGEST: Final = 255  # characters of a name, a key, an id
 _LOWEST: Final = 2**31 - 1  # whole numbers that any database keeps
 
 
@@ -49,7 +49,7 @@ class Queue:
     period: float | None = None
 
     def __post_init__(self) -> None:
-        _check_text("the name of a queue", self.name)
+        checked_text("the name of a queue", self.name)
         for name in ("concurrency", "concurrency_per_key", "limit"):
             _check_count(name, getattr(self, name))
         if (self.limit is None) != (self.period is None):
@@ -90,10 +90,10 @@ class Ticket:
     priority: int = 0
 
     def __post_init__(self) -> None:
-        _check_text("the name of a queue", self.queue)
+        checked_text("the name of a queue", self.queue)
         for name in ("key", "deduplication_id"):
             if getattr(self, name) is not None:
-                _check_text(name, getattr(self, name))
+                checked_text(name, getattr(self, name))
         _check_seconds("delay", self.delay)
         if isinstance(self.priority, bool) or not isinstance(self.priority, int):
             raise TypeError(f"priority is a whole number, not {self.priority!r}")
@@ -220,13 +220,6 @@ def _get(connection: Connection, name: str) -> Queue:
     if queue is None:
         raise QueueNotFoundError(name, connection.execute(select(QUEUES.c.name)).scalars())
     return queue
-
-
-def _check_text(what: str, given: object) -> None:
-    if not isinstance(given, str):
-        raise TypeError(f"{what} is text, not {type(given).__name__}")
-    if not 0 < len(given) <= _LONGEST or "\0" in given:
-        raise ValueError(f"{what} has 1 to {_LONGEST} characters, none of them NUL: {given!r}")
 
 
 def _check_count(what: str, given: object) -> None:
