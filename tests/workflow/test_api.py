@@ -165,11 +165,6 @@ def test_what_is_asked_of_a_workflow_needs_its_id(call: Callable[[Any], object])
         call(None)
 
 
-def test_an_id_is_refused_that_not_every_store_can_hold() -> None:
-    with pytest.raises(ValueError, match="no character NUL"):
-        workflow.run(add.bind(1), workflow_id="a\0b")
-
-
 def test_several_return_values_are_refused() -> None:
     with pytest.raises(ValueError, match="num_returns=2"):
         workflow.run(add.options(num_returns=2).bind(1))

@@ -88,6 +88,14 @@ def page(snippet: str, **names: Any) -> dict[str, Any]:
     return after
 
 
+@pytest.mark.parametrize(
+    "snippet", [WITHOUT_INPLACE, WITH_INPLACE, OF_THIS_PROCESS, PARTIAL_RESULTS, CHECKPOINTING]
+)
+def test_our_own_page_shows_it_as_printed(snippet: str) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "workflow.md").read_text()
+    assert snippet.replace("import ray\nfrom ray import workflow\n", "").strip() in text
+
+
 def test_the_exponent_without_inplace() -> None:
     exp_remote = page(WITHOUT_INPLACE)["exp_remote"]
     assert workflow.create(exp_remote.bind(3, 7)).run() == 3 * 2**7
