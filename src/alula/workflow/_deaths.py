@@ -4,9 +4,10 @@ Only deaths in a row count, under which nothing was recorded. What goes on, howe
 however poor, is left to go on.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, exists, select, update
 
 from ..errors import WorkflowNotResumableError
 from ..futures import pack_error
@@ -20,15 +21,27 @@ __all__ = ["MOST_DEATHS", "deaths_of", "give_up"]
 MOST_DEATHS: Final = 10
 """Executors that may die of one workflow before it is taken for the cause of their deaths."""
 
+_CHUNK: Final = 500  # numbers in one query, well below what any database allows
+_t, _w = TASKS.c, WORKFLOWS.c
+_RECORDED: Final = exists().where(
+    _t.workflow == _w.number,
+    _t.digest.is_not(None) | _t.pointer.is_not(None),
+    _t.ended >= _w.started,
+)
+_MOVED: Final = select(_w.number).where(_w.number.in_(bindparam("numbers", expanding=True)), _RECORDED)
 
-def deaths_of(connection: Connection, row: WorkflowRow) -> int:
-    """Count the executors that have died in a row at work on a workflow, the owner in its row among them."""
-    if row.executor is None or row.started is None:  # it was let go; or it waited for others
-        return int(row.deaths)
-    c = TASKS.c
-    recorded = (c.digest.is_not(None) | c.pointer.is_not(None)) & (c.ended >= row.started)
-    asked = select(c.key).where(c.workflow == row.number, recorded).limit(1)
-    return 1 if connection.scalar(asked) is not None else int(row.deaths) + 1
+
+def deaths_of(connection: Connection, rows: Sequence[WorkflowRow]) -> dict[int, int]:
+    """Count, by the number of each workflow, the executors that have died in a row at work on it.
+
+    The owner in its row is among them, unless it was let go, or waited for others.
+    """
+    owned = [row.number for row in rows if row.executor is not None and row.started is not None]
+    counted = {row.number: int(row.deaths) for row in rows}
+    moved: set[int] = set()
+    for i in range(0, len(owned), _CHUNK):
+        moved.update(connection.scalars(_MOVED, {"numbers": owned[i : i + _CHUNK]}))
+    return counted | {number: 1 if number in moved else counted[number] + 1 for number in owned}
 
 
 def give_up(connection: Connection, row: WorkflowRow, deaths: int, vault: Vault, now: float) -> None:

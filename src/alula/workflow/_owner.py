@@ -30,6 +30,9 @@ _LOCKED: Final = _MINE.with_for_update(key_share=True)
 _MINE_TO_END: Final = _LOCKED.where(WORKFLOWS.c.status.in_(ACTIVE))
 _MINE_TO_WRITE: Final = Prepared(_LOCKED.where(WORKFLOWS.c.status == WorkflowStatus.RUNNING.value))
 _MINE_EVER: Final = Prepared(_LOCKED)
+_TAKEN: Final = ("status", "executor", "epoch", "attempt", "deaths", "started", "ended", "failed", "error")
+_TAKE: Final = Prepared(update(WORKFLOWS).where(WORKFLOWS.c.number == bindparam("of_number")), *_TAKEN)
+_KEEP: Final = Prepared(insert(ATTEMPTS), "workflow", *_HISTORY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,29 +99,25 @@ def take(
     """Make an executor the owner of a workflow that nobody owns, and set it running, unless it `waits`."""
     owner = Owner(row.number, row.id, lease.name, lease.epoch, row.attempt + 1)
     keep_attempt(connection, row)
-    connection.execute(
-        update(WORKFLOWS)
-        .where(WORKFLOWS.c.number == row.number)
-        .values(
-            status=WorkflowStatus.PENDING if waits else WorkflowStatus.RUNNING,
-            executor=owner.executor,
-            epoch=owner.epoch,
-            attempt=owner.attempt,
-            deaths=deaths,
-            started=None if waits else now,
-            ended=None,
-            failed=None,
-            error=None,
-        )
-    )
+    changes = {
+        "status": (WorkflowStatus.PENDING if waits else WorkflowStatus.RUNNING).value,
+        "executor": owner.executor,
+        "epoch": owner.epoch,
+        "attempt": owner.attempt,
+        "deaths": deaths,
+        "started": None if waits else now,
+        "ended": None,
+        "failed": None,
+        "error": None,
+    }
+    _TAKE(connection, {"of_number": row.number, **changes})
     return owner
 
 
 def keep_attempt(connection: Connection, row: Row[tuple[object, ...]]) -> None:
     """Keep what is known of the last run of a workflow, if there was one, before another begins."""
     if row.started is not None:
-        facts = {name: getattr(row, name) for name in _HISTORY}
-        connection.execute(insert(ATTEMPTS), {"workflow": row.number, **facts})
+        _KEEP(connection, {"workflow": row.number, **{name: getattr(row, name) for name in _HISTORY}})
 
 
 def disown(connection: Connection, number: int, **changes: object) -> None:

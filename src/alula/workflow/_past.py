@@ -1,7 +1,7 @@
 """What was recorded of a workflow before this run of it: read when it is needed, and not before.
 
-A task that has ended costs its row without arguments and value; a chain of continuations costs its
-newest link, to which the first one points.
+A task that has ended costs its row without arguments, and those behind it cost nothing; a chain of
+continuations costs its newest link, to which the first one points.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,8 @@ from .._core._ids import Key
 from ..errors import WorkflowNotResumableError, WorkflowTaskNotRecoverableError
 from ..graph import Done, Graph, Grown
 from ..store import Store
-from ._rows import TaskRow, one_task, read_tasks, read_values, task_of
+from ._needed import read_needed
+from ._rows import TaskRow, has_ended, one_task, read_values, task_of
 from ._tables import TASKS
 from ._tasks import Task, outline
 from ._vault import Output, Recorded, Stored, Vault
@@ -31,16 +32,21 @@ class Past:
         self._store, self._vault = store, vault
         self._number, self._id = number, workflow_id
         self._ended: dict[Key, TaskRow] = {}
-        self._found: dict[str, Graph] = {}
+        self._ahead: Sequence[TaskRow] = ()
+
+    def read_ahead(self, rows: Sequence[TaskRow]) -> None:
+        """Take the graph that was submitted from who has read it already, with those of others."""
+        self._ahead = rows
 
     def graph(self, creator: str = "") -> Graph:
-        """Give the graph that a task made; that which was submitted, by default."""
-        with self._store.reading() as connection:
-            rows = read_tasks(connection, self._number, creator)
+        """Give what is needed of the graph that a task made; of that which was submitted, by default."""
+        rows, self._ahead = self._ahead, ()
+        if creator or not rows:
+            with self._store.reading() as connection:
+                rows = read_needed(connection, self._number, creator)
         if not rows:
             raise self._damaged(f"what task {creator} made") if creator else self._empty()
-        self._ended.update({row.key: row for row in rows if row.pointer or row.digest})
-        return outline([task_of(self._vault, row) for row in rows])
+        return self._outlined(rows)
 
     def recall(self, key: Key) -> Done[Recorded] | Grown | None:
         """Say how a task has ended, if it has and its graph was read."""
@@ -61,11 +67,10 @@ class Past:
             return None if connection.scalar(asked) is None else Done(Recorded(task.key))
 
     def find(self, key: Key) -> Graph:
-        """Give the graph in which a task stands."""
+        """Give the graph in which a task stands, as far as that task needs it."""
         creator = self._creator(key)
-        if creator not in self._found:
-            self._found[creator] = self.graph(creator)
-        return self._found[creator]
+        with self._store.reading() as connection:
+            return self._outlined(read_needed(connection, self._number, creator, key))
 
     def moved(self, key: Key, root: Key | None) -> Graph | None:
         """Give what a task has gone on with, if that is recorded by now, whoever recorded it.
@@ -87,10 +92,10 @@ class Past:
     def values(self, driven: Sequence[Output | Recorded]) -> tuple[Output, ...]:
         """Give values as a drive has them, those of earlier runs read in one go."""
         keys = [value.key for value in driven if isinstance(value, Recorded)]
-        found: dict[Key, Stored] = {}
-        if keys:
+        found = self._small(keys)
+        if left := [key for key in keys if key not in found]:
             with self._store.reading() as connection:
-                found = read_values(connection, self._number, keys)
+                found |= read_values(connection, self._number, left)
         if lost := [key for key in keys if key not in found]:
             raise self._damaged(f"the values of tasks {lost}")
         return tuple([found[v.key] if isinstance(v, Recorded) else v for v in driven])
@@ -103,6 +108,15 @@ class Past:
         with self._store.reading() as connection:
             found: str | None = connection.scalar(asked)
         return found
+
+    def _outlined(self, rows: Sequence[TaskRow]) -> Graph:
+        self._ended.update({row.key: row for row in rows if has_ended(row)})
+        return outline([task_of(self._vault, row) for row in rows])
+
+    def _small(self, keys: Sequence[Key]) -> dict[Key, Stored]:
+        """Give those values that came with their tasks."""
+        rows = [self._ended[key] for key in keys if key in self._ended]
+        return {row.key: Stored(row.digest, row.small) for row in rows if row.small is not None}
 
     def _creator(self, key: Key) -> str:
         asked = select(TASKS.c.creator).where(one_task(self._number, key))

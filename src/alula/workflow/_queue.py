@@ -114,8 +114,10 @@ def reclaim(connection: Connection, lives: Lives, vault: Vault, now: float, *, o
             free = {"executor": None, "epoch": None, "attempt": _c.attempt + 1}
             connection.execute(update(WORKFLOWS).where(kind, owner).values(**free))
             continue
-        for row in connection.execute(select(WORKFLOWS).where(kind, owner)).all():
-            deaths = deaths_of(connection, row)
+        rows = connection.execute(select(WORKFLOWS).where(kind, owner)).all()
+        counted = deaths_of(connection, rows)
+        for row in rows:
+            deaths = counted[row.number]
             if deaths >= MOST_DEATHS:
                 give_up(connection, row, deaths, vault, now)
             elif own:

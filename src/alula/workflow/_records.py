@@ -33,6 +33,7 @@ __all__ = ["Records", "WorkflowRow"]
 WorkflowRow: TypeAlias = Row[tuple[Any, ...]]
 
 _BY_ID: Final = select(WORKFLOWS).where(WORKFLOWS.c.id == bindparam("id"))
+_BY_IDS: Final = select(WORKFLOWS).where(WORKFLOWS.c.id.in_(bindparam("ids", expanding=True)))
 
 
 class Records:
@@ -254,6 +255,11 @@ class Records:
         if not is_storable(workflow_id):
             return None
         return connection.execute(_BY_ID, {"id": workflow_id}).one_or_none()
+
+    def workflows(self, connection: Connection, ids: Sequence[str]) -> Sequence[WorkflowRow]:
+        """Give the rows of those of some workflows that there are, in the order of their ids here."""
+        found = {row.id: row for row in connection.execute(_BY_IDS, {"ids": ids})}
+        return [found[workflow_id] for workflow_id in ids if workflow_id in found]
 
     def _key(self, connection: Connection, number: int, task_id: str) -> Key | None:
         if not isinstance(task_id, str):

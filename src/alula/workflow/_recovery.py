@@ -18,6 +18,7 @@ from ..store import Executors, Lease, Store
 from ._code import check_code
 from ._deaths import MOST_DEATHS, deaths_of, give_up
 from ._journal import PYTHON
+from ._needed import read_first_graphs
 from ._records import WorkflowRow
 from ._run import Run
 from ._runs import Runs
@@ -124,13 +125,12 @@ class Recovery:
     def _take(self, ids: Sequence[str]) -> None:
         engine = self._engine()
 
+        records, lives = self._runs.records, cache(self._executors.is_alive)
+
         def work(connection: Connection) -> list[Run | None]:
-            runs: list[Run | None] = []
-            for workflow_id in ids:
-                row = self._runs.records.workflow_or_none(connection, workflow_id)
-                if row is not None and self._runs.records.status(row) is WorkflowStatus.RESUMABLE:
-                    runs.append(self._recover(connection, row, engine, ahead=len(runs)))
-            return runs
+            rows = records.workflows(connection, ids)
+            left = [row for row in rows if records.status(row, lives) is WorkflowStatus.RESUMABLE]
+            return self._recover(connection, left, engine)
 
         taken = [run.id for run in self._runs.enter(work) if run is not None]
         if taken:
@@ -138,13 +138,22 @@ class Recovery:
             _log.info("going on with what others have left: %s", shown)
         self._store.ring(TOPIC)
 
-    def _recover(self, connection: Connection, row: WorkflowRow, engine: Engine, *, ahead: int) -> Run | None:
-        deaths = deaths_of(connection, row)
-        if deaths >= MOST_DEATHS:
-            give_up(connection, row, deaths, self._vault, self._store.clock.time())
-            return None
-        waits = self._runs.must_wait(accepted=True, ahead=ahead)
-        return self._runs.take(connection, row, engine, deaths=deaths, waits=waits)
+    def _recover(
+        self, connection: Connection, left: Sequence[WorkflowRow], engine: Engine
+    ) -> list[Run | None]:
+        deaths = deaths_of(connection, left)
+        graphs = read_first_graphs(connection, [(row.number, row.entry) for row in left])
+        runs: list[Run | None] = []
+        for row in left:
+            number = row.number
+            if deaths[number] >= MOST_DEATHS:
+                give_up(connection, row, deaths[number], self._vault, self._store.clock.time())
+                continue
+            waits = self._runs.must_wait(accepted=True, ahead=len(runs))
+            ahead = graphs.get(number, ())
+            taken = self._runs.take(connection, row, engine, deaths=deaths[number], waits=waits, ahead=ahead)
+            runs.append(taken)
+        return runs
 
 
 def _has_its_code(row: WorkflowRow) -> bool:

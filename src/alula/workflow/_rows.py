@@ -6,9 +6,9 @@ outline of a graph can be read without opening anything.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, select, update
 
 from .._core._ids import Key
 from ..futures import TaskOptions
@@ -22,12 +22,13 @@ from ._vault import Stored, Vault
 __all__ = [
     "TaskRow",
     "delete_task",
+    "has_ended",
     "heads_of",
+    "inputs_of",
     "insert_tasks",
     "one_task",
     "options_of",
     "read_names",
-    "read_tasks",
     "read_values",
     "task_of",
     "write_attempt",
@@ -58,6 +59,7 @@ _CHUNK: Final = 500  # keys in one query, well below what any database allows
 _DECIDED: Final = {"max_retries", "metadata", "name", "num_returns", "retry_exceptions"}
 _ENGINE: Final = tuple([f.name for f in fields(TaskOptions) if f.init and f.name not in _DECIDED])
 _USUAL: Final = TaskOptions()
+_NEVER: Final = Retry()  # of a task that will not run again
 
 
 def one_task(number: int, key: Key) -> ColumnElement[bool]:
@@ -179,23 +181,18 @@ def _times(span: Span) -> dict[str, Any]:
     return {"started": span.started, "ended": span.ended, "attempts": span.attempts}
 
 
-def read_tasks(connection: Connection, number: int, creator: str) -> Sequence[TaskRow]:
-    """Read the tasks that one task made, in their order; values not at all, calls only if still needed."""
-    c = TASKS.c
-    unfinished = c.pointer.is_(None) & c.digest.is_(None)
-    columns = [column for column in TASKS.c if column.name not in ("call", "error", "value")]
-    asked = (
-        select(*columns, case((unfinished, c.call)).label("call"))
-        .where(c.workflow == number, c.creator == creator)
-        .order_by(c.position)
-    )
-    return cast("Sequence[TaskRow]", connection.execute(asked).all())
+def has_ended(row: TaskRow) -> bool:
+    """Tell whether a task has a value, or leads to one."""
+    return row.pointer is not None or row.digest is not None
+
+
+def inputs_of(row: TaskRow) -> tuple[Key, ...]:
+    """Give the keys of what a task reads."""
+    return tuple([Key(key) for key in row.inputs.split(",") if key])
 
 
 def task_of(vault: Vault, row: TaskRow) -> Task:
     """Give the task of a row; one that has ended comes without what only running it needs."""
-    ended = row.pointer is not None or row.digest is not None
-    inputs = tuple(Key(key) for key in row.inputs.split(",") if key)
     facts: dict[str, Any] = {
         "key": row.key,
         "creator": row.creator,
@@ -203,12 +200,12 @@ def task_of(vault: Vault, row: TaskRow) -> Task:
         "root": row.root,
         "kind": row.kind,
         "name": row.name,
-        "inputs": inputs,
+        "inputs": inputs_of(row),
         "checkpoint": row.checkpoint,
         "inplace": row.inplace,
     }
-    if ended:
-        return Task(call=None, **facts)
+    if has_ended(row):
+        return Task(call=None, engine=_USUAL, retry=_NEVER, **facts)
     engine, retry, metadata, known = options_of(vault, row)
     call = Stored(row.call_digest, row.call)
     return Task(call=call, engine=engine, retry=retry, metadata=metadata, facts=known, **facts)

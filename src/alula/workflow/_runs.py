@@ -5,7 +5,7 @@ thread that makes all posted writes of this process. So what this process believ
 the records say it runs, agree.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from threading import Event, Lock, get_ident
 from typing import TypeVar, cast
@@ -31,6 +31,7 @@ from ._place import TaskPlace
 from ._queue import QUEUE
 from ._queues import admit
 from ._records import Records, WorkflowRow
+from ._rows import TaskRow
 from ._run import Run
 from ._scheduler import Scheduler
 from ._schedules import Schedules
@@ -265,7 +266,14 @@ class Runs:
             )
 
     def take(
-        self, connection: Connection, row: WorkflowRow, engine: Engine, *, deaths: int, waits: bool = False
+        self,
+        connection: Connection,
+        row: WorkflowRow,
+        engine: Engine,
+        *,
+        deaths: int,
+        waits: bool = False,
+        ahead: Sequence[TaskRow] = (),
     ) -> Run:
         """Become the owner of a workflow that has none.
 
@@ -275,9 +283,12 @@ class Runs:
             Of how many executors it may be the cause.
         waits
             Whether it is to wait until others have ended.
+        ahead
+            Its first graph, if that was read already.
         """
         owner = take(connection, row, self._lease, self._store.clock.time(), deaths=deaths, waits=waits)
         journal = Journal(self._store, self._vault, owner, row.entry)
+        journal.past.read_ahead(ahead)
         mine = row.queue is not None and (row.executor, row.epoch) == (self._lease.name, self._lease.epoch)
         return self._run(
             journal,
