@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
+
 import alula
 from alula import workflow
 
@@ -29,7 +31,9 @@ def median(work: Callable[[], object], times: int) -> float:
 
 
 def commit(durability: str) -> float:
-    """One row in a transaction of its own, with SQLite as the store sets it."""
+    """One row in a transaction of its own, with the database as the store sets it."""
+    if store := os.environ.get("BENCH_STORE"):
+        return commit_on_server(store)
     connection = sqlite3.connect(HOME / "floor.db", isolation_level=None)
     connection.executescript(
         f"PRAGMA journal_mode=WAL; PRAGMA synchronous={'FULL' if durability == 'full' else 'NORMAL'};"
@@ -45,6 +49,12 @@ def commit(durability: str) -> float:
         return median(one, 1000)
     finally:
         connection.close()
+
+
+def commit_on_server(store: str) -> float:
+    with psycopg.connect(store, autocommit=True) as connection:
+        connection.execute("CREATE TABLE floor (k serial PRIMARY KEY, v bytea)")
+        return median(lambda: connection.execute("INSERT INTO floor (v) VALUES (%s)", (b"x" * 300,)), 1000)
 
 
 def trip() -> float:

@@ -1,19 +1,28 @@
 """How much of a core `alula up` uses while nothing happens: all of its processes together.
 
-    python benchmarks/workflow/idle.py                      20 s of `alula up`
+    python benchmarks/workflow/idle.py                      20 s of `alula up`, and again with 1,000 asleep
     python benchmarks/workflow/idle.py --seconds 60 worker  of `alula worker`
 
-Read from `/proc`, so Linux only. What the first second costs, in which it starts, does not count.
+Read from `/proc`, so Linux only. What the first seconds cost, in which it starts, does not count. The last
+line says the shares of a core as JSON.
 """
 
 import argparse
+import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
+
+from alula import workflow
+from alula._core._settings import Settings
+from alula.graph import Graph
+from alula.workflow import Executor
 
 TARGET = 0.01  # of a core
 SETTLED = 3.0  # seconds after which nothing of the start is left to do
@@ -44,27 +53,49 @@ def _stat(folder: Path) -> list[str]:
         return ["0"] * 50
 
 
-def main() -> None:
-    """Start the program, wait, and print."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("program", nargs="?", choices=["up", "worker"], default="up")
-    parser.add_argument("--seconds", type=float, default=20.0)
-    given = parser.parse_args()
-    port = ["--port", "0"] if given.program == "up" else []
+def fill(home: str, count: int) -> None:
+    """Leave workflows asleep, to be gone on with."""
+    with redirect_stderr(StringIO()), Executor.open(Settings.load(home=Path(home))) as executor:
+        for _ in range(count):
+            executor.submit(Graph.of(workflow.sleep(86_400)))
+
+
+def share(program: str, asleep: int, seconds: float) -> float:
+    """Start the program, wait, and give what it uses of a core."""
+    port = ["--port", "0"] if program == "up" else []
     with tempfile.TemporaryDirectory() as home:
-        command = [sys.executable, "-m", "alula", given.program, "--home", home, "--num-cpus", "2", *port]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        fill(home, asleep)
+        command = [sys.executable, "-m", "alula", program, "--home", home, "--num-cpus", "2", *port]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
             assert child.stdout is not None
             print(child.stdout.readline(), end="")
             time.sleep(SETTLED)
             pids = family(child.pid)
             before = used(pids)
-            time.sleep(given.seconds)
-            share = (used(pids) - before) / given.seconds
+            time.sleep(seconds)
+            found = (used(pids) - before) / seconds
             child.send_signal(signal.SIGTERM)
             print(child.stdout.read(), end="")
-    verdict = "reached" if share <= TARGET else f"missed by {share / TARGET:.1f}x"
-    print(f"idle: {100 * share:.2f} % of a core, {len(pids)} processes; target {100 * TARGET:g} %: {verdict}")
+    verdict = "reached" if found <= TARGET else f"missed by {found / TARGET:.1f}x"
+    print(
+        f"{asleep} asleep: {100 * found:.2f} % of a core, {len(pids)} processes; "
+        f"target {100 * TARGET:g} %: {verdict}"
+    )
+    return found
+
+
+def main() -> None:
+    """Read the command line, and measure."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("program", nargs="?", choices=["up", "worker"], default="up")
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--asleep", type=int, default=1000)
+    given = parser.parse_args()
+    found = {
+        "idle": share(given.program, 0, given.seconds),
+        "idle asleep": share(given.program, given.asleep, given.seconds),
+    }
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

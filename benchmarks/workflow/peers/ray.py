@@ -46,20 +46,22 @@ def timed(work: Callable[[], object], per: int = 1) -> float:
     return (time.perf_counter() - began) / per
 
 
-def many() -> None:
-    ray.get([workflow.run_async(chain(10)) for _ in range(200)])
+def many(count: int) -> None:
+    ray.get([workflow.run_async(chain(10)) for _ in range(count)])
 
 
-unrecorded = {"checkpoint": False}
-WORK: dict[str, Callable[[], float]] = {
-    "chain": lambda: timed(lambda: workflow.run(chain(200)), 200),
-    "fan": lambda: timed(lambda: workflow.run(total.bind(*[step.bind(i) for i in range(1000)])), 1000),
-    "continuation": lambda: timed(lambda: workflow.run(down.bind(200)), 200),
-    "large": lambda: timed(lambda: workflow.run(megabytes.bind(10))),
-    "unrecorded": lambda: timed(
-        lambda: workflow.run(megabytes.options(**workflow.options(**unrecorded)).bind(10))
-    ),
-    "many": lambda: timed(many, 2000),
+def large(**options) -> float:
+    return timed(lambda: workflow.run(megabytes.options(**workflow.options(**options)).bind(10)))
+
+
+WORK: dict[str, Callable[[], dict[str, float]]] = {
+    "chain": lambda: {"chain": timed(lambda: workflow.run(chain(200)), 200)},
+    "fan": lambda: {
+        "fan": timed(lambda: workflow.run(total.bind(*[step.bind(i) for i in range(1000)])), 1000)
+    },
+    "continuation": lambda: {"continuation": timed(lambda: workflow.run(down.bind(200)), 200)},
+    "large": lambda: {"large": large(), "unrecorded": large(checkpoint=False)},
+    "many": lambda: {"many 100": timed(lambda: many(100), 1000)},  # of 300 it takes a minute
 }
 
 
@@ -68,7 +70,7 @@ def main() -> None:
     ray.init("local", num_cpus=2, storage=storage, include_dashboard=False)
     workflow.init()
     workflow.run(chain(3))
-    figures = {CASE: WORK[CASE]()} if CASE in WORK else {}
+    figures = WORK[CASE]() if CASE in WORK else {}
     ray.shutdown()
     print("\n" + json.dumps(figures), flush=True)
 
