@@ -6,6 +6,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import psycopg
@@ -69,15 +70,16 @@ def bind() -> float:
 
 
 def written(durability: str) -> float:
-    data = os.urandom(1 << 20) * 10
+    """10 MB into a new file: pages that were just given back would be warm."""
+    data, names = os.urandom(1 << 20) * 10, count()
 
     def one() -> None:
-        with (HOME / "bytes").open("wb", buffering=0) as file:
+        with (HOME / f"bytes{next(names)}").open("xb", buffering=0) as file:
             file.write(data)
             if durability == "full":
                 os.fsync(file.fileno())
 
-    return median(one, 5)
+    return median(one, 15)
 
 
 def main() -> None:

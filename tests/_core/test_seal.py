@@ -56,7 +56,7 @@ def test_what_another_key_signed_or_none_is_refused_by_name(data: bytes) -> None
 
 def test_the_same_content_has_the_same_digest_whatever_the_key() -> None:
     first, second = seal([1, "a"], key=KEY), seal([1, "a"], key=b"another")
-    assert first.digest == second.digest == hashlib.sha256(first.content).hexdigest()
+    assert first.digest == second.digest == hashlib.sha256(b"".join(first.content)).hexdigest()
     assert first.head != second.head
     assert seal([1, "b"], key=KEY).digest != first.digest
 

@@ -40,6 +40,7 @@ _LENGTH = struct.Struct("<Q")
 
 # Exact types that pickle by value everywhere and hold nothing that needs cloudpickle.
 _plain: set[type] = {type(None), bool, int, float, complex, str, bytes}
+_LARGE = 1 << 16  # bytes of a pickle that are not worth a copy
 _SHORT = 16  # a container longer than this is not worth looking through
 _SHALLOW = 3  # nor is one nested deeper, or in itself
 
@@ -131,11 +132,15 @@ def packed_size(parts: Parts) -> int:
 
 
 def pack_chunks(parts: Parts) -> Iterator[bytes | memoryview]:
-    """Give the parts one after the other as the bytes to be written, buffers aligned, nothing copied."""
+    """Give the bytes to be written, part after part, buffers aligned, nothing large copied."""
     lengths = b"".join(_LENGTH.pack(buffer.nbytes) for buffer in parts.buffers)
-    head = _HEADER.pack(len(parts.body), len(parts.buffers)) + lengths + parts.body
-    yield head
-    at = len(head)
+    head = _HEADER.pack(len(parts.body), len(parts.buffers)) + lengths
+    if len(parts.body) < _LARGE:
+        yield head + parts.body
+    else:
+        yield head
+        yield parts.body
+    at = len(head) + len(parts.body)
     for buffer in parts.buffers:
         if padding := -at % ALIGN:
             yield bytes(padding)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import SealError
-from ._pickle import dump, load, pack, unpack
+from ._pickle import dump, load, pack, pack_chunks, unpack
 
 __all__ = ["Sealed", "body_of", "seal", "unseal"]
 
@@ -32,22 +32,22 @@ class Sealed:
     head
         64 bytes: a magic number and the MAC.
     content
-        The packed pickle and buffers.
+        The packed pickle and buffers, one part after the other.
     digest
         SHA-256 of the content, in hexadecimal: the same for the same content, so it is a name for it.
     """
 
     head: bytes
-    content: bytes
+    content: tuple[bytes, ...]
     digest: str
 
     @property
     def size(self) -> int:
         """Bytes to be stored: head and content, in this order."""
-        return len(self.head) + len(self.content)
+        return len(self.head) + sum(map(len, self.content))
 
     def __bytes__(self) -> bytes:
-        return self.head + self.content
+        return b"".join((self.head, *self.content))
 
 
 def seal(value: object, *, key: bytes) -> Sealed:
@@ -58,8 +58,12 @@ def seal(value: object, *, key: bytes) -> Sealed:
     TypeError
         If it cannot be pickled; the message names the offending part.
     """
-    content = pack(dump(value))
-    digest = hashlib.sha256(content)
+    parts = dump(value)
+    # Buffers are copied, for whoever has them may write to them before they are stored.
+    content = (pack(parts),) if parts.buffers else tuple(map(bytes, pack_chunks(parts)))
+    digest = hashlib.sha256()
+    for part in content:
+        digest.update(part)
     return Sealed(_HEAD.pack(_MAGIC, _sign(digest.digest(), key)), content, digest.hexdigest())
 
 

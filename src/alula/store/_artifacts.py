@@ -227,7 +227,7 @@ def _is_older(path: Path, before: float) -> bool:
 
 
 def _write_all(file: FileIO, sealed: Sealed) -> None:
-    for part in (sealed.head, sealed.content):
+    for part in (sealed.head, *sealed.content):
         rest = memoryview(part)
         while rest:  # one write takes 2 GiB at most
             rest = rest[file.write(rest) :]
