@@ -107,7 +107,7 @@ def take(message: int, task: Key, connection: Connection) -> None:
         raise FencedError(f"message {message}", 0)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Waiter:
     """A task that waits for a message.
 
@@ -117,14 +117,16 @@ class Waiter:
         Of which workflow, and what kind of message.
     then
         Called with the number and payload of one, from another thread.
-    late
-        Called instead when its time is over, and it was looked for a message once more; None before.
     """
 
     owner: Owner
     key: str
     then: Callable[[int, Stored], None]
-    late: Callable[[], None] | None = None
+
+    @property
+    def place(self) -> tuple[int, str]:
+        """The number of its workflow, and the key."""
+        return self.owner.number, self.key
 
 
 class Mailroom:
@@ -132,7 +134,9 @@ class Mailroom:
 
     def __init__(self, store: Store, executor: str) -> None:
         self._store, self._executor = store, executor
-        self._waiting: list[Waiter] = []
+        # By workflow and key, in the order in which they came: there may be many thousands.
+        self._waiting: dict[tuple[int, str], dict[Waiter, None]] = {}
+        self._late: dict[Waiter, Callable[[], None]] = {}
         self._given: dict[int, tuple[int, int]] = {}  # message: workflow and attempt, until it is taken
         self._news = Condition()
         self._heard = self._closed = False
@@ -146,20 +150,25 @@ class Mailroom:
             if self._stop is None:
                 self._stop = self._store.listen(mail_topic(self._executor), self._hear)
                 Thread(target=self._run, name="alula-workflow-mail", daemon=True).start()
-            self._waiting.append(waiter)
+            self._waiting.setdefault(waiter.place, {})[waiter] = None
             self._heard = True
             self._news.notify()
 
     def expire(self, waiter: Waiter, late: Callable[[], None]) -> None:
         """Look for a message for a task once more, and tell it that it is `late` if there is none."""
-        waiter.late = late
+        with self._news:
+            self._late[waiter] = late
         self._hear()
 
     def leave(self, waiter: Waiter) -> bool:
         """Let a task wait no more; tell whether it still waited."""
         with self._news:
-            was = waiter in self._waiting
-            self._waiting = [other for other in self._waiting if other is not waiter]
+            self._late.pop(waiter, None)
+            waiting = self._waiting.get(waiter.place, {})
+            was = waiter in waiting
+            waiting.pop(waiter, None)
+            if was and not waiting:
+                del self._waiting[waiter.place]
         return was
 
     def close(self) -> None:
@@ -178,11 +187,11 @@ class Mailroom:
     def _run(self) -> None:
         while self._wait():
             with self._news:
-                waiting = list(self._waiting)
-                late = [(waiter, waiter.late) for waiter in waiting if waiter.late is not None]
-            if waiting:
+                numbers = {number for number, _ in self._waiting}
+                late = [*self._late.items()]
+            if numbers:
                 with suppress(StoreUnavailableError):  # then it is looked at again in a while
-                    self._hand_out(waiting)
+                    self._hand_out(numbers)
                     self._send_away(late)
 
     def _wait(self) -> bool:
@@ -196,8 +205,7 @@ class Mailroom:
             if self.leave(waiter):
                 tell()
 
-    def _hand_out(self, waiting: Sequence[Waiter]) -> None:
-        numbers = {waiter.owner.number for waiter in waiting}
+    def _hand_out(self, numbers: set[int]) -> None:
         messages = self._untaken(numbers)
         found = {message.number for message in messages}
         self._given = {n: to for n, to in self._given.items() if n in found or to[0] not in numbers}
@@ -208,11 +216,11 @@ class Mailroom:
                 waiter.then(message.number, Stored(message.digest, message.value))
 
     def _taker(self, message: Any) -> Waiter | None:
-        for waiter in self._waiting:
-            mine = (message.workflow, waiter.owner.attempt)
-            if waiter.owner.number == message.workflow and waiter.key == message.key:
-                return None if self._given.get(message.number) == mine else waiter
-        return None
+        with self._news:
+            waiter = next(iter(self._waiting.get((message.workflow, message.key), ())), None)
+        if waiter is None or self._given.get(message.number) == (message.workflow, waiter.owner.attempt):
+            return None
+        return waiter
 
     def _untaken(self, numbers: set[int]) -> Sequence[Any]:
         c = MESSAGES.c

@@ -27,6 +27,7 @@ from ._vault import Output, Packer, Vault, Volatile
 __all__ = ["Aside", "Attend", "Attended", "Factory", "Site"]
 
 _THREADS: Final = 4  # each is started when it is first needed
+_AT_ONCE: Final = (type(None), bool, int, float)  # what costs no more to pack than to hand over
 
 
 class Aside:
@@ -169,6 +170,9 @@ class _Attendance:
                 return
             self._answered = True
         if isinstance(outcome, Done) and not isinstance(outcome, Ended):
+            if type(outcome.value) in _AT_ONCE:
+                self._pack(outcome.value)
+                return
             try:
                 self._site.aside.soon(partial(self._pack, outcome.value))
                 return
