@@ -179,6 +179,7 @@ CASES: Final[Mapping[str, Case]] = {
             ),
         ),
         peers=("dbos", "ray"),
+        often=False,
     ),
     "resume": Case(
         (
@@ -341,7 +342,7 @@ def measure(name: str, setting: str, given: argparse.Namespace) -> Found:
     found, case = Found(), CASES[name]
     server = given.server if setting == "postgres" else None
     durability = {"ALULA_DURABILITY": "full" if setting == "full" else "normal"}
-    for turn in range(given.rounds if case.often else 1):
+    for turn in range(given.rounds if case.often and setting != "postgres" else 1):
         for who, command in commands(name, case, setting, given).items():
             if who in found.notes or (turn and who in SLOW):
                 continue

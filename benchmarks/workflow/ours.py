@@ -106,7 +106,7 @@ WORK: dict[str, Callable[[], dict[str, float]]] = {
         "fan", lambda: workflow.run(total.bind(*[step.bind(i) for i in range(1000)])), 1000
     ),
     "continuation": lambda: costed("continuation", lambda: workflow.run(down.bind(200)), 200),
-    "inplace": lambda: costed("inplace", lambda: workflow.run(inplace.bind(LINKS, True)), LINKS),
+    "inplace": lambda: costed("inplace", lambda: workflow.run(inplace.bind(LINKS, True)), LINKS, times=1),
     "loose": lambda: costed("loose", lambda: workflow.run(inplace.bind(LOOSE, False)), LOOSE, times=1),
     "large": large,
     "many": many,

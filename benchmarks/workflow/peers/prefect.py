@@ -12,6 +12,7 @@ os.environ.update(
     PREFECT_HOME=os.environ["BENCH_HOME"],
     PREFECT_LOGGING_LEVEL="ERROR",
     PREFECT_RESULTS_PERSIST_BY_DEFAULT="true",
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="120",
 )
 
 from prefect import flow, task  # noqa: E402  # it reads the variables when it is imported

@@ -5,6 +5,7 @@ continuations costs its newest link, to which the first one points.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from sqlalchemy import select
 
@@ -21,6 +22,17 @@ from ._vault import Output, Recorded, Stored, Vault
 __all__ = ["Past"]
 
 
+class _Ended(NamedTuple):
+    """What is kept of a task that has ended: there may be many, and for long."""
+
+    pointer: Key | None
+    small: Stored | None
+
+    @classmethod
+    def of(cls, row: TaskRow) -> "_Ended":
+        return cls(row.pointer, None if row.small is None else Stored(row.digest, row.small))
+
+
 class Past:
     """Reads the records of one workflow on behalf of its journal.
 
@@ -31,7 +43,7 @@ class Past:
     def __init__(self, store: Store, vault: Vault, number: int, workflow_id: str) -> None:
         self._store, self._vault = store, vault
         self._number, self._id = number, workflow_id
-        self._ended: dict[Key, TaskRow] = {}
+        self._ended: dict[Key, _Ended] = {}
         self._ahead: Sequence[TaskRow] = ()
 
     def read_ahead(self, rows: Sequence[TaskRow]) -> None:
@@ -50,12 +62,12 @@ class Past:
 
     def recall(self, key: Key) -> Done[Recorded] | Grown | None:
         """Say how a task has ended, if it has and its graph was read."""
-        row = self._ended.get(key)
-        if row is None:
+        ended = self._ended.get(key)
+        if ended is None:
             return None
-        if row.pointer is None:
-            return Done(Recorded(row.key))
-        return Grown(self.graph(self._creator(row.pointer)))
+        if ended.pointer is None:
+            return Done(Recorded(key))
+        return Grown(self.graph(self._creator(ended.pointer)))
 
     def kept(self, task: Task) -> Done[Recorded] | None:
         """Tell whether the value of the very same call is stored under the key of a task."""
@@ -110,13 +122,13 @@ class Past:
         return found
 
     def _outlined(self, rows: Sequence[TaskRow]) -> Graph:
-        self._ended.update({row.key: row for row in rows if has_ended(row)})
+        self._ended.update({row.key: _Ended.of(row) for row in rows if has_ended(row)})
         return outline([task_of(self._vault, row) for row in rows])
 
     def _small(self, keys: Sequence[Key]) -> dict[Key, Stored]:
         """Give those values that came with their tasks."""
-        rows = [self._ended[key] for key in keys if key in self._ended]
-        return {row.key: Stored(row.digest, row.small) for row in rows if row.small is not None}
+        ended = [(key, self._ended[key].small) for key in keys if key in self._ended]
+        return {key: small for key, small in ended if small is not None}
 
     def _creator(self, key: Key) -> str:
         asked = select(TASKS.c.creator).where(one_task(self._number, key))
