@@ -6,6 +6,7 @@ Prints ``ready``, or why it cannot be; then, for each line that it is given, the
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -64,6 +65,7 @@ def main() -> None:
     if find("initdb") is None:
         print("it is not installed")
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that it ends as at the end of the input
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir="/tmp"))  # the path of a socket has to be short
     try:
         serve(folder)
