@@ -120,6 +120,15 @@ def test_labels_keep_nobody_else_waiting(worker: Executor) -> None:
     assert ids(worker.claim(9)) == ["w"]
 
 
+def test_the_order_is_one_for_all_labels(open_timed: Open) -> None:
+    worker = open_timed("default", "gpu", claims=True)
+    worker.queues.put(Queue("q"))
+    for n, (label, priority) in enumerate([("gpu", 0), ("default", 1), ("gpu", 1), ("default", 0)]):
+        ticket = Ticket(queue="q", priority=priority)
+        worker.submit(Graph.of(add.bind(1)), id=f"w{n}", labels=[label], ticket=ticket)
+    assert [ids(worker.claim(1)) for _ in range(4)] == [["w0"], ["w3"], ["w1"], ["w2"]]
+
+
 def test_a_long_queue_does_not_keep_another_one_waiting(worker: Executor) -> None:
     for name in ("a", "b"):
         worker.queues.put(Queue(name))
@@ -384,6 +393,20 @@ def test_schedules_put_their_workflows_into_a_queue(worker: Executor, clock: Clo
     [first] = worker.claim(9)
     assert first.result(20) == 1
     assert len(worker.claim(9)) == 1
+
+
+def test_a_schedule_whose_queue_is_gone_is_paused(
+    worker: Executor, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker.queues.put(Queue("q"))
+    worker.schedules.put("s", "* * * * *", Graph.of(add.bind(1)), ticket=Ticket(queue="q"))
+    worker.queues.delete("q")
+    with pytest.raises(QueueNotFoundError):
+        worker.schedules.trigger("s")
+    clock.advance(60)
+    assert worker._runs.write(worker.schedules.fire).workflows == []
+    assert worker.schedules.listed()[0].paused
+    assert "no queue 'q' was declared" in caplog.text
 
 
 def test_the_list_tells_who_is_in_a_queue(worker: Executor) -> None:
