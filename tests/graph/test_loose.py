@@ -304,6 +304,17 @@ def test_a_failure_goes_no_further_than_the_output_of_a_graph_that_catches(rando
 
 
 @given(randoms)
+def test_a_graph_that_catches_may_be_the_first_one(random: Random) -> None:
+    place = Place(random)
+    place.drive(Graph.of(node(node(fn="fail"), node(2), fn="pair", catches=True)))
+    place.run()
+    [outcome] = place.outcomes
+    assert isinstance(outcome, Done)
+    [(_, error)] = outcome.value
+    assert isinstance(error, ValueError)
+
+
+@given(randoms)
 def test_a_failure_in_what_grew_inside_is_caught_by_the_nearest(random: Random) -> None:
     def inner(catches: bool) -> Callable[[], Node[Any]]:
         return lambda: node(fn=growing(lambda: node(node(fn="fail")), catches=catches))

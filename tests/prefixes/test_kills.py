@@ -7,6 +7,7 @@ from random import Random
 import pytest
 from hypothesis import given, note, settings
 
+from alula._core._gates import disarm
 from alula.futures import Engine
 from alula.testing import fault_environment
 from tests.postgres import Postgres
@@ -23,8 +24,10 @@ GATES = ["journal.commit", "journal.recorded", "store.before_commit", "store.com
 
 
 @pytest.fixture(autouse=True)
-def driver(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def driver(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(here, "is_driver", True)
+    yield
+    disarm()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

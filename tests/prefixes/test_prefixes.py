@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
+from alula._core._gates import disarm
 from alula.futures import Engine
 from alula.store import _writer
 from tests.postgres import Postgres
@@ -36,10 +37,12 @@ MEMORY = Path("/dev/shm")
 
 
 @pytest.fixture(autouse=True)
-def apart(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def apart(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Write each piece in a transaction of its own: what a group commit joins may also come one by one."""
     monkeypatch.setattr(_writer, "_MOST", 1)
     monkeypatch.setattr(here, "is_driver", True)
+    yield
+    disarm()
 
 
 @contextmanager

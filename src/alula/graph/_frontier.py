@@ -221,7 +221,7 @@ class Frontier:
         grown: list[tuple[Key, Graph]] = []
         for other, survey in (*found, (graph, known)):
             grown += self._enter(other, survey)
-        if self.loose is not None and creator is not None:
+        if self.loose is not None:
             self.loose.shelters.grow(creator, graph, [key for key in known if known[key] is not True])
         return grown
 

@@ -35,9 +35,14 @@ class Shelters:
         """Tell whether a key is a door."""
         return key in self._doors
 
-    def grow(self, creator: Key, graph: Graph, keys: Iterable[Key]) -> None:
-        """Take in keys of a graph that `creator` has grown into; a door's own graph moves the door."""
-        around, inner = self._inside.pop(creator, None), self._doors.pop(creator, None)
+    def grow(self, creator: Key | None, graph: Graph, keys: Iterable[Key]) -> None:
+        """Take in keys of a graph that `creator` has grown into; a door's own graph moves the door.
+
+        Of the first graph there is no creator here: then it was made, and is driven, by another one's.
+        """
+        around = inner = None
+        if creator is not None:
+            around, inner = self._inside.pop(creator, None), self._doors.pop(creator, None)
         if inner is None and graph.catches:
             inner = _Shelter(around)
         for key in keys:
