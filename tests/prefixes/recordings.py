@@ -83,11 +83,13 @@ class SQLiteRecorder(Recorder):
         log = state.home / "alula.db-wal"
         made: list[Recording] = []
         with closing(connect(file, isolation_level=None)) as reader:
-            reader.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            [(busy, *_)] = reader.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            assert not busy
             # Who reads keeps the log from being emptied into the file.
             reader.execute("BEGIN")
             reader.execute("SELECT count(*) FROM sqlite_master").fetchall()
-            base = file.read_bytes()
+            # Not by opening the file: to close it again would end the locks that this process has on it.
+            base = reader.serialize()
             yield made
             made.append(_Log(self, state, base, log.read_bytes() if log.exists() else b""))
 

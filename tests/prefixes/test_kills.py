@@ -18,7 +18,7 @@ from tests.prefixes.programs import Call, Step, Tally, Tree, Wait, show
 from tests.prefixes.recordings import Recorder
 from tests.prefixes.runs import check, first, resumed
 from tests.prefixes.strategies import programs
-from tests.prefixes.test_prefixes import FIXED, LONG, SEEDS, Count, on_postgres, on_sqlite
+from tests.prefixes.test_prefixes import FIXED, LIMIT, LONG, SEEDS, Count, on_postgres, on_sqlite
 
 GATES = ["journal.commit", "journal.recorded", "store.before_commit", "store.committed", "artifacts.written"]
 
@@ -67,7 +67,7 @@ def killed(recorder: Recorder, program: Step, random: Random, count: Count) -> N
 
 @given(program=programs(), seed=SEEDS)
 @settings(FIXED, max_examples=200 if LONG else 2)
-@pytest.mark.timeout(7200 if LONG else 120)
+@LIMIT
 def test_of_a_killed_process_another_goes_on_with_what_is_recorded(
     count: Count, program: Step, seed: int
 ) -> None:
@@ -77,7 +77,7 @@ def test_of_a_killed_process_another_goes_on_with_what_is_recorded(
 
 @given(program=programs(), seed=SEEDS)
 @settings(FIXED, max_examples=100 if LONG else 1)
-@pytest.mark.timeout(7200 if LONG else 120)
+@LIMIT
 def test_of_a_killed_process_another_goes_on_with_what_is_recorded_on_postgres(
     count: Count, postgres: Postgres, program: Step, seed: int
 ) -> None:
@@ -85,7 +85,7 @@ def test_of_a_killed_process_another_goes_on_with_what_is_recorded_on_postgres(
         killed(recorder, program, Random(seed), count)
 
 
-@pytest.mark.timeout(120)
+@LIMIT
 def test_a_process_that_is_killed_at_some_moment_is_followed_by_another(
     recorder: Recorder, count: Count
 ) -> None:
@@ -137,7 +137,7 @@ def test_a_chain_whose_worker_is_killed_goes_on_with_its_newest_link(
 
 @given(program=programs(deadly=True))
 @settings(FIXED, max_examples=1000 if LONG else 6)
-@pytest.mark.timeout(7200 if LONG else 120)
+@LIMIT
 def test_programs_whose_workers_are_killed_give_a_right_answer(count: Count, program: Step) -> None:
     note(show(program))
     with on_sqlite() as recorder:

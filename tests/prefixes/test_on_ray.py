@@ -10,7 +10,7 @@ import alula
 from alula.futures import Engine, current
 from tests.prefixes.programs import Step
 from tests.prefixes.strategies import programs
-from tests.prefixes.test_prefixes import FIXED, LONG, SEEDS, Count, Proof, apart, on_sqlite
+from tests.prefixes.test_prefixes import FIXED, LIMIT, LONG, SEEDS, Count, Proof, apart, on_sqlite
 
 __all__ = ["apart"]
 
@@ -24,7 +24,7 @@ def engine(ray_is_installed: None) -> Iterator[Engine]:
 
 @given(program=programs(), seed=SEEDS)
 @settings(FIXED, max_examples=100 if LONG else 2)
-@pytest.mark.timeout(3600 if LONG else 120)
+@LIMIT
 def test_after_each_commit_on_ray_as_well(count: Count, program: Step, seed: int) -> None:
     with on_sqlite() as recorder:
         Proof(recorder, program, Random(seed), count).whole(most=None if LONG else 5)

@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from alula._core._gates import disarm
@@ -31,8 +31,11 @@ Count = Callable[[str], None]
 
 LONG = os.environ.get("ALULA_PROOF") == "long"
 FIXED = settings(
-    derandomize=not LONG, print_blob=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    derandomize=not LONG,
+    phases=[Phase.reuse, Phase.generate, *([Phase.shrink] if LONG else [])],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+LIMIT = pytest.mark.timeout(0 if LONG else 150)
 MEMORY = Path("/dev/shm")
 
 
@@ -124,7 +127,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 @given(program=programs(), seed=SEEDS)
 @settings(FIXED, max_examples=2000 if LONG else 10)
-@pytest.mark.timeout(3600 if LONG else 120)
+@LIMIT
 def test_after_each_commit_a_program_goes_on_to_a_right_answer(
     count: Count, program: Step, seed: int
 ) -> None:
@@ -134,7 +137,7 @@ def test_after_each_commit_a_program_goes_on_to_a_right_answer(
 
 @given(program=programs(), seed=SEEDS)
 @settings(FIXED, max_examples=500 if LONG else 3)
-@pytest.mark.timeout(3600 if LONG else 120)
+@LIMIT
 def test_after_each_commit_on_postgres_as_well(
     count: Count, postgres: Postgres, program: Step, seed: int
 ) -> None:
@@ -144,7 +147,7 @@ def test_after_each_commit_on_postgres_as_well(
 
 @given(program=programs(), seed=SEEDS)
 @settings(FIXED, max_examples=50 if LONG else 1)
-@pytest.mark.timeout(3600 if LONG else 120)
+@LIMIT
 def test_after_some_commits_in_a_process_that_was_just_started(
     count: Count, program: Step, seed: int
 ) -> None:
