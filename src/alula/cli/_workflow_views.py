@@ -151,7 +151,7 @@ def _name(row: Row) -> Text:
 
 def change(task: TaskInfo) -> Text:
     """Draw one line: that a task has come to have a status, and when."""
-    over = task.status in (SUCCESSFUL, FAILED)
+    over = task.status in (SUCCESSFUL, FAILED, CANCELED)
     when = task.ended if over else time.time()
     told = " " * 8 if when is None else f"{datetime.fromtimestamp(when):%H:%M:%S}"
     line = Text.assemble((f"{told}  ", "dim"), _status(task.status, 12))

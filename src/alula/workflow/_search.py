@@ -145,7 +145,7 @@ def _status(given: object) -> WorkflowStatus:
     try:
         return WorkflowStatus(cast("str", given))
     except ValueError:
-        known = ", ".join(WorkflowStatus)
+        known = ", ".join([each for each in WorkflowStatus if each in STATUSES])
         raise ValueError(f"there is no status {given!r}; there are {known}") from None
 
 
