@@ -112,12 +112,26 @@ def test_many_alike_tasks_are_one_row(tmp_path: Path) -> None:
     fan = [add.bind(n) for n in range(9)]
     workflow.run(sizes.bind(countdown.bind(tally, 40), *fan), workflow_id="w")
     lines = shown("tasks", "w").splitlines()
-    assert len([line for line in lines if "✓" in line]) == 4
-    assert any(f"countdown_1 … countdown_40 {TIMES} 40" in line for line in lines)
+    assert len([line for line in lines if "✓" in line]) == 3
+    assert any(f"countdown … countdown_40 {TIMES} 41" in line for line in lines)
     assert any(f"add … add_8 {TIMES} 9" in line for line in lines)
-    assert "and 8 more" in lines[4]
+    assert "and 8 more" in lines[3]
     assert "--all" in lines[-1]
     assert len([line for line in shown("tasks", "w", "--all").splitlines() if "✓" in line]) == 51
+
+
+def test_rounds_of_several_tasks_are_one_row() -> None:
+    nodes = [add.bind(n) for n in range(8)]
+    workflow.run(round_of.bind(workflow.wait(nodes)), workflow_id="w")
+    rows = [line for line in shown("tasks", "w").splitlines() if "✓" in line]
+    assert f"workflow.wait … round_of_7 {TIMES} 16" in rows[-1]
+    assert len(rows) == 9
+
+
+@alula.remote
+def round_of(split: tuple[Any, Any]) -> Any:
+    _, left = split
+    return round_of.bind(workflow.wait(left)) if left else "done"
 
 
 def test_tasks_with_errors_stand_alone(tmp_path: Path) -> None:

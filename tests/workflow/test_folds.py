@@ -43,6 +43,25 @@ def test_a_long_chain_of_one_name_is_a_node() -> None:
     assert len(part.events) == 5000
 
 
+def test_rounds_that_read_what_is_left_are_a_node_and_so_is_what_they_read() -> None:
+    """As in the founding example: wait for some of many tasks, report, wait for the rest."""
+    tasks = [f"task{i}" for i in range(20)]
+    rounds = [name for i in range(20) for name in (f"wait{i}", f"report{i}")]
+    edges = [*pairwise(rounds), *((task, f"wait{i}") for i in range(20) for task in tasks[i:])]
+    whole = history(edges, [*tasks, *rounds])
+    events = {key: replace(event, name=key.rstrip("0123456789")) for key, event in whole.events.items()}
+    grown = frozenset([edge for edge in pairwise(rounds) if edge[0].startswith("report")])
+    folded = fold(replace(whole, events=events, grown=grown), 8)
+    assert [(key, len(part.events)) for key, part in folded.folds.items()] == [("task0", 20), ("wait0", 40)]
+
+
+def test_a_sum_that_goes_on_and_on_is_a_node_beside_its_terms() -> None:
+    terms, sums = [f"t{i}" for i in range(20)], [f"s{i}" for i in range(20)]
+    edges = [*pairwise(sums), *zip(terms, sums, strict=True)]
+    whole = history(edges, [name for pair in zip(terms, sums, strict=True) for name in pair], "ts")
+    assert sorted(len(part.events) for part in fold(whole, 8).folds.values()) == [20, 20]
+
+
 def test_tasks_that_are_joined_to_others_in_another_way_are_not_alike() -> None:
     fan = [str(i) for i in range(10)]
     edges = [*((key, "end") for key in fan), ("0", "odd")]

@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Final
 
 from ..workflow import TaskInfo, WorkflowStatus
@@ -18,6 +17,7 @@ MANY: Final = 8
 """Tasks in a row that are alike, and of which no more are shown one by one."""
 
 _NUMBER: Final = re.compile(r"_\d+$")
+_ROUNDS: Final = range(2, 5)  # tasks that come again and again, one after the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,12 @@ class Row:
         return self.first.status
 
     @property
+    def kind(self) -> str:
+        """What each of them waits for; empty for calls, and for tasks of several kinds."""
+        kinds = {task.kind for task in self.tasks}
+        return self.first.kind if len(kinds) == 1 and kinds != {"call"} else ""
+
+    @property
     def started(self) -> float | None:
         """When the first of them began, in UNIX seconds, as far as is known."""
         return min([task.started for task in self.tasks if task.started is not None], default=None)
@@ -66,22 +72,33 @@ class Row:
 
 def rows_of(tasks: Sequence[TaskInfo], *, every: bool = False) -> list[Row]:
     """Give the rows of tasks, in their order; `every` task by itself, if that is wanted."""
-    depths = _depths(tasks)
+    depths = [*_depths(tasks).values()]
+    if every:
+        return [Row((task,), depth) for task, depth in zip(tasks, depths, strict=True)]
+    signs = [_traits(task) for task in tasks]
+    placed = [*zip(depths, signs, strict=True)]
     rows: list[Row] = []
-    for _, alike in groupby(tasks, key=lambda task: _traits(task, depths[task.task_id])):
-        run = tuple(alike)
-        depth = depths[run[0].task_id]
-        if every or len(run) <= MANY:
-            rows += [Row((task,), depth) for task in run]
-        else:
-            rows.append(Row(run, depth))
+    start = 0
+    while start < len(tasks):
+        ends = [_repeated(placed, start, 1), *(_repeated(signs, start, period) for period in _ROUNDS)]
+        end = max(ends) if max(ends) - start > MANY else start + 1
+        rows.append(Row(tuple(tasks[start:end]), depths[start]))
+        start = end
     return rows
 
 
-def _traits(task: TaskInfo, depth: int) -> Hashable:
+def _repeated(signs: Sequence[Hashable], start: int, period: int) -> int:
+    """Tell where a run of so many signs that come again and again ends."""
+    end = start + period
+    while end < len(signs) and signs[end] == signs[end - period]:
+        end += 1
+    return end if end >= start + 2 * period else start + 1
+
+
+def _traits(task: TaskInfo) -> Hashable:
     if task.error is not None or task.contained is not None:
         return task.task_id  # which is like no other
-    return _NUMBER.sub("", task.task_id), depth, task.status, task.kind, task.checkpoint, task.attempts > 1
+    return _NUMBER.sub("", task.task_id), task.status, task.kind, task.checkpoint, task.attempts > 1
 
 
 def _depths(tasks: Sequence[TaskInfo]) -> dict[str, int]:

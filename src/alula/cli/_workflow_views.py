@@ -90,7 +90,7 @@ def tasks_view(tasks: Sequence[TaskInfo], *, every: bool) -> RenderableType:
         table.add_row(
             _name(row),
             _status(row.status),
-            *[Text("" if first.kind == "call" else first.kind, style="dim")] * kinds,
+            *[Text(row.kind, style="dim")] * kinds,
             Text(_reads(first, every=every) if alone else "", style="dim"),
             *[str(first.attempts or "") if alone else ""] * tries,
             _span(row.started, row.ended),

@@ -433,7 +433,8 @@ def draw(workflow_id: str, *, fold: int = 8) -> Picture:
     Parameters
     ----------
     fold
-        Chains and fans of more than so many alike tasks are drawn as one node with a count; 0 draws each.
+        Chains, rounds and fans of more than so many alike tasks are drawn as one node with a count; 0 draws
+        each.
 
     Returns
     -------

@@ -1,13 +1,15 @@
 """Folds of a history: chains and fans of alike tasks, each shown as one node with a count.
 
-A chain is a run of tasks that each have one source and one reader. A fan is tasks of one name at the
-same depth, joined to alike tasks on both sides. What is folded stays free of cycles: a fan is of one
-depth, and everything between two links of a chain is a link.
+A chain is a run of tasks that each have one reader, the next one: continuations, tasks of one name, or a few
+that come again and again. A fan is tasks of one name at the same depth, joined to alike tasks on both
+sides. What is folded stays free of cycles: a fan is of one depth, and from a link of a chain every way leads
+to its last one.
 """
 
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from graphlib import TopologicalSorter
 from typing import Final
 
 from ..graph import Edge, State
@@ -18,6 +20,7 @@ __all__ = ["STATES", "Fold", "Folded", "fold"]
 STATES: Final[tuple[State, ...]] = ("failed", "running", "cancelled", "waiting", "skipped", "done")
 """The state of several tasks is the first of these that one of them has."""
 
+_LONGEST_ROUND: Final = 4  # tasks that come again and again, one after the other
 _ROUNDS: Final = 8  # each tells apart tasks whose neighbours at one more step differ
 
 
@@ -77,15 +80,73 @@ def fold(history: History, most: int, *, fans: bool = True) -> Folded:
 
 def _chains(given: Folded, most: int) -> dict[str, str]:
     """Give the first link of each task that is a later link of a long chain."""
-    readers, sources = Counter(a for a, _ in given.edges), Counter(b for _, b in given.edges)
-    lone = [(a, b) for a, b in given.edges if readers[a] == sources[b] == 1]
-    first = {b: a for a, b in lone if _links(given, (a, b))}
     chain: dict[str, str] = {}
-    for key in given.folds:
-        if key in first:
-            chain[key] = chain.get(first[key], first[key])
-    length = Counter(chain.values())
-    return {key: start for key, start in chain.items() if length[start] >= most}
+    for path in _paths(given):
+        start = 0
+        while start < len(path):
+            end = max(_linked(given, path, start), _repeated(given, path, start))
+            if end - start > most:
+                chain.update(dict.fromkeys(path[start + 1 : end], path[start]))
+                start = end
+            else:
+                start += 1
+    return chain
+
+
+def _paths(given: Folded) -> list[list[str]]:
+    """Give the paths in which nobody but the next task reads a task: to fold a part of one makes no cycle.
+
+    A task of several sources goes on from the one that has made it, else from the one of its own name.
+    """
+    readers = Counter(a for a, _ in given.edges)
+    sources: dict[str, list[str]] = {}
+    for a, b in given.edges:
+        sources.setdefault(b, []).append(a)
+    after: dict[str, str] = {}
+    for b, found in sources.items():
+        lone = [a for a in found if readers[a] == 1]
+        made = [a for a in lone if (a, b) in given.grown] or [
+            a for a in lone if len(found) == 1 or _name(given, a) == _name(given, b)
+        ]
+        if len(made) == 1:
+            after[made[0]] = b
+    paths, later = [], set(after.values())
+    for first in given.folds:
+        if first in later:
+            continue
+        path = [first]
+        while path[-1] in after:
+            path.append(after[path[-1]])
+        paths.append(path)
+    return paths
+
+
+def _name(given: Folded, key: str) -> str:
+    return given.folds[key].events[0].name
+
+
+def _linked(given: Folded, path: list[str], start: int) -> int:
+    """Tell where a run of continuations, or of tasks of one name, ends on a path."""
+    end = start + 1
+    while end < len(path) and _links(given, (path[end - 1], path[end])):
+        end += 1
+    return end
+
+
+def _repeated(given: Folded, path: list[str], start: int) -> int:
+    """Tell where a run of a few tasks that come again and again ends on a path."""
+    best = start + 1
+    for period in range(2, _LONGEST_ROUND + 1):
+        end = start + period
+        while end < len(path) and _alike(given, path[end], path[end - period]):
+            end += 1
+        if end >= start + 2 * period:
+            best = max(best, end)
+    return best
+
+
+def _alike(given: Folded, a: str, b: str) -> bool:
+    return _traits(given.folds[a]) == _traits(given.folds[b])
 
 
 def _links(given: Folded, edge: Edge) -> bool:
@@ -144,4 +205,12 @@ def _merged(given: Folded, into: Mapping[str, str], *, is_chain: bool) -> Folded
     pairs = {edge: (into.get(edge[0], edge[0]), into.get(edge[1], edge[1])) for edge in given.edges}
     edges = dict.fromkeys([pair for pair in pairs.values() if pair[0] != pair[1]])
     grown = frozenset([pairs[edge] for edge in given.grown]) & frozenset(edges)
-    return Folded(folds, tuple(edges), grown)
+    return Folded(_ordered(folds, edges), tuple(edges), grown)
+
+
+def _ordered(folds: dict[str, Fold], edges: Iterable[Edge]) -> dict[str, Fold]:
+    """Put sources before their readers: a chain may read what stands behind its first link."""
+    sources: dict[str, list[str]] = {key: [] for key in folds}
+    for a, b in edges:
+        sources[b].append(a)
+    return {key: folds[key] for key in TopologicalSorter(sources).static_order()}
