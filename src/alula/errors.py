@@ -53,6 +53,7 @@ AlulaError
 │  ├─ ArtifactNotFoundError (KeyError)    no stored bytes have that digest
 │  ├─ NameNotFoundError (LookupError, AssertionError)  nothing is stored under that name
 │  ├─ InvalidNameError (ValueError)       a name that cannot mean what it says
+│  ├─ TransactionError                    a transaction's code did what only its task may do
 │  └─ KindError (TypeError)               no kind of object accepts that value
 ├─ RuntimeTaskError
 │  ├─ TaskNotFoundError (LookupError)     no task has that id
@@ -116,6 +117,7 @@ __all__ = [
     "TaskError",
     "TaskNotFoundError",
     "TaskUnschedulableError",
+    "TransactionError",
     "UnknownNodeError",
     "UnserializableException",
     "UnsupportedError",
@@ -712,7 +714,18 @@ _SECRET = re.compile(r"(://[^:/@\s]*:)[^/\s]*@")  # what stands between a user's
 
 
 class StoreUnavailableError(StoreError):
-    """The store cannot be opened, read or written; the message says where and why."""
+    """The store cannot be opened, read or written; the message says where and why.
+
+    Attributes
+    ----------
+    where, why
+        As in the message.
+    of_task
+        Whether the code of a workflow's task has raised it, which may use any store: then it is the
+        failure of that task.
+    """
+
+    of_task: bool = False
 
     def __init__(self, where: str, why: str) -> None:
         where = _SECRET.sub(r"\1***@", where)  # of a URL: people show errors to others
@@ -767,6 +780,17 @@ class InvalidNameError(StoreError, ValueError):
     def __init__(self, name: str, why: str) -> None:
         super().__init__(f"the name {name!r} cannot be used: {why}")
         self.name, self.why = name, why
+
+
+class TransactionError(StoreError):
+    """The code of a transaction did what is not its own to do, such as to commit; it is not recorded."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"the transaction is not recorded: {why}. It is committed when its function returns, and "
+            "undone if that raises; with connection.begin_nested() a part of it may be undone"
+        )
+        self.why = why
 
 
 class KindError(StoreError, TypeError):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, select, text
 
 from alula import workflow
 from alula._core._settings import Settings
@@ -51,8 +51,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Start a process that runs `code`, and is killed at some gate if `kills` says so."""
     started: list[Child] = []
 
-    def start_one(code: str, kills: dict[str, int] | None = None) -> Child:
-        environment = {**(fault_environment(kills) if kills else os.environ), "PYTHONPATH": TREE}
+    def start_one(code: str, kills: dict[str, int] | None = None, once: Path | None = None) -> Child:
+        environment = {**(fault_environment(kills, once=once) if kills else os.environ), "PYTHONPATH": TREE}
         command = [sys.executable, "-c", DRIVER + code, str(tmp_path)]
         pipe = subprocess.PIPE
         started.append(subprocess.Popen(command, text=True, env=environment, stdout=pipe, stderr=pipe))
@@ -171,6 +171,42 @@ def test_recovery_of_a_long_chain_reads_its_end_alone(start: Start, tmp_path: Pa
         )
         assert workflow.resume("w") == "top"
     assert len([s for s in statements if s.startswith("SELECT") and "workflow_tasks" in s]) < 10
+
+
+ENTER = """
+from tests.workflow.bodies import entered
+nodes = [entered.bind(tally, f"e{n}") for n in range(3)]
+print(workflow.run(entered.bind(tally, "last", *nodes), workflow_id="w"))
+"""
+
+
+def _entries() -> list[str]:
+    store = Store.open(Settings.load().store)
+    with store.reading() as connection:
+        found = list(connection.scalars(text("SELECT name FROM entries ORDER BY name")))
+    store.close()
+    return found
+
+
+@ON_BOTH
+@pytest.mark.parametrize(("gate", "passage"), [("store.lent", 2), ("store.committed", 6)])
+def test_the_effect_of_a_transaction_is_there_once_whoever_dies(
+    gate: str, passage: int, start: Start, tally: Tally, tmp_path: Path
+) -> None:
+    once = tmp_path / "once"  # the first of all processes that gets there dies, and no other
+    once.touch()
+    output, errors = start(ENTER, {gate: passage}, once).communicate(timeout=60)
+    assert not once.exists()
+    if output != "last\n":  # it was the driver
+        assert workflow.resume("w") == "last", errors
+    assert _entries() == ["e0", "e1", "e2", "last"]
+
+
+@ON_BOTH
+def test_and_no_other_process_repeats_it(start: Start, tally: Tally) -> None:
+    assert start(ENTER, {"store.before_commit": 6}).wait(30) == -signal.SIGKILL
+    assert workflow.resume("w") == "last"
+    assert _entries() == ["e0", "e1", "e2", "last"]
 
 
 RECOVER = """

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection, text
+
 import alula
 from alula import workflow
 from alula.testing import Turnstile
@@ -96,3 +98,12 @@ def held(turnstile: Turnstile, value: Any = None) -> Any:
     """Stop until the test lets it through."""
     turnstile.wait()
     return value
+
+
+@workflow.transaction
+def entered(connection: Connection, tally: Tally, name: str, *before: object) -> str:
+    """Note that it runs, and write a line into a table that allows each only once."""
+    tally.mark(name)
+    connection.execute(text("CREATE TABLE IF NOT EXISTS entries (name TEXT PRIMARY KEY)"))
+    connection.execute(text("INSERT INTO entries (name) VALUES (:name)"), {"name": name})
+    return name

@@ -39,6 +39,7 @@ GATES: Final = frozenset(
         "segment.writing",  # there is shared memory for a large value, with nothing in it
         "segment.written",  # a large value is in shared memory, and nobody knows of it
         "store.before_commit",  # a transaction has done its work and not yet committed
+        "store.lent",  # a user's transaction has done its work, which is recorded and not yet committed
         "store.committed",  # a transaction is durable, nobody has been told
         "stream.sending",  # a producer has yielded values ready, and has sent none of them
         "stream.sent",  # a producer has sent what a generator yielded

@@ -7,8 +7,9 @@ tables, and a fence that says who may write.
 
 from ._artifacts import Artifacts
 from ._executors import ExecutorInfo, Executors, Lease
+from ._lent import Isolation
 from ._metadata import Store
 from ._prepared import Prepared
 from ._writer import Fence
 
-__all__ = ["Artifacts", "ExecutorInfo", "Executors", "Fence", "Lease", "Prepared", "Store"]
+__all__ = ["Artifacts", "ExecutorInfo", "Executors", "Fence", "Isolation", "Lease", "Prepared", "Store"]

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, RootTransaction, event
 from sqlalchemy.engine import ExceptionContext
 
 from ..errors import StoreUnavailableError
+from ._lent import Isolation, is_lent
 from ._prepared import EXPLAIN, say
 
 __all__ = ["BUSY", "Database", "Doorbell", "Locks"]
@@ -89,6 +90,7 @@ class Database(ABC):
     def __init__(self, url: str, where: str, engine: Engine) -> None:
         self.url, self.where, self._engine = url, where, engine
         self._idle: list[Connection] = []
+        self._lent: list[Connection] = []  # idle ones, whose settings others may have changed
         self._closing = Event()
         engine.update_execution_options(**{EXPLAIN: self._explain})
         event.listen(engine, "handle_error", self._translate, retval=True)
@@ -110,6 +112,21 @@ class Database(ABC):
         alone
             Whether no other process may write meanwhile; else those that are not alone may.
         """
+
+    @abstractmethod
+    def lending(self, isolation: Isolation) -> AbstractContextManager[Connection]:
+        """Begin a transaction for the code of others; it is committed when the block ends.
+
+        What that code's statements do wrong is told in the words of SQLAlchemy.
+        """
+
+    @abstractmethod
+    def told(self, error: BaseException) -> StoreUnavailableError | None:
+        """Say so if an error of the driver is one of the store; None if it is one of others' statement."""
+
+    def settle(self, connection: Connection) -> None:
+        """Go over, in a transaction that was lent, to what else is written behind a fence."""
+        return None
 
     def prepare(self, connection: Connection) -> None:
         """Make the tables that this kind of database needs for itself."""
@@ -135,6 +152,10 @@ class Database(ABC):
         """Tell whether a transaction failed through no fault of its own, so that another may go well."""
         return False
 
+    def is_busy(self, error: StoreUnavailableError) -> bool:
+        """Tell whether a transaction failed because others were in its way, or held what it needs."""
+        return False
+
     def unavailable(self, why: str) -> StoreUnavailableError:
         """Give the error that names this database."""
         return StoreUnavailableError(self.where, why)
@@ -146,30 +167,31 @@ class Database(ABC):
 
     def after_fork(self) -> None:
         """Begin anew in a forked child, for which the parent's connections must stay untouched."""
-        _inherited.append(self._idle)
-        self._idle, self._closing = [], Event()
+        _inherited.extend((self._idle, self._lent))
+        self._idle, self._lent, self._closing = [], [], Event()
 
     def _explain(self, error: BaseException) -> StoreUnavailableError | None:
         why = self.reason(error)
         return None if why is None else self.unavailable(why)
 
     def _translate(self, context: ExceptionContext) -> BaseException | None:
-        return self._explain(context.original_exception)
+        return None if is_lent(context) else self._explain(context.original_exception)
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[Connection]:
+    def _transaction(self, begin: str, *, lent: bool = False) -> Iterator[Connection]:
         """Stand around a transaction, which is committed when the block ends."""
-        connection = self._begun(begin)
+        idle = self._lent if lent else self._idle
+        connection = self._begun(begin, idle)
         try:
             with cast("RootTransaction", connection.get_transaction()):
                 yield connection
         finally:
-            self._keep(connection)
+            self._keep(connection, idle)
 
-    def _begun(self, begin: str) -> Connection:
+    def _begun(self, begin: str, idle: list[Connection]) -> Connection:
         """Begin a transaction on a connection that is idle, or a new one."""
         try:
-            connection = self._idle.pop()
+            connection = idle.pop()
         except IndexError:
             connection = self._engine.connect()
         try:
@@ -180,19 +202,21 @@ class Database(ABC):
             raise
         return connection
 
-    def _keep(self, connection: Connection) -> None:
+    def _keep(self, connection: Connection, idle: list[Connection]) -> None:
         """Keep a connection for the next transaction; to make one costs more than both."""
-        if connection.invalidated or connection.in_transaction() or len(self._idle) >= _MOST:
+        lost = connection.closed or connection.invalidated
+        if lost or connection.in_transaction() or len(idle) >= _MOST:
             connection.close()
         else:
-            self._idle.append(connection)
+            idle.append(connection)
         if self._closing.is_set():  # meanwhile
             self._drop_idle()
 
     def _drop_idle(self) -> None:
-        with suppress(IndexError):
-            while True:
-                self._idle.pop().close()
+        for idle in (self._idle, self._lent):
+            with suppress(IndexError):
+                while True:
+                    idle.pop().close()
 
 
 _MOST: Final = 8  # idle connections; threads beyond that make their own rather than wait for one

@@ -6,19 +6,24 @@ It knows nothing of what it keeps: each layer brings its own tables. Large value
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from itertools import chain, repeat
+from random import uniform
 from threading import Lock, get_ident
+from time import monotonic, sleep
 from typing import Final, TypeVar
 from weakref import WeakSet
 
 from sqlalchemy import URL, Column, Connection, Integer, MetaData, String, Table, insert, make_url, select
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 
 from .._core._clock import SYSTEM, Clock
 from .._core._gates import gate
 from .._core._settings import Durability
 from ..errors import StoreUnavailableError
 from ._database import BUSY, Database, Doorbell, Locks
+from ._lent import Isolation, lent
 from ._postgres import Postgres
 from ._sqlite import SQLite
 from ._writer import Fence, Piece, Writer
@@ -41,6 +46,18 @@ _KINDS: Final[dict[str, Callable[[URL, Durability], Database]]] = {
     "postgresql": Postgres,
     "sqlite": SQLite,
 }
+_PATIENCE: Final = (
+    20.0  # seconds for which a transaction that was lent is begun anew, others being in its way
+)
+_PAUSES: Final = (
+    0.01,
+    0.02,
+    0.05,
+    0.1,
+    0.2,
+    0.5,
+)  # seconds between these attempts, at most; the last goes on
+
 _TRIES: Final = 5  # times that a write is begun anew because the connection was lost on the way
 
 
@@ -154,7 +171,7 @@ class Store:
         RuntimeError
             If this thread is inside a transaction of this store already.
         """
-        with self._transaction(alone=fence is None) as connection:
+        with self._transaction(partial(self._database.writing, alone=fence is None)) as connection:
             if fence is not None:
                 fence(connection)
             yield connection
@@ -201,6 +218,55 @@ class Store:
         if not self._writer.post(Piece(work, then, fence)):
             raise self._unavailable("it was closed in this process")
 
+    def lend(
+        self,
+        body: Callable[[Connection], R],
+        record: Callable[[Connection, R], object],
+        *,
+        fence: Fence,
+        isolation: Isolation = "SERIALIZABLE",
+    ) -> R:
+        """Let the code of others work in a transaction, and record in the same one what came of it.
+
+        On SQLite nobody else writes from the beginning to the end. On Postgres others do, and wait only for
+        what `body` itself has locked.
+
+        Parameters
+        ----------
+        body
+            Does what it likes with the connection, but neither ends its transaction nor changes the store's
+            tables. It is called again, after what it did was undone, when another transaction was in
+            its way or the connection was lost; for twenty seconds.
+        record
+            Told what `body` has returned, when the fence has agreed; may be called again with it.
+        fence
+            Asked when `body` has returned; as in `transaction`.
+        isolation
+            What it sees of others on Postgres.
+
+        Raises
+        ------
+        TransactionError
+            If `body` has ended the transaction, or tried to.
+        DBAPIError
+            SQLAlchemy's, from `body`; also in the end if others were in its way for too long.
+        FencedError
+            From the fence.
+        StoreUnavailableError
+            If the store cannot be written.
+        RuntimeError
+            If this thread is inside a transaction of this store already.
+        """
+        until = monotonic() + _PATIENCE
+        for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
+            try:
+                return self._lend(body, record, fence, isolation)
+            except (StoreUnavailableError, DBAPIError) as error:
+                if monotonic() > until or not self._is_beginning_anew(error):
+                    raise
+            sleep(uniform(0, pause))
+        raise AssertionError("the attempts never end")
+
     def ring(self, topic: str) -> None:
         """Wake those who listen to a topic, in all processes of the store; never blocks, never fails."""
         self._doorbell.ring(topic)
@@ -217,6 +283,10 @@ class Store:
             If this user has no folder for sockets.
         """
         return self._doorbell.listen(topic, then)
+
+    def is_told_by(self, error: StoreUnavailableError) -> bool:
+        """Tell whether an error is about this store, rather than about another or the artifacts."""
+        return error.where == self._unavailable("").where
 
     def close(self) -> None:
         """Write what is posted, tell those who posted it, and let go of the database."""
@@ -241,20 +311,60 @@ class Store:
         return self._database.unavailable(why)
 
     @contextmanager
-    def _transaction(self, *, alone: bool) -> Iterator[Connection]:
+    def _transaction(self, begin: Callable[[], AbstractContextManager[Connection]]) -> Iterator[Connection]:
         with self._take_turn():
             self._check()
-            with self._database.writing(alone=alone) as connection:
+            with begin() as connection:
                 yield connection
                 gate("store.before_commit")
             gate("store.committed")
+
+    def _lend(
+        self,
+        body: Callable[[Connection], R],
+        record: Callable[[Connection, R], object],
+        fence: Fence,
+        isolation: Isolation,
+    ) -> R:
+        with self._transaction(partial(self._database.lending, isolation)) as connection:
+            try:
+                with lent(connection, self._told):
+                    done = body(connection)
+            except DBAPIError as error:
+                told = self._told(error)
+                if told is None or self._database.is_busy(told):  # two want the same
+                    raise
+                raise told from error.orig
+            self._database.settle(connection)
+            fence(connection)
+            try:
+                record(connection, done)
+            except IntegrityError as error:
+                why = "what other writers have decided was in the way again and again"
+                raise _CrossedError(self._unavailable("").where, why) from error
+            gate("store.lent")
+        return done
+
+    def _is_beginning_anew(self, error: StoreUnavailableError | DBAPIError) -> bool:
+        """Tell whether a transaction that was lent may well go better the next time."""
+        told = error if isinstance(error, StoreUnavailableError) else self._told(error)
+        if told is None or told.of_task:
+            return False
+        is_crossed = isinstance(told, _CrossedError)
+        return is_crossed or self._database.is_passing(told) or self._database.is_busy(told)
+
+    def _told(self, error: DBAPIError) -> StoreUnavailableError | None:
+        told = None if error.orig is None else self._database.told(error.orig)
+        if told is not None:
+            told.__cause__ = error.orig
+        return told
 
     def _certainly(self, work: Callable[[Connection], R], *, alone: bool) -> R:
         """Do some work in a transaction, and again if that was lost on its way, but never twice."""
         for last in (*[False] * _TRIES, True):
             begun, signed = False, 0
             try:
-                with self._transaction(alone=alone) as connection:
+                with self._transaction(partial(self._database.writing, alone=alone)) as connection:
                     begun = True
                     done = work(connection)
                     signed = self._database.sign(connection)
@@ -287,6 +397,10 @@ class Store:
         self._doorbell.forget()
         if not self._closed:
             self._begin_life()
+
+
+class _CrossedError(StoreUnavailableError):
+    """What is recorded was decided by a view of the store that others have changed."""
 
 
 _opened: WeakSet[Store] = WeakSet()

@@ -38,6 +38,7 @@ from .._core._settings import Durability
 from ..errors import MissingExtraError, StoreUnavailableError
 from ._beats import Beats
 from ._database import BUSY, Database
+from ._lent import Isolation
 from ._notify import NotifyDoorbell
 
 __all__ = ["Postgres"]
@@ -45,7 +46,8 @@ __all__ = ["Postgres"]
 _READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _BESIDE: Final = "BEGIN; SET LOCAL synchronous_commit = off"
 _LOCK: Final = 0x616C756C61  # "alula": the one advisory lock of a database
-_SHARED: Final = f"BEGIN; SELECT pg_advisory_xact_lock_shared({_LOCK})"
+_SHARE: Final = f"SELECT pg_advisory_xact_lock_shared({_LOCK})"
+_SHARED: Final = f"BEGIN; {_SHARE}"
 _ALONE: Final = f"BEGIN; SELECT pg_advisory_xact_lock({_LOCK})"
 
 _TRIES: Final = (0.0, 0.05, 0.1, 0.2, 0.4)  # seconds between attempts to reach a server; the last goes on
@@ -64,6 +66,9 @@ _FULL: Final = """
 
 _GONE: Final = ("08", "57P01", "57P02", "57P03")  # the connection failed, or the server ends or begins
 _CROSSED: Final = ("40001", "40P01")  # two transactions were in each other's way
+
+_LOCKED: Final = "55P03"
+_OF_STATEMENTS: Final = ("28", "3D", "42", "57014")  # they may be wrong, or take longer than they say
 
 _REASONS: Final = {
     "25006": "it is read-only: name the primary server in ALULA_STORE, not a standby",
@@ -145,6 +150,18 @@ class Postgres(Database):
         """Begin a transaction that writes, alone or beside others that are not."""
         return self._transaction(_ALONE if alone else _SHARED)
 
+    def lending(self, isolation: Isolation) -> AbstractContextManager[Connection]:
+        """Begin a transaction in which nothing of the store's is locked."""
+        return self._transaction(f"BEGIN ISOLATION LEVEL {isolation}", lent=True)
+
+    def told(self, error: BaseException) -> StoreUnavailableError | None:
+        """Say so if an error is one of the server, or of another transaction, rather than of a statement."""
+        return None if _code(error).startswith(_OF_STATEMENTS) else self._explain(error)
+
+    def settle(self, connection: Connection) -> None:
+        """Share the store's lock with others that stand behind fences, from here to the commit."""
+        connection.exec_driver_sql(_SHARE)
+
     def beside(self) -> AbstractContextManager[Connection]:
         """Begin a small transaction that touches nothing of the store's: it waits for no writer or disk."""
         return self._transaction(_BESIDE)
@@ -194,6 +211,10 @@ class Postgres(Database):
         """Tell whether the connection was lost, or two writers crossed."""
         return _code(error.__cause__).startswith((*_GONE, *_CROSSED))
 
+    def is_busy(self, error: StoreUnavailableError) -> bool:
+        """Tell whether another transaction was in the way, or held a lock for too long."""
+        return _code(error.__cause__).startswith((*_CROSSED, _LOCKED))
+
     def close(self) -> None:
         """Let go of all connections; the row of this process goes as well, if the server is there."""
         self._closing.set()
@@ -207,12 +228,12 @@ class Postgres(Database):
         super().after_fork()
         self._writer, self._signed = secrets.token_hex(8), False
 
-    def _begun(self, begin: str) -> Connection:
+    def _begun(self, begin: str, idle: list[Connection]) -> Connection:
         """Begin a transaction; nothing is done yet, so a server that is away may be waited for."""
         until = monotonic() + BUSY
         for pause in chain(_TRIES, repeat(_TRIES[-1])):
             try:
-                return super()._begun(begin)
+                return super()._begun(begin, idle)
             except StoreUnavailableError as error:
                 gone = _code(error.__cause__).startswith(_GONE)
                 self._drop_idle()  # they are of the same server

@@ -20,6 +20,7 @@ from ..errors import StoreUnavailableError
 from ._database import BUSY, Database
 from ._doorbell import SocketDoorbell
 from ._file_locks import FileLocks
+from ._lent import Isolation
 
 __all__ = ["SQLite"]
 
@@ -74,13 +75,25 @@ class SQLite(Database):
         self._check()
         return self._transaction("BEGIN IMMEDIATE")
 
+    def lending(self, isolation: Isolation) -> AbstractContextManager[Connection]:
+        """Begin a transaction that writes: nobody else writes before it has ended."""
+        self._check()
+        return self._transaction("BEGIN IMMEDIATE", lent=True)
+
+    def told(self, error: BaseException) -> StoreUnavailableError | None:
+        """Say so if an error is one of the file, rather than of a statement."""
+        return self._explain(error) if _kind(error) in _REASONS else None
+
+    def is_busy(self, error: StoreUnavailableError) -> bool:
+        """Tell whether another writer held the lock for too long."""
+        return _kind(error.__cause__) in ("SQLITE_BUSY", "SQLITE_LOCKED")
+
     def reason(self, error: BaseException) -> str | None:
         """Say why the store cannot be used; None if an error of the driver is about data or statement."""
         # IntegrityError and its siblings are heirs of DatabaseError, and speak about the data.
         if not isinstance(error, sqlite3.OperationalError) and type(error) is not sqlite3.DatabaseError:
             return None
-        code: str = getattr(error, "sqlite_errorname", "")  # errors of the driver itself have none
-        name = "_".join(code.split("_")[:2])  # SQLITE_IOERR_WRITE is one kind of SQLITE_IOERR
+        name = _kind(error)
         return f"{_REASONS[name]} ({error})" if name in _REASONS else str(error)
 
     def doorbell(self) -> SocketDoorbell:
@@ -111,6 +124,11 @@ class SQLite(Database):
             raise self.unavailable(f"it is gone ({error.strerror})") from error
         if inode != self._inode:
             raise self.unavailable("the file was replaced by another while it was open")
+
+
+def _kind(error: BaseException | None) -> str:
+    code: str = getattr(error, "sqlite_errorname", "")  # errors of the driver itself have none
+    return "_".join(code.split("_")[:2])  # SQLITE_IOERR_WRITE is one kind of SQLITE_IOERR
 
 
 def _file(url: URL) -> Path:

@@ -53,6 +53,7 @@ from ._queues import Queue, Ticket
 from ._schedules import Schedule
 from ._search import Search
 from ._tasklist import TaskInfo
+from ._transactions import transaction
 from ._wait import wait
 from ._worker import continuation, set_event
 from .common import WorkflowStatus
@@ -124,6 +125,7 @@ __all__ = [
     "signal",
     "sleep",
     "timeline",
+    "transaction",
     "trigger_schedule",
     "wait",
     "wait_for_event",

@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from threading import Lock, Thread
 from typing import Any
 
-from ..errors import TaskCancelledError
+from ..errors import StoreUnavailableError, TaskCancelledError
 from ..futures import pack_task_error, unpack_error
 from ..graph import Cancel, Done, Failed, Then
 
@@ -91,5 +91,7 @@ def _outcome(name: str, ended: "asyncio.Task[Any]") -> Done[Any] | Failed:
     if ended.cancelled():
         return Failed(TaskCancelledError(name))
     error = ended.exception()
+    if isinstance(error, StoreUnavailableError):
+        error.of_task = True
     # As a task's on the engine: the story of where it was raised comes with it.
     return Done(ended.result()) if error is None else Failed(unpack_error(pack_task_error(error, name)))

@@ -6,11 +6,11 @@ from typing import Any, Final
 from ..errors import (
     FencedError,
     NodeDiedError,
-    StoreUnavailableError,
     TaskCancelledError,
     WorkflowNotResumableError,
 )
 from ..futures import pack_error, pack_task_error, unpack_error
+from ._patience import is_trouble
 
 __all__ = ["Carried", "carried", "may_be_caught"]
 
@@ -18,7 +18,6 @@ __all__ = ["Carried", "carried", "may_be_caught"]
 _OTHERS: Final = (
     FencedError,
     NodeDiedError,
-    StoreUnavailableError,
     TaskCancelledError,
     WorkflowNotResumableError,
 )
@@ -26,7 +25,7 @@ _OTHERS: Final = (
 
 def may_be_caught(error: BaseException) -> bool:
     """Tell whether an error is one of the task that ended with it."""
-    return not isinstance(error, _OTHERS)
+    return not (isinstance(error, _OTHERS) or is_trouble(error))
 
 
 class Carried:

@@ -15,7 +15,7 @@ from time import sleep, time
 from typing import Any, NoReturn, TypeAlias, TypeVar, cast
 
 from .._core._ids import Key, derive
-from ..errors import GraphError, WorkflowError
+from ..errors import GraphError, StoreUnavailableError, WorkflowError
 from ..futures import Function, ObjectRef, get, pack_task_error
 from ..graph import Graph, Node, scan
 from ._errors import Carried, carried
@@ -23,6 +23,7 @@ from ._handles import Remaining
 from ._ledger import Ledger
 from ._logical import Logical
 from ._orders import Order
+from ._patience import patiently
 from ._replies import Fault, Reply
 from ._retry import Retry
 from ._rows import heads_of
@@ -41,8 +42,12 @@ __all__ = ["Chain", "called", "local"]
 
 def called(function: Callable[..., Any], args: Any, kwargs: Mapping[str, Any]) -> Any:
     """Call a function of the user's; one that is ``async def`` runs to its end."""
-    value = function(*args, **kwargs)
-    return asyncio.run(value) if inspect.iscoroutine(value) else value
+    try:
+        value = function(*args, **kwargs)
+        return asyncio.run(value) if inspect.iscoroutine(value) else value
+    except StoreUnavailableError as error:
+        error.of_task = True
+        raise
 
 
 class Local:
@@ -122,7 +127,7 @@ class Chain:
         options = node.options
         if not options.get("allow_inplace") or (options.get("checkpoint") and not self._recorded):
             return False
-        if isinstance(node.fn, Logical) or options.get("timeout") is not None:
+        if isinstance(node.fn, Logical) or options.get("transaction") or options.get("timeout") is not None:
             return False  # only a process of its own can be ended when it takes too long
         return not any(isinstance(mark, Node | Remaining) for mark in scan(*node.args, *node.kwargs.values()))
 
@@ -159,7 +164,8 @@ class Chain:
         """Record a link before it starts, unless its arguments are good for this process only."""
         key = self._here()
         creator = Creator(key, self._root, checkpoint=True, catch=self._catch)
-        task = _task_or_none(Graph.of(node, creator=key), self._vault, creator)
+        graph = Graph.of(node, creator=key)
+        task = patiently(lambda: _task_or_none(graph, self._vault, creator))
         self._beyond += 1
         if task is None:
             return
@@ -175,7 +181,7 @@ class Chain:
     def _finished(self, value: Any, caught: Carried | None = None) -> tuple[Reply, Any]:
         if not self._checkpoint and self._anchor == self._first:
             return self._reply(None), value
-        stored = self._told(Packer(self._vault).pack, value)
+        stored = self._told(patiently, lambda: Packer(self._vault).pack(value))
         if self._anchor == self._first:  # nothing was recorded: it is the value of the task itself
             return self._reply(stored), None
         if self._checkpoint:
@@ -197,7 +203,7 @@ class Chain:
             catch=self._catch,
             recorded=self._recorded,
         )
-        tasks: tuple[Task, ...] = self._told(lambda: tasks_of(graph, self._vault, creator=creator))
+        tasks: tuple[Task, ...] = self._told(patiently, lambda: tasks_of(graph, self._vault, creator=creator))
         if not any(task.inplace for task in tasks) or any(graph.outside(key) for key in graph.nodes):
             return self._reply(tasks), None
         output = self._drives(self._order, tasks, self._anchor, self._span)
@@ -206,7 +212,7 @@ class Chain:
         [value] = output.ref.engine.get([output.ref], None)
         if not self._checkpoint and self._anchor == self._first:
             return self._reply(None), value
-        return self._reply(Packer(self._vault).pack(value), written=True), None
+        return self._reply(patiently(lambda: Packer(self._vault).pack(value)), written=True), None
 
     def _told(self, work: Callable[..., R], *args: Any) -> R:
         """Do what fails if the user's code has given what cannot be used: that is its link's failure."""

@@ -28,16 +28,17 @@ from ._ledger import Book
 from ._names import Names
 from ._owner import Owner, disown, shelve
 from ._past import Past
+from ._patience import Later, Writing
 from ._queues import Ticket, admit
 from ._rows import (
     delete_task,
+    has_result,
     heads_of,
     insert_tasks,
     read_names,
     write_attempt,
     write_error,
-    write_first_pointer,
-    write_pointer,
+    write_growth,
     write_value,
 )
 from ._status import WorkflowStatus
@@ -111,12 +112,15 @@ class Journal:
         What earlier runs have recorded.
     news
         Called after each record.
+    later
+        Calls after so many seconds: by it a write is made again that the store was too troubled for.
     """
 
     def __init__(self, store: Store, vault: Vault, owner: Owner, entry: Key | None) -> None:
         self.owner = owner
         self.past = Past(store, vault, owner.number, owner.workflow_id)
         self.news: Callable[[], None] = lambda: None
+        self.later: Later | None = None
         self._store, self._vault = store, vault
         self._final = entry  # key of the task whose value will be the output; None for a part of the whole
         self._kept: dict[Key, Task] = {}  # whose value is stored, though their call is not
@@ -232,7 +236,7 @@ class Journal:
         if self._successful or self._final is None:
             then(None)
         else:
-            self._post(self._succeed, then)
+            self._post(self._succeed, then, fence=self.owner.with_output)
 
     # -------------------------------------------------------------------------------- other changes
 
@@ -288,18 +292,26 @@ class Journal:
     def cancel(self, then: Then) -> None:
         """Note that the workflow is cancelled; nothing more of this run will be recorded."""
         done = partial(disown, number=self.owner.number, status=WorkflowStatus.CANCELED)
-        self._post(done, then, fence=self.owner.unfinished)
+        self._post(done, then, fence=self.owner.unfinished, patience=0)  # somebody waits for this
 
-    def release(self, status: WorkflowStatus, then: Then, *, reserved: bool = False) -> None:
+    def release(
+        self, status: WorkflowStatus, then: Then, *, reserved: bool = False, patience: float = 0
+    ) -> None:
         """Let go of the workflow unfinished: RUNNING is to be resumed, PENDING goes to the queue.
 
         Parameters
         ----------
         reserved
             Whether it waits there for this executor alone, while it lives, and then to be resumed.
+        patience
+            Seconds of pauses in which this is tried again if the store is in trouble.
         """
         left = partial(shelve if reserved else disown, number=self.owner.number, status=status)
-        self._post(left, then, fence=self.owner.unfinished)
+        self._post(left, then, fence=self.owner.unfinished, patience=patience)
+
+    def is_at_fault(self, error: StoreUnavailableError) -> bool:
+        """Tell whether it is these records that an error is about."""
+        return self._store.is_told_by(error)
 
     def lost(self) -> WorkflowError | FencedError | None:
         """Say how the workflow was lost to this run; None if it was not."""
@@ -313,12 +325,19 @@ class Journal:
 
     # --------------------------------------------------------------------------------------- inside
 
-    def _post(self, work: Callable[[Connection], None], then: Then, fence: Fence | None = None) -> None:
+    def _post(
+        self,
+        work: Callable[[Connection], None],
+        then: Then,
+        fence: Fence | None = None,
+        patience: float | None = None,
+    ) -> None:
         def gated(connection: Connection) -> None:
             work(connection)
             gate("journal.commit")
 
-        self._store.post(gated, lambda _, error: then(error), fence=fence or self.owner)
+        fence = fence or self.owner
+        Writing(self._store, gated, then, fence=fence, later=self.later, patience=patience).post()
 
     def _of_tasks(self, connection: Connection) -> None:
         # What was left to run on after the output is recorded, too.
@@ -339,10 +358,11 @@ class Journal:
         self._post(work, gated, self._of_tasks)
 
     def _write_value(self, key: Key, value: Stored, ended: Ended, connection: Connection) -> None:
-        if not write_value(connection, self.owner.number, key, value, ended.span):
-            raise FencedError(f"task {key} of workflow {self.owner.workflow_id!r}", self.owner.epoch)
-        if ended.also is not None:
-            ended.also(connection)
+        if write_value(connection, self.owner.number, key, value, ended.span):
+            if ended.also is not None:
+                ended.also(connection)
+        elif not has_result(connection, self.owner.number, key, value.digest):
+            raise self._second(key)
         if key == self._final:  # nothing else can be needed: one commit says both
             self._succeed(connection)
 
@@ -357,15 +377,15 @@ class Journal:
     def _write_growth(
         self, key: Key, tasks: Sequence[Task], heads: list[bytes], span: Span, connection: Connection
     ) -> None:
-        number, last = self.owner.number, tasks[-1]
-        if self._names is None:
-            self._names = read_names(connection, number)
-        insert_tasks(connection, number, tasks, heads, self._names)
-        if not write_first_pointer(connection, number, key, last.key, span):
-            raise FencedError(f"task {key} of workflow {self.owner.workflow_id!r}", self.owner.epoch)
-        if last.root is not None and last.root != key:
-            # The first link of a chain points to the newest, so that nobody ever walks the chain.
-            write_pointer(connection, number, last.root, last.key)
+        number = self.owner.number
+        self._names = self._names or read_names(connection, number)
+        written = write_growth(connection, number, key, tasks, heads, span, self._names)
+        if not (written or has_result(connection, number, key, tasks[-1].key)):
+            raise self._second(key)
+
+    def _second(self, key: Key) -> FencedError:
+        """Give the error of another result for a task; the same one may have been committed unheard of."""
+        return FencedError(f"task {key} of workflow {self.owner.workflow_id!r}", self.owner.epoch)
 
     def _succeed(self, connection: Connection) -> None:
         self._end(WorkflowStatus.SUCCESSFUL, connection)

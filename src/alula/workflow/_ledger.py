@@ -16,6 +16,7 @@ from .._core._settings import Durability
 from ..store import Store
 from ._names import Names
 from ._owner import Owner
+from ._patience import patiently
 from ._rows import insert_tasks, read_names, write_error, write_first_pointer, write_pointer, write_value
 from ._tasks import Span, Task
 from ._vault import Stored
@@ -41,7 +42,7 @@ class Book:
 
     def open(self) -> Store:
         """Give the store, opened once in this process."""
-        return _store(self.store, self.durability)
+        return patiently(lambda: _store(self.store, self.durability))
 
 
 class Ledger:
@@ -98,6 +99,9 @@ class Ledger:
             self._transact(work)
 
     def _transact(self, work: Callable[[Connection], None]) -> None:
+        patiently(lambda: self._once(work))
+
+    def _once(self, work: Callable[[Connection], None]) -> None:
         with self._store.transaction(self._owner) as connection:
             work(connection)
 

@@ -17,6 +17,7 @@ from .._core._ids import Key
 from ..errors import StoreUnavailableError
 from ..store import Store
 from ._orders import Order
+from ._patience import patiently
 from ._rows import one_task
 from ._site import Site
 from ._tables import TASKS
@@ -31,9 +32,13 @@ GRACE: Final = 5.0
 def note_start(order: Order) -> None:
     """Write that the body of a task begins now."""
     store, owner = order.book.open(), order.book.owner
-    mine = one_task(owner.number, order.creator.key)
-    with store.transaction(owner) as connection:
-        connection.execute(update(TASKS).where(mine).values(started=store.clock.time()))
+    begun = update(TASKS).where(one_task(owner.number, order.creator.key))
+
+    def note() -> None:
+        with store.transaction(owner) as connection:
+            connection.execute(begun.values(started=store.clock.time()))
+
+    patiently(note)
 
 
 class Limit:

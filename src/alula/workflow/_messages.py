@@ -7,7 +7,7 @@ value of that task; so what was taken is never given out again, and what was not
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from threading import Condition, Thread
+from threading import Condition, Thread, current_thread
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -141,6 +141,7 @@ class Mailroom:
         self._news = Condition()
         self._heard = self._closed = False
         self._stop: Callable[[], None] | None = None
+        self._thread: Thread | None = None
 
     def wait(self, waiter: Waiter) -> None:
         """Hand a message to a task, once there is one."""
@@ -149,7 +150,8 @@ class Mailroom:
                 raise RuntimeError("the executor is closed")
             if self._stop is None:
                 self._stop = self._store.listen(mail_topic(self._executor), self._hear)
-                Thread(target=self._run, name="alula-workflow-mail", daemon=True).start()
+                self._thread = Thread(target=self._run, name="alula-workflow-mail", daemon=True)
+                self._thread.start()
             self._waiting.setdefault(waiter.place, {})[waiter] = None
             self._heard = True
             self._news.notify()
@@ -178,6 +180,8 @@ class Mailroom:
             self._news.notify()
         if self._stop is not None:
             self._stop()
+        if self._thread is not None and self._thread is not current_thread():
+            self._thread.join()  # it may be reading
 
     def _hear(self) -> None:
         with self._news:

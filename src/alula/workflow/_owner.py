@@ -33,6 +33,8 @@ _MINE_EVER: Final = Prepared(_LOCKED)
 _TAKEN: Final = ("status", "executor", "epoch", "attempt", "deaths", "started", "ended", "failed", "error")
 _TAKE: Final = Prepared(update(WORKFLOWS).where(WORKFLOWS.c.number == bindparam("of_number")), *_TAKEN)
 _KEEP: Final = Prepared(insert(ATTEMPTS), "workflow", *_HISTORY)
+_WITH_OUTPUT: Final = (WorkflowStatus.RUNNING, WorkflowStatus.SUCCESSFUL)
+_MINE_WITH_OUTPUT: Final = _LOCKED.where(WORKFLOWS.c.status.in_(_WITH_OUTPUT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,11 @@ class Owner:
     def afterwards(self, connection: Connection) -> None:
         """Raise `FencedError` unless this owner is the last one, also of a workflow that has ended."""
         if _MINE_EVER(connection, self._facts()).fetchone() is None:
+            raise self.refused()
+
+    def with_output(self, connection: Connection) -> None:
+        """Raise `FencedError` unless this owner still owns the workflow, which runs or has succeeded."""
+        if connection.scalar(_MINE_WITH_OUTPUT, self._facts()) is None:
             raise self.refused()
 
     def unfinished(self, connection: Connection) -> None:

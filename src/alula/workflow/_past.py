@@ -84,22 +84,25 @@ class Past:
         with self._store.reading() as connection:
             return self._outlined(read_needed(connection, self._number, creator, key))
 
-    def moved(self, key: Key, root: Key | None) -> Graph | None:
-        """Give what a task has gone on with, if that is recorded by now, whoever recorded it.
+    def moved(self, key: Key, root: Key | None) -> Done[Stored] | Grown | None:
+        """Give what has become of a task, if that is recorded by now, whoever recorded it.
 
         Parameters
         ----------
         root
             The first link of its chain, if that is another task: it points to the newest.
         """
-        asked = select(TASKS.c.key, TASKS.c.pointer).where(
-            TASKS.c.workflow == self._number, TASKS.c.key.in_((key, root or key))
+        c = TASKS.c
+        asked = select(c.key, c.pointer, c.digest, c.value).where(
+            c.workflow == self._number, c.key.in_((key, root or key))
         )
         with self._store.reading() as connection:
-            pointers = {row.key: row.pointer for row in connection.execute(asked)}
-        if pointers.get(key) is None:
+            rows = {row.key: row for row in connection.execute(asked)}
+        if key not in rows or (rows[key].pointer is None and rows[key].digest is None):
             return None
-        return self.graph(self._creator(pointers[root or key]))
+        if rows[key].digest is not None:
+            return Done(Stored(rows[key].digest, rows[key].value))
+        return Grown(self.graph(self._creator(rows[root or key].pointer)))
 
     def values(self, driven: Sequence[Output | Recorded]) -> tuple[Output, ...]:
         """Give values as a drive has them, those of earlier runs read in one go."""

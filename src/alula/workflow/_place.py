@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from .._core._ids import Key
 from ..errors import (
+    FencedError,
     FutureError,
     NodeDiedError,
     TaskCancelledError,
@@ -21,13 +22,14 @@ from ..errors import (
     WorkflowNotResumableError,
 )
 from ..futures import Function, ObjectRef, pack_task_error, unpack_error
-from ..graph import Call, Cancel, Failed, Outcome, Place, Then
+from ..graph import Call, Cancel, Done, Failed, Grown, Outcome, Place, Then
 from ._errors import Carried, may_be_caught
 from ._here import Here
 from ._journal import Failure
 from ._limits import Limit
 from ._logical import CALL
 from ._orders import Order, Packed
+from ._patience import is_trouble
 from ._replies import Fault, Reply
 from ._site import Factory, Site
 from ._tasks import Continued, Ended, Span, Task, outline
@@ -38,7 +40,7 @@ __all__ = ["Perform", "TaskPlace"]
 Perform: TypeAlias = Callable[[bytes, bytes, Sequence[ObjectRef[Any]]], tuple[Reply, Any]]
 """Runs an attempt of a task in the calling thread."""
 
-_FINAL: Final = (NodeDiedError, TaskCancelledError)  # another attempt would end in the same way
+_FINAL: Final = (FencedError, NodeDiedError, TaskCancelledError)  # another attempt would end in the same way
 
 
 class TaskPlace:
@@ -225,7 +227,7 @@ class _Attempts(ABC):
         self._then(outcome)
 
     def _may_again(self, error: BaseException) -> bool:
-        if self._cancelled or isinstance(error, _FINAL):
+        if self._cancelled or isinstance(error, _FINAL) or is_trouble(error):
             return False
         return self._task.retry.allows(error, self._count)
 
@@ -328,15 +330,20 @@ class _There(_Attempts):
 
     def _failed(self, error: BaseException) -> None:
         if self._task.recorded and not self._cancelled and not isinstance(error, (TaskError, *_FINAL)):
-            # The process died: the chain that ran there may have been recorded beyond this task.
+            # The process died: what ran there may have been recorded, or a chain beyond this task.
             try:
                 moved = self._place.site.journal.past.moved(self._task.key, self._task.root)
             except Exception as failure:  # the records cannot be read
                 self._then(Failed(failure))
                 return
-            if moved is not None:
-                self._then(Continued(moved, Span(0, 0, self._count), written=True))
-                return
+            span = Span(0, 0, self._count)
+            match moved:
+                case Done(value):
+                    self._then(Ended(value, span, written=True))
+                    return
+                case Grown(graph):
+                    self._then(Continued(graph, span, written=True))
+                    return
         super()._failed(error)
 
 

@@ -8,17 +8,22 @@ from ._tables import EVENTS
 from ._vault import Stored
 from ._watch import TOPIC
 
-__all__ = ["tell", "told"]
+__all__ = ["tell", "told", "write"]
 
 
 def tell(store: Store, owner: Owner, key: str, value: Stored) -> None:
     """Write a value under a key, behind the fence of the workflow's owner, and wake those who ask for it."""
+    with store.transaction(owner) as connection:
+        write(connection, owner, key, value, store.clock.time())
+    store.ring(TOPIC)
+
+
+def write(connection: Connection, owner: Owner, key: str, value: Stored, now: float) -> None:
+    """Write a value under a key."""
     c = EVENTS.c
     row = {"workflow": owner.number, "key": key, "digest": value.digest, "value": value.data}
-    with store.transaction(owner) as connection:
-        connection.execute(delete(EVENTS).where(c.workflow == owner.number, c.key == key))
-        connection.execute(insert(EVENTS), {**row, "set_at": store.clock.time()})
-    store.ring(TOPIC)
+    connection.execute(delete(EVENTS).where(c.workflow == owner.number, c.key == key))
+    connection.execute(insert(EVENTS), {**row, "set_at": now})
 
 
 def told(connection: Connection, number: int, key: str) -> Stored | None:

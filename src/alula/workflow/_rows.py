@@ -23,6 +23,7 @@ __all__ = [
     "TaskRow",
     "delete_task",
     "has_ended",
+    "has_result",
     "heads_of",
     "inputs_of",
     "insert_tasks",
@@ -34,6 +35,7 @@ __all__ = [
     "write_attempt",
     "write_error",
     "write_first_pointer",
+    "write_growth",
     "write_pointer",
     "write_value",
 ]
@@ -162,9 +164,36 @@ def write_first_pointer(connection: Connection, number: int, key: Key, pointer: 
     return _FIRST_POINTER(connection, {"of_workflow": number, "of_key": key, **facts}).rowcount == 1
 
 
+def has_result(connection: Connection, number: int, key: Key, result: str) -> bool:
+    """Tell whether a task has this very result: the digest of its value, or the key of another task."""
+    c = TASKS.c
+    same = (c.digest == result) | (c.pointer == result)
+    return connection.scalar(select(c.key).where(one_task(number, key), same)) is not None
+
+
 def write_pointer(connection: Connection, number: int, key: Key, pointer: Key) -> None:
     """Let a task have the value of another, whatever it had."""
     _POINTER(connection, {"of_workflow": number, "of_key": key, "pointer": pointer})
+
+
+def write_growth(
+    connection: Connection,
+    number: int,
+    key: Key,
+    tasks: Sequence[Task],
+    heads: Sequence[bytes],
+    span: Span,
+    names: Names,
+) -> bool:
+    """Write the tasks that a task has returned, and let it have their value, if it has no result yet."""
+    last = tasks[-1]
+    if not write_first_pointer(connection, number, key, last.key, span):
+        return False
+    insert_tasks(connection, number, tasks, heads, names)
+    if last.root is not None and last.root != key:
+        # The first link of a chain points to the newest, so that nobody ever walks the chain.
+        write_pointer(connection, number, last.root, last.key)
+    return True
 
 
 def write_error(connection: Connection, number: int, key: Key, error: bytes, span: Span) -> None:

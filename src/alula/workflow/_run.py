@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from contextlib import suppress
+from math import inf
 from threading import Event, Lock
 
 from ..errors import (
@@ -15,6 +16,7 @@ from ..errors import (
 from ..graph import Done, Drive, Failed, Outcome, Scope
 from ._deadline import Deadline
 from ._journal import Failure, Journal
+from ._patience import is_trouble
 from ._place import TaskPlace
 from ._status import WorkflowStatus
 from ._vault import Output
@@ -156,8 +158,11 @@ class Run:
         error = deadline.error(self.id)
 
         def told(refused: BaseException | None) -> None:
-            if not isinstance(refused, FencedError):  # else it has ended just now, or is another's
-                self.drop(refused or error)
+            if isinstance(refused, StoreUnavailableError):
+                self.drop(self._troubled(refused))
+                self._let_go()
+            elif refused is None:  # else it has ended just now, or is another's
+                self.drop(error)
 
         with suppress(StoreUnavailableError):  # then the records cannot be written, and the drive finds out
             self._journal.fail(None, error, (), told)
@@ -197,10 +202,35 @@ class Run:
                 self.abandon(error)
             case Failed(FencedError() as error):
                 self._settle(Failed(self._journal.lost() or error))
+            case Failed(StoreUnavailableError() as error) if self._is_left(error):
+                self._settle(Failed(self._troubled(error)))
+                self._let_go()
             case Failed(error):
                 self._fail(error)
             case _:
                 raise AssertionError("a drive ends with a value or an error")
+
+    def _is_left(self, error: StoreUnavailableError) -> bool:
+        """Tell whether the workflow is to be resumed after an error, rather than to fail of it.
+
+        What goes back to the queue would be claimed at once; so it fails unless the records are in trouble,
+        for then nobody can claim it.
+        """
+        return is_trouble(error) and (not self.requeue or self._journal.is_at_fault(error))
+
+    def _troubled(self, error: StoreUnavailableError) -> StoreUnavailableError:
+        """Say what becomes of the workflow."""
+        left = f"workflow {self.id!r} stands as it is recorded, and resume({self.id!r}) goes on with it"
+        told = StoreUnavailableError(error.where, f"{error.why}; {left}")
+        told.__cause__ = error
+        return told
+
+    def _let_go(self) -> None:
+        """Note that nobody runs the workflow any more, as soon as that can be written."""
+        self.abandoned = True
+        status = WorkflowStatus.PENDING if self.requeue else WorkflowStatus.RUNNING
+        with suppress(StoreUnavailableError):  # closed: then the end of this process lets go of it
+            self._journal.release(status, lambda _: self._leave(self), reserved=self.reserved, patience=inf)
 
     def _fail(self, error: BaseException) -> None:
         assert self._drive is not None
@@ -209,8 +239,13 @@ class Run:
         raised = WorkflowExecutionError(self.id, self._journal.past.task_id(key))
         raised.__cause__ = error
         noted = [Failure(key, found, self._place.spans.get(key)) for key, found in failed.items()]
-        # If even that cannot be written, the records call it resumable once this process is gone.
-        self._journal.fail(key, error, noted, lambda _: self._settle(Failed(raised)))
+
+        def told(refused: BaseException | None) -> None:
+            self._settle(Failed(raised))
+            if isinstance(refused, StoreUnavailableError):
+                self._let_go()
+
+        self._journal.fail(key, error, noted, told)
 
     def _settle(self, outcome: Done[Output] | Failed) -> None:
         with self._settling:

@@ -344,6 +344,7 @@ class Runs:
     ) -> Run:
         journal.news = self._news
         site = Site(self._store, self._vault, engine, journal, self._aside)
+        journal.later = site.alarm
         place = TaskPlace(site, self._kinds, RUNNER, perform, Here(own_thread=True))
         run = Run(journal, place, requeue=requeue, deadline=deadline, leave=self._left, waits=waits)
         run.queue, run.reserved = queue, reserved

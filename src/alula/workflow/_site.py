@@ -20,6 +20,7 @@ from ._journal import Journal
 from ._load import Load
 from ._messages import Mailroom
 from ._orders import open_call
+from ._patience import patiently
 from ._tasks import Ended, Span, Task
 from ._timers import Timers
 from ._vault import Output, Packer, Vault, Volatile
@@ -90,7 +91,9 @@ class Site:
 
     def packed(self, task: Task, value: Any) -> Output:
         """Give the value of a task as its options say: stored, or in the engine."""
-        return Packer(self.vault).pack(value) if task.checkpoint else Volatile(self.engine.put(value))
+        if not task.checkpoint:
+            return Volatile(self.engine.put(value))
+        return patiently(lambda: Packer(self.vault).pack(value))
 
     def alarm(self, seconds: float, then: Callable[[], None]) -> Cancel:
         """Call, after so long by the store's clock, in a thread that may take its time."""

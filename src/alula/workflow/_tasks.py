@@ -204,7 +204,7 @@ def tasks_of(
         If a node is not of a remote function, an argument cannot be pickled, or what its `InputNode` stands
         for is not there, or is there and not read.
     ValueError
-        If a node has more than one return value.
+        If a node has more than one return value, or is a transaction that is not recorded or in place.
     GraphError
         If the graph has not exactly one output.
     """
@@ -243,6 +243,8 @@ def _task(sealer: "_Sealer", key: Key, node: Node[Any], position: int, creator: 
     kind, facts = (function.kind, dict(function.facts)) if isinstance(function, Logical) else (CALL, {})
     is_output = key == sealer.graph.outputs[0]
     recorded = creator is None or creator.recorded
+    if given.get("transaction"):
+        _check_transaction(name, given, recorded=recorded)
     asked = given.get("checkpoint")
     if asked is None:  # what a kept task returns gives the value that is to be kept
         asked = recorded or (is_output and creator is not None and creator.checkpoint)
@@ -280,6 +282,14 @@ def _task(sealer: "_Sealer", key: Key, node: Node[Any], position: int, creator: 
         ),
         inplace=inplace,
     )
+
+
+def _check_transaction(name: str, given: Mapping[str, Any], *, recorded: bool) -> None:
+    if not recorded or given.get("checkpoint") is False:
+        where = "checkpoint=False" if recorded else "a task with checkpoint=False has returned it"
+        raise ValueError(f"{name} is a transaction, which is committed with its record ({where})")
+    if given.get("allow_inplace"):
+        raise ValueError(f"{name} is a transaction, which runs in a worker (allow_inplace=True)")
 
 
 def engine_options(options: TaskOptions, name: str, *, checkpoint: bool) -> TaskOptions:

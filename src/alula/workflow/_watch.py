@@ -6,7 +6,7 @@ because the death of an executor rings no bell, every question is asked once a s
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from threading import Condition, Thread
+from threading import Condition, Thread, current_thread
 from typing import Final, TypeAlias
 
 from ..errors import WorkflowError
@@ -36,6 +36,7 @@ class Watch:
         self._news = Condition()
         self._heard = self._closed = False
         self._stop: Callable[[], None] | None = None
+        self._thread: Thread | None = None
 
     def ask(self, question: Question) -> Future[Output]:
         """Give the future answer to a question."""
@@ -49,7 +50,8 @@ class Watch:
                 raise _closed()
             if self._stop is None:
                 self._stop = self._store.listen(TOPIC, self.poke)
-                Thread(target=self._run, name="alula-workflow-watch", daemon=True).start()
+                self._thread = Thread(target=self._run, name="alula-workflow-watch", daemon=True)
+                self._thread.start()
             self._open.append((question, future))
         self.poke()
         return future
@@ -69,6 +71,8 @@ class Watch:
             left, self._open = self._open, []
         if self._stop is not None:
             self._stop()
+        if self._thread is not None and self._thread is not current_thread():
+            self._thread.join()  # it may be reading
         for _, future in left:
             future.set_exception(_closed())
 

@@ -22,12 +22,14 @@ from ._kinds import KINDS
 from ._limits import note_start
 from ._messages import checked_key
 from ._orders import Opener, Order
+from ._patience import patiently
 from ._place import TaskPlace
 from ._published import tell
 from ._replies import Fault, Reply
 from ._site import Aside, Site
 from ._splits import same
 from ._tasks import Continued, Span, Task, outline
+from ._transactions import Body, told_later, transact
 from ._vault import Output, Packer, Stored, Unpacker, Vault
 
 __all__ = ["LOADER", "RUNNER", "continuation", "perform", "set_event"]
@@ -67,7 +69,8 @@ def continuation(node: Node[Any] | Remaining[Any]) -> Any:
 def set_event(key: str, value: Any) -> None:
     """Tell those outside of the workflow something, from inside one of its tasks; see `get_event`.
 
-    A value under the same key takes the place of the one before.
+    A value under the same key takes the place of the one before. What a transaction tells is told when it is
+    committed.
 
     Raises
     ------
@@ -82,7 +85,9 @@ def set_event(key: str, value: Any) -> None:
     order = _inside.get()
     if order is None:
         raise WorkflowError("set_event() tells something of the workflow whose task calls it: call it in one")
-    tell(order.book.open(), order.book.owner, key, Packer(order.vault).pack(value))
+    stored = patiently(lambda: Packer(order.vault).pack(value))
+    if not told_later(key, stored):
+        patiently(lambda: tell(order.book.open(), order.book.owner, key, stored))
 
 
 @contextmanager
@@ -111,11 +116,13 @@ def perform(
     """
     order = Order.of(site, packed, refs)
     opener = Opener(order.vault, order.inputs, order.values, order.creator.workflow)
-    digest, args, kwargs = opener.open(order.call, order.name)
-    function = opener.function(digest)
+    digest, args, kwargs = patiently(lambda: opener.open(order.call, order.name))
+    function = patiently(lambda: opener.function(digest))
     if timed:
         note_start(order)
     with _task(order):
+        if isinstance(function, Body):
+            return transact(order, function, args, kwargs), None
         started = time()
         value = called(function, args, kwargs)
         span = Span(started, time(), 1)
@@ -126,7 +133,7 @@ def perform(
     if order.creator.catch:
         value = value, None
     if order.creator.checkpoint:
-        return Reply.made(Packer(order.vault).pack(value), span), None
+        return Reply.made(patiently(lambda: Packer(order.vault).pack(value)), span), None
     return Reply.made(None, span), value
 
 
@@ -162,6 +169,7 @@ def _drive(order: Order, tasks: tuple[Task, ...], link: Key, span: Span) -> Outp
         else:
             then(Failed(error))
 
+    journal.later = place.site.alarm
     drive = Drive(graph, place, Scope(), journal, then=then, find=journal.past.find, alarm=place.site.alarm)
     journal.record(link, Continued(graph, span), begin)
     try:

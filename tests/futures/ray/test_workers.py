@@ -7,8 +7,10 @@ from typing import Any
 
 import cloudpickle
 import pytest
+from sqlalchemy import Connection, text
 
 import alula
+from alula import workflow
 from alula.errors import ActorDiedError, TaskError, WorkerCrashedError
 from alula.futures import ActorHandle, Engine, current
 from alula.futures._ray._engine import RayEngine
@@ -121,3 +123,16 @@ def test_promises_whose_keeper_dies_fail_and_the_next_one_is_kept(engine: Engine
         with suppress(ActorDiedError):
             assert alula.get(kept, timeout=LIMIT) == 2
             break
+
+
+@pytest.mark.usefixtures("engine", "home", "executor")
+def test_a_transaction_of_a_workflow_is_committed_with_its_record() -> None:
+    @workflow.transaction
+    def enter(connection: Connection, name: str) -> str:
+        connection.execute(text("CREATE TABLE entries (name TEXT)"))
+        connection.execute(text("INSERT INTO entries VALUES (:name)"), {"name": name})
+        return name.upper()
+
+    assert workflow.run(enter.bind("ada"), workflow_id="w") == "ADA"
+    with workflow.default_executor()._store.reading() as connection:
+        assert connection.scalars(text("SELECT name FROM entries")).all() == ["ada"]
