@@ -37,6 +37,7 @@ SIGNAL: Final = Logical("signal", "workflow.wait_for_signal")
 _DUE: Final = Logical(DUE, "workflow.wait_for_signal.due")
 
 _LOOK: Final = 1.0  # seconds after which to look, bell or not
+_END: Final = 15.0  # seconds that the end waits for a look that is under way
 _MANY: Final = 500  # workflows of which messages are asked for by number; of more, all are read
 _TAKE: Final = (
     update(MESSAGES)
@@ -181,7 +182,7 @@ class Mailroom:
         if self._stop is not None:
             self._stop()
         if self._thread is not None and self._thread is not current_thread():
-            self._thread.join()  # it may be reading
+            self._thread.join(_END)  # it may be reading
 
     def _hear(self) -> None:
         with self._news:

@@ -20,6 +20,7 @@ TOPIC: Final = "workflows"
 """Rung whenever a workflow has ended, or changed hands."""
 
 _LOOK: Final = 1.0  # seconds after which to look, bell or not
+_END: Final = 15.0  # seconds that the end waits for a look that is under way
 
 Question: TypeAlias = Callable[[], Done[Output] | Failed | None]
 """Looks once; None says that there is no answer yet."""
@@ -72,7 +73,7 @@ class Watch:
         if self._stop is not None:
             self._stop()
         if self._thread is not None and self._thread is not current_thread():
-            self._thread.join()  # it may be reading
+            self._thread.join(_END)  # it may be reading
         for _, future in left:
             future.set_exception(_closed())
 
