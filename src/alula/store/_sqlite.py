@@ -21,6 +21,7 @@ from ._database import BUSY, Database
 from ._doorbell import SocketDoorbell
 from ._file_locks import FileLocks
 from ._lent import Isolation
+from ._prepared import say
 
 __all__ = ["SQLite"]
 
@@ -108,13 +109,18 @@ class SQLite(Database):
         """Make the folder and the file, and switch that to write-ahead logging, for good."""
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            with self._engine.connect() as connection:
-                if connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
+            connection = self._engine.connect()
+            try:
+                if say(connection, "PRAGMA journal_mode").fetchone() != ("wal",):
                     # SQLite does not wait when two processes switch at once, so they take turns.
                     with _alone(self.file.parent):
-                        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+                        say(connection, "PRAGMA journal_mode=WAL")
+            except BaseException:
+                connection.close()
+                raise
         except OSError as error:
             raise self.unavailable(f"{error.filename}: {error.strerror}") from error
+        self._keep(connection)  # were it closed, being the last one, SQLite would do away with the log
 
     def _check(self) -> None:
         # SQLite would go on writing into a file that has no name any more, and never say a word.
