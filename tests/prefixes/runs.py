@@ -228,4 +228,5 @@ def _most(program: Step, name: str) -> int:
     """Say how often a body may run in one run; where processes die, any may have to run again."""
     steps = [step for step in every(program) if isinstance(step, Call)]
     deaths = DEATHS if any(step.dies for step in steps) else 0
-    return 1 + deaths + sum(step.tries for step in steps if step.name == name)
+    tries = [step.tries + (DEATHS if step.fails else 0) for step in steps if step.name == name and step.tries]
+    return 1 + deaths + sum(tries)
