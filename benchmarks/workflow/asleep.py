@@ -28,9 +28,10 @@ from alula.workflow._tables import TASKS, WORKFLOWS
 from alula.workflow._vault import Stored
 
 SPREAD = 20.0  # s over which they wake
-ADVANCE = 2.5  # times that submitting takes, which all of them sleep at least
-START = 8.0  # s, and what the processes need to start
-LIMIT = 300.0  # s that any of this may take
+ADVANCE = 1.8  # times that submitting takes, after which the first of them wakes
+START = 6.0  # s, and what the processes need to start
+FIRST = 200  # workflows that tell how long submitting takes
+LIMIT = 500.0  # s that any of this may take
 
 
 def memory() -> int:
@@ -59,12 +60,13 @@ def await_(what: Any, count: int) -> None:
 
 def fall_asleep(home: str, count: int, spread: float) -> None:
     """Submit sleepers, and stay."""
-    executor = opened(home)
-    began = time.time()
-    for i in range(100):
+    executor, began = opened(home), 0.0
+    for i in range(2 * FIRST):
+        if i == FIRST:
+            began = time.time()
         executor.submit(Graph.of(workflow.sleep(10**6)), id=f"first {i}")
-    rate = (time.time() - began) / 100
-    for i in range(100):
+    rate = (time.time() - began) / FIRST
+    for i in range(2 * FIRST):
         executor.cancel(f"first {i}")
     before, began, processor = memory(), time.time(), time.process_time()
     first = began + START + ADVANCE * rate * count
@@ -72,7 +74,7 @@ def fall_asleep(home: str, count: int, spread: float) -> None:
         until = first + spread * i / count
         executor.submit(Graph.of(workflow.sleep(max(0.0, until - time.time()))), id=f"sleeper {i}")
     took = (time.time() - began) / count
-    await_(lambda: ended(executor, "due") - 100, count)
+    await_(lambda: ended(executor, "due") - 2 * FIRST, count)
     processor = (time.process_time() - processor) / count
     facts = {"submit": took, "submit cpu": processor, "bytes": (memory() - before) / count}
     print(json.dumps(facts), flush=True)
