@@ -28,8 +28,8 @@ from alula.workflow._tables import TASKS, WORKFLOWS
 from alula.workflow._vault import Stored
 
 SPREAD = 20.0  # s over which they wake
-ADVANCE = 1.8  # times that submitting takes, after which the first of them wakes
-START = 6.0  # s, and what the processes need to start
+ADVANCE = 2.0  # times that submitting takes, after which the first of them wakes
+START = 8.0  # s, and what the processes need to start
 FIRST = 200  # workflows that tell how long submitting takes
 LIMIT = 500.0  # s that any of this may take
 
@@ -76,7 +76,7 @@ def fall_asleep(home: str, count: int, spread: float) -> None:
     took = (time.time() - began) / count
     await_(lambda: ended(executor, "due") - 2 * FIRST, count)
     processor = (time.process_time() - processor) / count
-    facts = {"submit": took, "submit cpu": processor, "bytes": (memory() - before) / count}
+    facts = {"submit": took, "submit cpu": processor, "bytes": (memory() - before) / count, "first": first}
     print(json.dumps(facts), flush=True)
     time.sleep(LIMIT)
 
@@ -87,6 +87,7 @@ def wake(home: str, count: int) -> None:
     with opened(home, recover=True) as executor:
         took, processor = time.time() - began, time.process_time() - processor
         facts = {"restart": took, "restart cpu": processor, "restart bytes": (memory() - before) / count}
+        facts["asleep again"] = time.time()
         await_(lambda: ended(executor, "sleep"), count)
     print(json.dumps(facts), flush=True)
 
@@ -143,6 +144,8 @@ def slept(count: int, spread: float) -> dict[str, float]:
         figures = apart("fall", home, count, spread, kill=True) | apart("wake", home, count)
         late = lateness(home)
     assert len(late) == count, f"{len(late)} of {count} have woken"
+    if figures.pop("asleep again") > figures.pop("first"):
+        raise RuntimeError("the first was to wake before all were asleep again: this machine is too busy")
     return {**figures, "p50": late[count // 2], "p99": late[int(count * 0.99)], "last": late[-1]}
 
 
