@@ -131,7 +131,7 @@ class Postgres(Database):
         shown = url.set(drivername="postgresql", query={}).render_as_string()
         super().__init__(url.render_as_string(hide_password=False), shown, _open(url, durability))
         self._writer, self._batches, self._signed = secrets.token_hex(8), count(1), False
-        self._keep(self._engine.connect())
+        self._keep(self._engine.connect(), self._idle)
 
     def reason(self, error: BaseException) -> str | None:
         """Say why the store cannot be used; None if an error of the driver is about data or statement."""

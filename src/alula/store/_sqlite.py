@@ -120,7 +120,7 @@ class SQLite(Database):
                 raise
         except OSError as error:
             raise self.unavailable(f"{error.filename}: {error.strerror}") from error
-        self._keep(connection)  # were it closed, being the last one, SQLite would do away with the log
+        self._keep(connection, self._idle)  # were it closed, being the last one, SQLite would do away with the log
 
     def _check(self) -> None:
         # SQLite would go on writing into a file that has no name any more, and never say a word.
