@@ -63,7 +63,7 @@ def test_what_ended_long_ago_is_deleted_and_the_rest_stays(tmp_path: Path, turns
 
 
 def test_more_than_one_transaction_deletes(home: Path) -> None:
-    refs = [workflow.run_async(add.options(num_cpus=0.1).bind(n)) for n in range(120)]
+    refs = [workflow.run_async(add.bind(n)) for n in range(120)]
     alula.get(refs)
     with (
         faults({"store.before_commit": fail(OSError("disk full"), at=2)}),

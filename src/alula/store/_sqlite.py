@@ -120,7 +120,8 @@ class SQLite(Database):
                 raise
         except OSError as error:
             raise self.unavailable(f"{error.filename}: {error.strerror}") from error
-        self._keep(connection, self._idle)  # were it closed, being the last one, SQLite would do away with the log
+        # Were it closed, being the last one, SQLite would do away with the log.
+        self._keep(connection, self._idle)
 
     def _check(self) -> None:
         # SQLite would go on writing into a file that has no name any more, and never say a word.
