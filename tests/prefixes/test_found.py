@@ -7,8 +7,8 @@ import pytest
 from alula._core._gates import disarm
 from alula.futures import Engine
 from tests.prefixes import programs as here
-from tests.prefixes.programs import Call, Rest, Step, Wait
-from tests.prefixes.runs import check, first
+from tests.prefixes.programs import Call, Rest, Sleep, Step, Wait
+from tests.prefixes.runs import Ran, check, first
 from tests.prefixes.test_prefixes import on_sqlite
 
 
@@ -19,10 +19,12 @@ def driver(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     disarm()
 
 
-def give(program: Step) -> None:
+def give(program: Step) -> Ran:
     """Run a program, and look what comes of it."""
     with on_sqlite() as recorder:
-        check(program, first(recorder.empty(), program), crashed=False)
+        ran = first(recorder.empty(), program)
+        check(program, ran, crashed=False)
+        return ran
 
 
 def test_an_unrecorded_task_may_return_the_handle_of_a_recorded_one() -> None:
@@ -36,3 +38,10 @@ def test_a_task_that_catches_may_go_on_with_a_graph_some_of_which_runs_in_place(
     give(Call("out", then=graph, catch=True))
     link = Call("link", then=graph, inplace=True)
     give(Call("out", (Call("first", then=link, catch=True),)))
+
+
+def test_a_task_that_goes_on_after_the_output_may_tell_something_and_run_on_in_place() -> None:
+    link = Call("link", then=Call("end", inplace=True), inplace=True, tells=True)
+    late = Call("late", (Call("slow", (Sleep("sleep", 10),)),), then=link, tells=True)
+    ran = give(Call("out", (Wait("wait", (late, Sleep("none", 0.0)), timeout=0.0, abandon="run"),)))
+    assert {"late", "link", "end"} <= {row.name for row in ran.after.values()}

@@ -340,8 +340,9 @@ class Journal:
         Writing(self._store, gated, then, fence=fence, later=self.later, patience=patience).post()
 
     def _of_tasks(self, connection: Connection) -> None:
-        # What was left to run on after the output is recorded, too.
-        (self.owner.afterwards if self._successful else self.owner)(connection)
+        # What goes on after the output is recorded, too; whether a part of the whole does is not known.
+        late = self._successful or self._final is None
+        (self.owner.afterwards if late else self.owner)(connection)
 
     def _record(self, work: Callable[[Connection], None], then: Then) -> None:
         def gated(error: BaseException | None) -> None:

@@ -102,7 +102,7 @@ class Ledger:
         patiently(lambda: self._once(work))
 
     def _once(self, work: Callable[[Connection], None]) -> None:
-        with self._store.transaction(self._owner) as connection:
+        with self._store.transaction(self._owner.afterwards) as connection:
             work(connection)
 
 

@@ -29,7 +29,12 @@ _HISTORY: Final = ("attempt", "status", "executor", "started", "ended")
 _LOCKED: Final = _MINE.with_for_update(key_share=True)
 _MINE_TO_END: Final = _LOCKED.where(WORKFLOWS.c.status.in_(ACTIVE))
 _MINE_TO_WRITE: Final = Prepared(_LOCKED.where(WORKFLOWS.c.status == WorkflowStatus.RUNNING.value))
-_MINE_EVER: Final = Prepared(_LOCKED)
+_MINE_STILL: Final = Prepared(
+    _LOCKED.where(
+        (WORKFLOWS.c.status == WorkflowStatus.RUNNING.value)
+        | (WORKFLOWS.c.status == WorkflowStatus.SUCCESSFUL.value)
+    )
+)
 _TAKEN: Final = ("status", "executor", "epoch", "attempt", "deaths", "started", "ended", "failed", "error")
 _TAKE: Final = Prepared(update(WORKFLOWS).where(WORKFLOWS.c.number == bindparam("of_number")), *_TAKEN)
 _KEEP: Final = Prepared(insert(ATTEMPTS), "workflow", *_HISTORY)
@@ -63,8 +68,11 @@ class Owner:
             raise self.refused()
 
     def afterwards(self, connection: Connection) -> None:
-        """Raise `FencedError` unless this owner is the last one, also of a workflow that has ended."""
-        if _MINE_EVER(connection, self._facts()).fetchone() is None:
+        """Raise `FencedError` unless this owner is the last one of a workflow that runs, or has succeeded.
+
+        For what tasks write that may have been left to go on after the output.
+        """
+        if _MINE_STILL(connection, self._facts()).fetchone() is None:
             raise self.refused()
 
     def with_output(self, connection: Connection) -> None:

@@ -13,7 +13,7 @@ __all__ = ["tell", "told", "write"]
 
 def tell(store: Store, owner: Owner, key: str, value: Stored) -> None:
     """Write a value under a key, behind the fence of the workflow's owner, and wake those who ask for it."""
-    with store.transaction(owner) as connection:
+    with store.transaction(owner.afterwards) as connection:
         write(connection, owner, key, value, store.clock.time())
     store.ring(TOPIC)
 

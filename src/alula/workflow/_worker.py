@@ -79,7 +79,7 @@ def set_event(key: str, value: Any) -> None:
     TypeError
         If the key is not text, or the value cannot be pickled.
     FencedError
-        If the workflow is another executor's by now, or has ended.
+        If the workflow is another executor's by now, or has failed.
     """
     checked_key(key)
     order = _inside.get()
