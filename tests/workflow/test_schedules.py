@@ -263,6 +263,15 @@ def test_triggered_it_begins_at_once(keeper: Executor, schedules: Schedules, clo
     assert keeper.claim()[0].result() == 1
 
 
+def test_its_workflows_are_pruned_as_all_are(keeper: Executor, schedules: Schedules, clock: Clock) -> None:
+    every_minute(schedules)
+    schedules.trigger("s")
+    assert keeper.claim()[0].result() == 1
+    clock.advance(60)
+    assert keeper.prune(30, frozenset({workflow.WorkflowStatus.SUCCESSFUL})) == 1
+    assert ids(keeper) == []
+
+
 def test_said_again_it_loses_no_time_and_repeats_none(
     keeper: Executor, schedules: Schedules, clock: Clock
 ) -> None:

@@ -82,6 +82,7 @@ class Tasks:
             where=where,
             metadata={_MARK: order.action, "name": order.model, "bucket": bucket},
             requeue=True,
+            prunable=False,
         )
         if not any(isinstance(arg, Kept) for arg in args):
             return AsyncResult(handle, self.status)

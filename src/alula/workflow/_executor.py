@@ -216,6 +216,7 @@ class Executor:
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
         requeue: bool = False,
+        prunable: bool = True,
         timeout: float | None = None,
         on_conflict: Conflict = "resume",
         ticket: Ticket | None = None,
@@ -237,6 +238,8 @@ class Executor:
             The user's; fit for JSON.
         requeue
             Whether it goes back to the queue when its executor is gone; else it waits to be resumed.
+        prunable
+            Whether `prune` may delete it when it has ended; else whoever keeps results in it does.
         timeout
             Seconds after which it fails with `WorkflowTimeoutError` if it has not ended; None for no limit.
         on_conflict
@@ -293,6 +296,7 @@ class Executor:
             labels=tuple(sorted(set(labels))),
             metadata=dict(metadata or {}),
             requeue=requeue or ticket is not None,
+            prunable=prunable,
             timeout=timeout,
             code=code_of(graph),
             ticket=ticket,

@@ -131,7 +131,7 @@ def copy(connection: Connection, row: WorkflowRow, fork: Fork, new_id: str, now:
     """
     taken = {name: getattr(row, name) for name in _TAKEN}
     facts = {"id": new_id, "status": WorkflowStatus.RUNNING, "created": now, "attempt": 0}
-    facts["requeue"] = row.queue is not None
+    facts |= {"prunable": True, "requeue": row.queue is not None}
     made = connection.execute(insert(WORKFLOWS), {**taken, **facts, "forked_from": row.id})
     assert made.inserted_primary_key is not None
     number = int(made.inserted_primary_key[0])

@@ -68,6 +68,8 @@ class Submission:
         The user's; fit for JSON.
     requeue
         Whether it goes back to the queue when its executor is gone, rather than wait to be resumed.
+    prunable
+        Whether `prune` may delete it when it has ended.
     timeout
         Seconds from now on after which it fails; None for no limit.
     code
@@ -82,6 +84,7 @@ class Submission:
     labels: tuple[str, ...]
     metadata: dict[str, Any] = field(default_factory=dict)
     requeue: bool = False
+    prunable: bool = True
     timeout: float | None = None
     code: Mapping[str, tuple[str, bool]] = field(default_factory=dict)
     ticket: Ticket | None = None
@@ -422,6 +425,7 @@ def _insert(
         "shape": given.shape,
         "code": json.dumps(given.code),
         "python": PYTHON,
+        "prunable": given.prunable,
         "requeue": given.requeue,
         "created": now,
         "deadline": None if given.timeout is None else now + given.timeout,

@@ -38,12 +38,11 @@ _NAMES: Final = tuple(  # digests, each with the bytes that stand beside it unle
 def delete_ended(connection: Connection, before: float, statuses: frozenset[WorkflowStatus]) -> int:
     """Delete some workflows that ended before a time in one of these states; tell how many.
 
-    Those that the runtime keeps results in are its own business.
+    Those that somebody keeps results in, as the runtime does, are his own business.
     """
     c = WORKFLOWS.c
     ended = func.coalesce(c.ended, c.started, c.created)  # a cancelled one has no end
-    users = c.requeue.is_(False) | c.queue.is_not(None)
-    asked = select(c.number).where(c.status.in_(sorted(statuses)), users, ended < before)
+    asked = select(c.number).where(c.status.in_(sorted(statuses)), c.prunable, ended < before)
     numbers = connection.scalars(asked.limit(_AT_ONCE)).all()
     connection.execute(delete(WORKFLOWS).where(c.number.in_(numbers)))
     return len(numbers)

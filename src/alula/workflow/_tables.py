@@ -55,6 +55,7 @@ WORKFLOWS = Table(
     Column("shape", String(20), nullable=False),  # of the graph that was submitted
     Column("code", Text, nullable=False, default="{}"),  # JSON: fingerprints of its functions
     Column("python", String(8), nullable=False),  # functions are pickled for one minor version
+    Column("prunable", Boolean, nullable=False, default=True),  # once it has ended
     Column("requeue", Boolean, nullable=False),  # goes back to the queue when its executor is gone
     Column("created", Double, nullable=False),
     Column("deadline", Double),  # when it fails, if it has not ended by then
