@@ -23,7 +23,7 @@ from ..errors import FencedError, StoreUnavailableError, WorkflowCancellationErr
 from ..futures import pack_error
 from ..graph import Done, Graph, Grown, Name, Outcome
 from ..graph import Recorded as Then
-from ..store import Fence, Lease, Store
+from ..store import Fence, Lease, Prepared, Store
 from ._ledger import Book
 from ._names import Names
 from ._owner import Owner, disown, shelve
@@ -245,9 +245,12 @@ class Journal:
 
     def begin(self, then: Then) -> None:
         """Note that a workflow runs which had to wait for that."""
-        now = self._store.clock.time()
-        begun = partial(self._set, status=WorkflowStatus.RUNNING, started=now)
-        self._post(begun, then, fence=self.owner.unfinished)
+        facts = {"status": WorkflowStatus.RUNNING.value, "started": self._store.clock.time()}
+
+        def work(connection: Connection) -> None:
+            _BEGIN(connection, {"of_number": self.owner.number, **facts})
+
+        self._post(work, then, fence=self.owner.unfinished)
 
     def note(self, failure: Failure, *, again: bool) -> None:
         """Note that an attempt of a task has failed, whatever becomes of that; nobody waits for it.
@@ -395,16 +398,23 @@ class Journal:
         self._end(WorkflowStatus.SUCCESSFUL, connection)
         self._successful = True
 
-    def _end(self, status: WorkflowStatus, connection: Connection, **facts: object) -> None:
-        self._set(connection, status=status, ended=self._store.clock.time(), **facts)
-
-    def _set(self, connection: Connection, **facts: object) -> None:
-        connection.execute(_SET, {"of_number": self.owner.number, **facts})
+    def _end(
+        self,
+        status: WorkflowStatus,
+        connection: Connection,
+        *,
+        failed: Key | None = None,
+        error: bytes | None = None,
+    ) -> None:
+        ended = {"status": status.value, "ended": self._store.clock.time(), "failed": failed, "error": error}
+        _END(connection, {"of_number": self.owner.number, **ended})
 
 
 # Statements of the hot path are built once: to build one costs more than to execute it.
 _WORKFLOW: Final = insert(WORKFLOWS)
-_SET: Final = update(WORKFLOWS).where(WORKFLOWS.c.number == bindparam("of_number"))
+_MINE: Final = update(WORKFLOWS).where(WORKFLOWS.c.number == bindparam("of_number"))
+_BEGIN: Final = Prepared(_MINE, "status", "started")
+_END: Final = Prepared(_MINE, "status", "ended", "failed", "error")
 
 
 def _insert(
