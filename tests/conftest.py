@@ -1,6 +1,7 @@
 """What all tests share: a home of their own, an engine, and hypothesis without its own idea of time."""
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -23,6 +24,10 @@ from tests.workflow.bodies import Tally
 Open: TypeAlias = Callable[..., Executor]
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for the tests that use ONNX Runtime on their own
+
+# Begun in the background of a shell, this process and those that it starts would be deaf to Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A machine that is busy with other work is no reason to fail.
 settings.register_profile(
