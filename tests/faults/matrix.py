@@ -102,6 +102,13 @@ def hold(turnstile: Turnstile, value: bytes) -> bytes:
     return value
 
 
+@remote
+def borrow(turnstile: Turnstile, nested: list[ObjectRef[bytes]]) -> bytes:
+    """Give a value that was pending when its reference came."""
+    turnstile.wait()
+    return get(nested[0])
+
+
 def joined(value: bytes, retries: int) -> None:
     """Submit some tasks, and look at what they give."""
     ref = put(value)
@@ -216,8 +223,9 @@ def _driving(value: bytes, folder: Path) -> None:
     joined(value, 3)
     with Turnstile(folder, "driving") as turnstile:
         late = hold.remote(turnstile, value)
-        late_too = remote(lambda nested: get(nested[0])).remote([late])
-        turnstile.arrived()
+        late_too = borrow.remote(turnstile, [late])
+        for _ in range(2):
+            turnstile.arrived()
         turnstile.let()
         assert get(late_too, timeout=LIMIT) == value
     _acting(value)
