@@ -3,9 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier, Event
-from typing import Any
+from threading import Event
 
 import pytest
 from sqlalchemy import Connection, text
@@ -15,8 +13,9 @@ from alula.errors import FencedError, StoreUnavailableError
 from alula.graph import Graph
 from alula.store import Store, _postgres
 from alula.testing import Turnstile, faults
-from alula.workflow import Executor, _patience
+from alula.workflow import _patience
 from tests.conftest import Open
+from tests.faults.races import race_for_ids
 from tests.postgres import Postgres
 from tests.workflow.bodies import Tally, held, noted
 from tests.workflow.programs import SAMPLE, build, evaluate
@@ -120,22 +119,7 @@ def test_a_server_that_is_away_for_longer_than_a_connection_waits_is_waited_for(
 
 
 def test_of_two_executors_that_race_for_an_id_one_wins(open_executor: Open, tally: Tally) -> None:
-    executors = [open_executor(), open_executor()]
-    barrier = Barrier(2)
-
-    def submit(executor: Executor, name: str) -> Any:
-        barrier.wait()
-        try:
-            return executor.submit(Graph.of(noted.bind(tally, name, 1)), id=name).result(30)
-        except RuntimeError as error:
-            return str(error)
-
-    with ThreadPoolExecutor(2) as pool:
-        for n in range(10):
-            answers = list(pool.map(submit, executors, [f"w{n}"] * 2))
-            assert 2 in answers
-            assert all(each == 2 or "wait for it, or cancel it" in each for each in answers)
-    assert tally.counts() == {f"w{n}": 1 for n in range(10)}
+    race_for_ids([open_executor(), open_executor()], tally, 10)
 
 
 RACE = """

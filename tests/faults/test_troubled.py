@@ -2,10 +2,8 @@
 
 import resource
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from threading import Barrier
 from typing import Any
 
 import pytest
@@ -17,9 +15,10 @@ from alula.errors import StoreUnavailableError, WorkflowExecutionError
 from alula.graph import Graph
 from alula.store import Store, _sqlite
 from alula.testing import Turnstile, fail, faults
-from alula.workflow import Executor, _patience
+from alula.workflow import _patience
 from tests.conftest import Open
 from tests.faults.processes import eventually
+from tests.faults.races import race_for_ids
 from tests.workflow.bodies import Tally, add, held, noted
 
 pytestmark = pytest.mark.usefixtures("engine", "home")
@@ -181,15 +180,20 @@ def test_a_failure_that_cannot_be_written_leaves_it_to_be_resumed(open_executor:
     assert executor.status("v") == "RESUMABLE"
 
 
-def test_large_values_that_cannot_be_written_leave_it_to_be_resumed(open_executor: Open) -> None:
-    @alula.remote
-    def large() -> bytes:
-        return bytes(10**6)
+@alula.remote
+def large() -> bytes:
+    return bytes(10**6)
 
+
+def no_room_for_large_values() -> AbstractContextManager[None]:
+    full = OSError(28, "No space left on device")
+    return faults({"artifacts.written": failing(*range(2, 20), error=full)})
+
+
+def test_large_values_that_cannot_be_written_leave_it_to_be_resumed(open_executor: Open) -> None:
     executor = open_executor()
-    node = large.options(**INPLACE).bind()
-    with faults({"artifacts.written": failing(*range(2, 20), error=OSError(28, "No space left on device"))}):
-        handle = executor.submit(Graph.of(node), id="w")
+    with no_room_for_large_values():
+        handle = executor.submit(Graph.of(large.options(**INPLACE).bind()), id="w")
         with pytest.raises(StoreUnavailableError, match="No space left on device"):
             handle.result(20)
     assert executor.status("w") == "RESUMABLE"
@@ -197,14 +201,9 @@ def test_large_values_that_cannot_be_written_leave_it_to_be_resumed(open_executo
 
 
 def test_what_would_be_claimed_again_at_once_fails_if_it_can_be_said(open_executor: Open) -> None:
-    @alula.remote
-    def large() -> bytes:
-        return bytes(10**6)
-
     executor = open_executor()
-    node = large.options(**INPLACE).bind()
-    with faults({"artifacts.written": failing(*range(2, 20), error=OSError(28, "No space left on device"))}):
-        handle = executor.submit(Graph.of(node), id="w", requeue=True)
+    with no_room_for_large_values():
+        handle = executor.submit(Graph.of(large.options(**INPLACE).bind()), id="w", requeue=True)
         with pytest.raises(WorkflowExecutionError) as caught:
             handle.result(20)
     assert isinstance(caught.value.__cause__, StoreUnavailableError)
@@ -252,19 +251,4 @@ def test_nothing_is_left_behind_by_a_submission_to_a_full_disk(open_executor: Op
 
 
 def test_of_two_executors_that_race_for_an_id_on_a_file_one_wins(open_executor: Open, tally: Tally) -> None:
-    executors = [open_executor(), open_executor()]
-    barrier = Barrier(2)
-
-    def submit(executor: Executor, name: str) -> Any:
-        barrier.wait()
-        try:
-            return executor.submit(Graph.of(noted.bind(tally, name, 1)), id=name).result(30)
-        except RuntimeError as error:
-            return str(error)
-
-    with ThreadPoolExecutor(2) as pool:
-        for n in range(5):
-            answers = list(pool.map(submit, executors, [f"w{n}"] * 2))
-            assert 2 in answers
-            assert all(each == 2 or "wait for it, or cancel it" in each for each in answers)
-    assert tally.counts() == {f"w{n}": 1 for n in range(5)}
+    race_for_ids([open_executor(), open_executor()], tally, 5)

@@ -1,36 +1,23 @@
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from alula._core._settings import Settings
 from alula.store import Lease, Store
 from alula.workflow._deaths import MOST_DEATHS
-from alula.workflow._journal import PYTHON
 from alula.workflow._queue import Look, look, reclaim
 from alula.workflow._tables import WORKFLOWS
 from alula.workflow._vault import Vault
 from tests.postgres import ON_BOTH
+from tests.workflow.rows import put_waiting
 
 pytestmark = ON_BOTH
 
 
 def put(store: Store, id_: str, **facts: Any) -> None:
-    row = {
-        "id": id_,
-        "status": "PENDING",
-        "entry": "k",
-        "labels": "default",
-        "metadata": "{}",
-        "shape": "",
-        "python": PYTHON,
-        "requeue": True,
-        "created": 0.0,
-        "attempt": 0,
-        **facts,
-    }
     with store.transaction() as connection:
-        connection.execute(insert(WORKFLOWS).values(**row))
+        put_waiting(connection, id_, **facts)
 
 
 def seen(store: Store, labels: list[str], most: int = 10) -> Look:

@@ -9,13 +9,13 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from sqlalchemy import delete, insert, select
 
 from alula.store import Lease, Store
-from alula.workflow._journal import PYTHON
 from alula.workflow._owner import disown, take
 from alula.workflow._queue import look, pick
 from alula.workflow._queues import Queue, Ticket
 from alula.workflow._tables import QUEUES, STARTS, WORKFLOWS
 from alula.workflow._vault import Vault
 from tests.postgres import ON_BOTH
+from tests.workflow.rows import put_waiting
 
 KEYS = ["ada", "ben", "cyd"]
 CONCURRENCY, PER_KEY, LIMIT, PERIOD = 3, 2, 4, 10.0
@@ -77,23 +77,10 @@ class Queued(RuleBasedStateMachine):
     @rule(key=st.sampled_from(KEYS), priority=st.integers(0, 2), delay=st.sampled_from([0.0, 0.0, 3.0, 20.0]))
     def submit(self, key: str, priority: int, delay: float) -> None:
         ticket = Ticket(queue="q", key=key, priority=priority, delay=delay)
-        row = {
-            "id": f"w{self._known}",
-            "status": "PENDING",
-            "entry": "k",
-            "labels": "default",
-            "metadata": "{}",
-            "shape": "",
-            "python": PYTHON,
-            "requeue": True,
-            "created": self.now,
-            "attempt": 0,
-            **ticket.row(self.now),
-        }
         with self.store.transaction() as connection:
-            made = connection.execute(insert(WORKFLOWS).values(**row))
-        assert made.inserted_primary_key
-        self.model.waiting.append(Job(int(made.inserted_primary_key[0]), key, priority, self.now + delay))
+            facts = {"created": self.now, **ticket.row(self.now)}
+            number = put_waiting(connection, f"w{self._known}", **facts)
+        self.model.waiting.append(Job(number, key, priority, self.now + delay))
 
     @rule(executor=st.sampled_from("ab"), most=st.integers(1, 4))
     def claim(self, executor: str, most: int) -> None:

@@ -56,6 +56,8 @@ class Run:
         deadline: Deadline | None = None,
         leave: Callable[["Run"], None],
         waits: bool = False,
+        queue: str | None = None,
+        reserved: bool = False,
     ) -> None:
         """Prepare a run; nothing happens before `start`.
 
@@ -76,8 +78,8 @@ class Run:
         self._journal, self._place = journal, place
         self._leave, self._deadline = leave, deadline
         self._give_up: Callable[[], None] | None = None  # what watches the deadline
-        self.queue: str | None = None
-        self.abandoned = self.reserved = False
+        self.queue, self.reserved = queue, reserved
+        self.abandoned = False
         self._drive: Drive | None = None
         self._settling = Lock()
         self._settled = False

@@ -346,9 +346,16 @@ class Runs:
         site = Site(self._store, self._vault, engine, journal, self._aside)
         journal.later = site.alarm
         place = TaskPlace(site, self._kinds, RUNNER, perform, Here(own_thread=True))
-        run = Run(journal, place, requeue=requeue, deadline=deadline, leave=self._left, waits=waits)
-        run.queue, run.reserved = queue, reserved
-        return run
+        return Run(
+            journal,
+            place,
+            requeue=requeue,
+            deadline=deadline,
+            leave=self._left,
+            waits=waits,
+            queue=queue,
+            reserved=reserved,
+        )
 
     def _news(self) -> None:
         self._watch.poke()
