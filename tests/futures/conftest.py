@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from tempfile import TemporaryDirectory
 
 import pytest
@@ -29,6 +29,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="module")
 def ray_server(ray_is_installed: None) -> Iterator[str]:
     """A cluster of one machine that this process is no part of; gives the address for clients."""
+    with server_for_clients() as address:
+        yield address
+
+
+@contextmanager
+def server_for_clients(**environment: str) -> Iterator[str]:
     port, own = free_ports(2)
     options = {
         "port": own,
@@ -43,9 +49,10 @@ def ray_server(ray_is_installed: None) -> Iterator[str]:
         words = [f"--{name}={text}" for name, text in {**options, "temp-dir": folder}.items()]
         start = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", *words]
         clean = {name: text for name, text in os.environ.items() if not name.startswith("RAY_")}
+        environment |= {"RAY_AUTH_MODE": "disabled", "RAY_core_worker_internal_heartbeat_ms": "100"}
         with subprocess.Popen(
             [*start, "--disable-usage-stats"],
-            env={**clean, "RAY_AUTH_MODE": "disabled", "RAY_core_worker_internal_heartbeat_ms": "100"},
+            env={**clean, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

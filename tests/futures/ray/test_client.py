@@ -21,6 +21,7 @@ from alula.futures._ray._client import ClientEngine, check_client
 from alula.graph import Done
 from alula.testing import Turnstile
 from alula.testing.conformance._part import LIMIT
+from tests.futures.conftest import server_for_clients
 from tests.futures.ray.programs import answer, script
 
 
@@ -227,6 +228,28 @@ def test_a_cluster_without_this_alula_is_refused(ray_server: str, tmp_path: Path
     said, connected = answer(done)
     assert "No module named 'alula" in said
     assert not connected
+
+
+def test_joining_is_tried_again_where_the_process_for_a_client_does_not_begin(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"""#!/bin/sh
+        mkdir {tmp_path / "tried"} || exec {sys.executable} "$@"
+    """)
+    python.chmod(0o755)
+    with server_for_clients(RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S="12") as server:
+        done = script(
+            """
+            import os, alula
+            env = {"py_executable": os.environ["PYTHON"]}
+            alula.init(os.environ["SERVER"], engine="ray", runtime_env=env)
+            tell(alula.get(alula.remote(lambda: 1).remote()))
+            """,
+            SERVER=server,
+            PYTHON=str(python),
+            RAY_CLIENT_RECONNECT_GRACE_PERIOD="1",
+        )
+    assert answer(done) == 1
+    assert (tmp_path / "tried").exists()
 
 
 def test_without_grpc_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,6 +49,11 @@ __all__ = ["open_engine"]
 
 _CLIENT = "ray://"
 
+# What is said where Ray's server for clients could not begin the process that is this client's alone. It
+# forks amid threads, on a port that was free a moment before: now and then that fails, and not again.
+_NOT_BEGUN = ("Starting Ray client server failed", "Proxy failed to Connect to backend", "psutil.")
+_TRIES = 3
+
 
 def open_engine(
     settings: Settings,
@@ -151,11 +156,14 @@ def _refuse(given: Mapping[str, Any], why: str) -> None:
 def _join(address: str, options: Mapping[str, Any]) -> None:
     if address != "auto":
         _knock(address)
-    try:
-        _start(address=address, **options)
-    except (ConnectionError, RuntimeError) as error:  # Ray raises either, depending on what is missing
-        why = f"{error}\n{error.__cause__ or ''}".strip().splitlines()
-        raise ConnectionError(f"no Ray cluster can be joined at {address!r}: {why[-1].strip()}") from error
+    for left in reversed(range(_TRIES)):
+        try:
+            return _start(address=address, **options)
+        except (ConnectionError, RuntimeError) as error:  # Ray raises either, depending on what is missing
+            if left and any(said in str(error) for said in _NOT_BEGUN):
+                continue
+            *_, why = f"{error}\n{error.__cause__ or ''}".strip().splitlines()
+            raise ConnectionError(f"no Ray cluster can be joined at {address!r}: {why.strip()}") from error
 
 
 def _knock(address: str) -> None:
