@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy import select
 
+from .._core._collector import collecting_later
 from .._core._ids import Key
 from ..errors import WorkflowNotResumableError, WorkflowTaskNotRecoverableError
 from ..graph import Done, Graph, Grown
@@ -53,12 +54,13 @@ class Past:
     def graph(self, creator: str = "") -> Graph:
         """Give what is needed of the graph that a task made; of that which was submitted, by default."""
         rows, self._ahead = self._ahead, ()
-        if creator or not rows:
-            with self._store.reading() as connection:
-                rows = read_needed(connection, self._number, creator)
-        if not rows:
-            raise self._damaged(f"what task {creator} made") if creator else self._empty()
-        return self._outlined(rows)
+        with collecting_later():  # there may be ten thousand of them, and all of it stays
+            if creator or not rows:
+                with self._store.reading() as connection:
+                    rows = read_needed(connection, self._number, creator)
+            if not rows:
+                raise self._damaged(f"what task {creator} made") if creator else self._empty()
+            return self._outlined(rows)
 
     def recall(self, key: Key) -> Done[Recorded] | Grown | None:
         """Say how a task has ended, if it has and its graph was read."""
