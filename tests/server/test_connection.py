@@ -5,7 +5,7 @@ from threading import Event
 
 import pytest
 
-from alula.server import Limits, Server, Tensor, background
+from alula.server import Config, Server, Tensor, background
 from tests.server.world import Connect, Controlled, Wire, request
 
 OK = b"+OK\r\n"
@@ -31,7 +31,7 @@ def test_what_is_not_resp_closes_its_own_connection_and_harms_no_other(
 
 
 def test_a_connection_s_limits_are_the_server_s(connect: Connect) -> None:
-    with background(Server(port=0, limits=Limits(bulk=10))) as server:
+    with background(Server(port=0, config=Config(proto_max_bulk_len=10))) as server:
         wire = connect(server)
         assert wire.ask("ECHO", "0123456789") == b"$10\r\n0123456789\r\n"
         wire.send(b"*2\r\n$4\r\nECHO\r\n$11\r\n")

@@ -6,7 +6,7 @@ from threading import Event, Thread
 import pytest
 
 from alula.errors import CommandError, SettingError
-from alula.server import MemoryKeyspace, Server, Tensor, background
+from alula.server import Config, MemoryKeyspace, Server, Tensor, background
 from tests.server.world import MUL, SUM, Connect, Controlled, Wire, request
 
 OK = b"+OK\r\n"
@@ -37,12 +37,13 @@ def test_a_number_out_of_range_is_refused_by_name(name: str, value: int) -> None
 
 
 def test_an_open_port_to_the_world_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
-    with background(Server("0.0.0.0", 0)):
+    with background(Server("0.0.0.0", 0, config=Config(protected_mode=False))):
         pass
     assert "no password is set" in caplog.text
     caplog.clear()
-    with background(Server("0.0.0.0", 0, password="x")):
-        pass
+    for config in (Config(), Config(protected_mode=False, requirepass="x")):
+        with background(Server("0.0.0.0", 0, config=config)):
+            pass
     assert caplog.text == ""
 
 

@@ -5,6 +5,7 @@ Clients are those of Redis and RedisAI. The commands are declared in `_commands`
 models becomes a `Plan` (`_dag`, `_plan`), and a plan is run by a `Drive` on the `Devices`.
 """
 
+from ._config import Config
 from ._keyspace import Keyspace, MemoryKeyspace
 from ._models import Backend, Session
 from ._picture import picture
@@ -15,6 +16,7 @@ from ._tensors import DType, Tensor
 
 __all__ = [
     "Backend",
+    "Config",
     "DType",
     "Deployment",
     "Keyspace",

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from ._config import Config
 from ._devices import Devices, Workers
 from ._keyspace import Keyspace
 from ._models import Backend
 from ._plans import Plans
+from ._stats import Stats
 
 __all__ = ["Client", "Services"]
 
@@ -29,12 +31,14 @@ class Services:
         By the name that AI.MODELSTORE calls them by, upper case; what is not there cannot be loaded.
     chunk
         Bytes of the pieces in which AI.MODELGET gives a blob.
-    password
-        What AUTH asks for; None lets everybody in.
     port
         Where it listens.
     uptime
         Gives the seconds since the start.
+    config
+        What CONFIG GET and SET read and change, the password for instance.
+    stats
+        Told of each operation that has run.
     clients
         Those that are connected now, by number.
     commands
@@ -47,9 +51,10 @@ class Services:
     loaders: Workers
     backends: Mapping[str, Backend]
     chunk: int
-    password: str | None
     port: int
     uptime: Callable[[], float]
+    config: Config = field(default_factory=Config)
+    stats: Stats = field(default_factory=Stats)
     clients: "dict[int, Client]" = field(default_factory=dict)
     commands: int = 0
 

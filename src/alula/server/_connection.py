@@ -9,6 +9,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Final, cast
 
+from ._admission import refusal
 from ._client import Client
 from ._commands import dispatch
 from ._later import Later
@@ -51,9 +52,16 @@ class Connection(asyncio.Protocol):
     # ------------------------------------------------------------------------- told by the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Begin, unless this client may not connect."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
-        self.client.services.clients[self.client.number] = self.client
+        services = self.client.services
+        no = refusal(services.config, len(services.clients), transport.get_extra_info("peername"))
+        if no is None:
+            services.clients[self.client.number] = self.client
+            return
+        self.client.leaving = True
+        self._transport.write(no)
+        self._transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Carry out what came, unless something of before is still running."""
@@ -78,7 +86,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End: what runs for nobody now starts nothing more and stores nothing."""
         self._closed = True
-        del self.client.services.clients[self.client.number]
+        self.client.services.clients.pop(self.client.number, None)  # it is not there if it was refused
         if self._later is not None:
             self._later.cancel()
         self._lost(self)

@@ -14,6 +14,7 @@ from .._core._clock import SYSTEM, Clock
 from ..errors import CommandError, SettingError
 from ._backends import OnnxBackend
 from ._client import Client, Services
+from ._config import Config
 from ._connection import Connection
 from ._devices import Devices, Workers
 from ._keyspace import Keyspace, MemoryKeyspace
@@ -45,8 +46,8 @@ class Server:
         Threads by which one run may split a single operator; 0 leaves it to the backend.
     model_chunk_size
         Bytes of the pieces in which AI.MODELGET gives a model.
-    limits
-        How much one request may hold.
+    config
+        What CONFIG GET and SET read and change; host, port and password go there. By default as Redis'.
     keyspace
         Where tensors and models live; in memory by default.
     backends
@@ -70,7 +71,7 @@ class Server:
         dag_parallelism: int | None = None,
         intra_op_parallelism: int = 1,
         model_chunk_size: int = 511 << 20,
-        limits: Limits | None = None,
+        config: Config | None = None,
         keyspace: Keyspace | None = None,
         backends: Mapping[str, Backend] | None = None,
         clock: Clock = SYSTEM,
@@ -81,9 +82,12 @@ class Server:
         _check("dag_parallelism", width, least=1)
         _check("intra_op_parallelism", intra_op_parallelism, least=0)
         _check("model_chunk_size", model_chunk_size, least=1)
-        self._host, self._port, self._password = host, port, password
+        self._host, self._port = host, port
         self._slots, self._width, self._chunk = threads_per_queue, width, model_chunk_size
-        self._limits, self._clock = limits or Limits(), clock
+        self._config, self._clock = config or Config(), clock
+        self._config.bind, self._config.port = host, port
+        if password is not None:
+            self._config.requirepass = password
         self._keyspace = MemoryKeyspace() if keyspace is None else keyspace
         onnx = OnnxBackend(threads=intra_op_parallelism)
         self._backends: Mapping[str, Backend] = {"ONNX": onnx} if backends is None else backends
@@ -119,8 +123,9 @@ class Server:
             self._listener = await loop.create_server(self._connected, self._host, self._port)
         except OSError as error:
             raise _cannot_listen(self._host, self._port, error) from error
-        self._port = self._services.port = self._listener.sockets[0].getsockname()[1]
-        if self._password is None and self._host not in ("127.0.0.1", "::1", "localhost"):
+        self._port = self._services.port = self._config.port = self._listener.sockets[0].getsockname()[1]
+        guarded = self._config.requirepass or self._config.protected_mode
+        if not guarded and self._host not in ("127.0.0.1", "::1", "localhost"):
             _log.warning("%s:%s takes commands from everybody: no password is set", self._host, self._port)
         with self._lock:
             self._loop = loop
@@ -134,7 +139,7 @@ class Server:
             loaders=Workers(loop, limit=1, name="alula-load"),
             backends=self._backends,
             chunk=self._chunk,
-            password=self._password,
+            config=self._config,
             port=self._port,
             uptime=lambda: self._clock.monotonic() - start,
         )
@@ -168,8 +173,10 @@ class Server:
 
     def _connected(self) -> Connection:
         self._numbers += 1
-        client = Client(services=self._services, number=self._numbers, trusted=self._password is None)
-        connection = Connection(client, self._limits, self._lost)
+        config = self._config
+        client = Client(services=self._services, number=self._numbers, trusted=not config.requirepass)
+        limits = Limits(bulk=config.proto_max_bulk_len, request=config.client_query_buffer_limit)
+        connection = Connection(client, limits, self._lost)
         self._connections.add(connection)
         return connection
 

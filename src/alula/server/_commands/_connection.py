@@ -46,7 +46,7 @@ def _select(client: Client, words: list[bytes]) -> Reply:
 
 
 def _auth(client: Client, words: list[bytes]) -> Reply:
-    if client.services.password is None and len(words) == 2:
+    if not client.services.config.requirepass and len(words) == 2:
         raise CommandError(
             "ERR AUTH <password> called without any password configured for the default user. "
             "Are you sure your configuration is correct?"
@@ -56,8 +56,10 @@ def _auth(client: Client, words: list[bytes]) -> Reply:
 
 
 def _log_in(client: Client, user: bytes, password: bytes) -> None:
-    asked = client.services.password
-    if user != b"default" or (asked is not None and not hmac.compare_digest(password, asked.encode())):
+    asked = client.services.config.requirepass
+    if user != b"default" or (
+        asked and not hmac.compare_digest(password, asked.encode(errors="surrogateescape"))
+    ):
         raise _WRONG_PASSWORD
     client.trusted = True
 
