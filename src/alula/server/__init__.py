@@ -7,6 +7,7 @@ models becomes a `Plan` (`_dag`, `_plan`), and a plan is run by a `Drive` on the
 
 from ._config import Config
 from ._keyspace import Keyspace, MemoryKeyspace
+from ._launch import Launch, read_launch
 from ._models import Backend, Session
 from ._picture import picture
 from ._resp import Limits
@@ -20,6 +21,7 @@ __all__ = [
     "DType",
     "Deployment",
     "Keyspace",
+    "Launch",
     "Limits",
     "MemoryKeyspace",
     "Server",
@@ -27,6 +29,7 @@ __all__ = [
     "Tensor",
     "background",
     "picture",
+    "read_launch",
     "serve",
     "serve_until_signal",
 ]
