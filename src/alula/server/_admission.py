@@ -1,10 +1,13 @@
 """Who may connect: what a client is told that may not, before its connection is closed."""
 
+import logging
 from typing import Final
 
 from ._config import Config
 
 __all__ = ["refusal"]
+
+_log = logging.getLogger("alula.server")
 
 _FULL: Final = b"-ERR max number of clients reached\r\n"
 _PROTECTED: Final = (
@@ -34,10 +37,18 @@ def refusal(config: Config, connected: int, peer: object) -> bytes | None:
         Its address, as a socket names it; a text, or nothing, for a socket file of this machine.
     """
     if connected >= config.maxclients:
-        return _FULL
+        return _refused(_FULL, "there are as many as may be", peer)
     if config.protected_mode and not config.requirepass and not _is_local(peer):
-        return _PROTECTED
+        return _refused(_PROTECTED, "protected mode", peer)
     return None
+
+
+def _refused(text: bytes, why: str, peer: object) -> bytes:
+    host = peer[0] if isinstance(peer, tuple) else ""
+    _log.warning(
+        "a client was refused: %s", why, extra={"event": "refused client", "why": why, "client": host}
+    )
+    return text
 
 
 def _is_local(peer: object) -> bool:

@@ -44,6 +44,7 @@ class Connection(asyncio.Protocol):
         self._later: Later | None = None
         self._transport: asyncio.Transport
         self._loop = asyncio.get_running_loop()
+        self.heard = True  # something came since the sweeper last looked
         self._full = False  # the client does not read what it asked for
         self._held = False  # it sends more than is carried out, so nothing is read
         self._soon = False  # the next turn is already asked for
@@ -67,6 +68,7 @@ class Connection(asyncio.Protocol):
         """Carry out what came, unless something of before is still running."""
         if self.client.leaving:
             return
+        self.heard = True
         self._parser.feed(data)
         if self._later is None and not (self._full or self._soon):
             self._work()
@@ -90,6 +92,23 @@ class Connection(asyncio.Protocol):
         if self._later is not None:
             self._later.cancel()
         self._lost(self)
+
+    # ------------------------------------------------------------------------ asked by the sweeper
+
+    @property
+    def waits(self) -> bool:
+        """Whether a command is being carried out: then silence is no fault."""
+        return self._later is not None
+
+    @property
+    def unread(self) -> int:
+        """Bytes that wait to be read by the client."""
+        return 0 if self._closed else self._transport.get_write_buffer_size()
+
+    @property
+    def kind(self) -> str:
+        """The class of client, in the words of `Config.client_output_buffer_limit`."""
+        return "normal"
 
     # ---------------------------------------------------------------------------------- the work
 

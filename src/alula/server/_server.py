@@ -1,9 +1,9 @@
 """The server: it joins the parts, owns their lives, and takes models from outside."""
 
 import asyncio
-import errno
 import logging
 import os
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -18,10 +18,12 @@ from ._config import Config
 from ._connection import Connection
 from ._devices import Devices, Workers
 from ._keyspace import Keyspace, MemoryKeyspace
+from ._listen import Listeners
 from ._models import Backend, Model
 from ._plans import Plans
 from ._resp import Limits
 from ._store import BACKENDS, Given, check_device
+from ._sweeper import Sweeper
 
 __all__ = ["Server"]
 
@@ -34,7 +36,7 @@ class Server:
     Parameters
     ----------
     host, port
-        Where to listen; port 0 takes any free one.
+        Where to listen; port 0 takes any free one. By default as the configuration says.
     password
         What clients must say first; None lets everybody in who can reach the port.
     threads_per_queue
@@ -47,7 +49,9 @@ class Server:
     model_chunk_size
         Bytes of the pieces in which AI.MODELGET gives a model.
     config
-        What CONFIG GET and SET read and change; host, port and password go there. By default as Redis'.
+        What CONFIG GET and SET read and change; host, port and password go there. By default as Redis has it.
+    listening
+        A socket that listens already, in place of host and port; the server closes it in the end.
     keyspace
         Where tensors and models live; in memory by default.
     backends
@@ -63,8 +67,8 @@ class Server:
 
     def __init__(
         self,
-        host: str = "127.0.0.1",
-        port: int = 6379,
+        host: str | None = None,
+        port: int | None = None,
         *,
         password: str | None = None,
         threads_per_queue: int = 1,
@@ -72,20 +76,21 @@ class Server:
         intra_op_parallelism: int = 1,
         model_chunk_size: int = 511 << 20,
         config: Config | None = None,
+        listening: socket.socket | None = None,
         keyspace: Keyspace | None = None,
         backends: Mapping[str, Backend] | None = None,
         clock: Clock = SYSTEM,
     ) -> None:
         width = min(4, os.cpu_count() or 1) if dag_parallelism is None else dag_parallelism
-        _check("port", port, least=0, most=65535)
+        config = Config() if config is None else config
+        config.bind, config.port = host or config.bind, config.port if port is None else port
+        _check("port", config.port, least=0, most=65535)
         _check("threads_per_queue", threads_per_queue, least=1)
         _check("dag_parallelism", width, least=1)
         _check("intra_op_parallelism", intra_op_parallelism, least=0)
         _check("model_chunk_size", model_chunk_size, least=1)
-        self._host, self._port = host, port
         self._slots, self._width, self._chunk = threads_per_queue, width, model_chunk_size
-        self._config, self._clock = config or Config(), clock
-        self._config.bind, self._config.port = host, port
+        self._config, self._clock, self._given = config, clock, listening
         if password is not None:
             self._config.requirepass = password
         self._keyspace = MemoryKeyspace() if keyspace is None else keyspace
@@ -98,13 +103,14 @@ class Server:
         self._waiting: set[Future[None]] = set()  # for steps that other threads asked for
         self._lock = threading.Lock()  # guards the three above
         self._services: Services
-        self._listener: asyncio.Server
+        self._listeners = Listeners(config)
+        self._sweeper = Sweeper(self._connections, config, clock)
         self._empty: asyncio.Event
 
     @property
     def port(self) -> int:
         """Where it listens; of port 0, the one it was given, once it has started."""
-        return self._port
+        return self._listeners.port
 
     # ----------------------------------------------------------------------------- start and stop
 
@@ -119,14 +125,13 @@ class Server:
         loop = asyncio.get_running_loop()
         self._empty = asyncio.Event()
         self._services = self._make_services(loop)  # a client may be there as soon as anyone listens
-        try:
-            self._listener = await loop.create_server(self._connected, self._host, self._port)
-        except OSError as error:
-            raise _cannot_listen(self._host, self._port, error) from error
-        self._port = self._services.port = self._config.port = self._listener.sockets[0].getsockname()[1]
-        guarded = self._config.requirepass or self._config.protected_mode
-        if not guarded and self._host not in ("127.0.0.1", "::1", "localhost"):
-            _log.warning("%s:%s takes commands from everybody: no password is set", self._host, self._port)
+        await self._listeners.start(self._connected, self._given)
+        self._services.port = self._config.port = self.port
+        self._sweeper.start()
+        config = self._config
+        guarded = config.requirepass or config.protected_mode
+        if not guarded and set(config.bind.split()) - {"127.0.0.1", "::1", "localhost"}:
+            _log.warning("%s:%s takes commands from everybody: no password is set", config.bind, self.port)
         with self._lock:
             self._loop = loop
 
@@ -140,7 +145,7 @@ class Server:
             backends=self._backends,
             chunk=self._chunk,
             config=self._config,
-            port=self._port,
+            port=self.port,
             uptime=lambda: self._clock.monotonic() - start,
         )
 
@@ -157,7 +162,8 @@ class Server:
             waiting, self._waiting = self._waiting, set()
         for asked in waiting:
             asked.set_exception(_not_running())
-        self._listener.close()
+        self._listeners.close()
+        self._sweeper.stop()
         for connection in list(self._connections):
             connection.leave()
         if self._connections:
@@ -165,7 +171,7 @@ class Server:
                 await asyncio.wait_for(self._empty.wait(), grace)
         for connection in list(self._connections):
             connection.abort()
-        await self._listener.wait_closed()
+        await self._listeners.wait_closed()
         self._services.loaders.close(timeout=0.1)
         self._services.devices.close(timeout=0.1)
 
@@ -265,13 +271,6 @@ def _is_here(loop: asyncio.AbstractEventLoop) -> bool:
 
 def _not_running() -> CommandError:
     return CommandError("ERR the server has stopped")
-
-
-def _cannot_listen(host: str, port: int, error: OSError) -> SettingError:
-    if error.errno in (errno.EADDRINUSE, errno.EACCES):
-        why = f"cannot listen on {host}:{port}: {os.strerror(error.errno)}"
-        return SettingError("port", port, f"{why}; choose another, or 0 for a free one")
-    return SettingError("host", host, f"cannot listen on {host}:{port}: {error.strerror or error}")
 
 
 def _check(name: str, value: int, *, least: int, most: int | None = None) -> None:

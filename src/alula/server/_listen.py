@@ -1,0 +1,133 @@
+"""Where the server listens: addresses of this machine, a socket file, or a socket that a parent holds."""
+
+import asyncio
+import errno
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import SettingError
+from ._config import Config
+
+__all__ = ["Listeners", "bound"]
+
+
+class Listeners:
+    """What a server listens on, once it does.
+
+    Attributes
+    ----------
+    port
+        The one it was told, or for 0 the free one that it has taken.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.port = config.port
+        self._config = config
+        self._open: list[asyncio.Server] = []
+        self._file: Path | None = None
+
+    async def start(
+        self, make: Callable[[], asyncio.BaseProtocol], given: socket.socket | None = None
+    ) -> None:
+        """Listen.
+
+        Parameters
+        ----------
+        make
+            Makes the server's end of a connection.
+        given
+            A socket that listens already, in place of the configured addresses.
+
+        Raises
+        ------
+        SettingError
+            If nobody can listen there: the port is taken, or the address is not this machine's.
+        """
+        loop = asyncio.get_running_loop()
+        sockets = [given] if given is not None else bound(self._config)
+        for each in sockets:
+            self._open.append(await loop.create_server(make, sock=each))
+        if sockets and sockets[0].family != socket.AF_UNIX:
+            self.port = sockets[0].getsockname()[1]
+        if self._config.unixsocket:
+            await self._start_file(make, Path(self._config.unixsocket))
+
+    async def _start_file(self, make: Callable[[], asyncio.BaseProtocol], path: Path) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            # A file that is there is of a server that could not remove it, and is replaced, as by Redis.
+            self._open.append(await loop.create_unix_server(make, str(path)))
+        except OSError as error:
+            self.close()
+            raise SettingError("unixsocket", str(path), error.strerror or str(error)) from error
+        self._file = path
+
+    def close(self) -> None:
+        """Listen no more; connections stay."""
+        for each in self._open:
+            each.close()
+        if self._file is not None:
+            self._file.unlink(missing_ok=True)
+            self._file = None
+
+    async def wait_closed(self) -> None:
+        """Wait until it is closed, and all connections are."""
+        for each in self._open:
+            await each.wait_closed()
+
+
+def bound(config: Config) -> list[socket.socket]:
+    """Give sockets that listen at the configured addresses; whoever calls this closes them.
+
+    Several addresses share one port. An address with ``-`` in front may be missing on this machine, and
+    ``*`` is all of them, as in Redis.
+
+    Raises
+    ------
+    SettingError
+        If one of them cannot be listened on.
+    """
+    sockets: list[socket.socket] = []
+    port = config.port
+    try:
+        for word in config.bind.split():
+            host = {"*": "0.0.0.0", "::*": "::"}.get(word.removeprefix("-"), word.removeprefix("-"))
+            try:
+                sockets.append(_bind(host, port))
+            except OSError as error:
+                if not word.startswith("-"):
+                    raise _cannot_listen(host, port, error) from error
+                continue
+            port = sockets[-1].getsockname()[1]
+    except SettingError:
+        for each in sockets:
+            each.close()
+        raise
+    return sockets
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family, kind, number, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    made = socket.socket(family, kind, number)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.setblocking(False)
+        made.bind(address)
+        made.listen(511)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> SettingError:
+    if error.errno in (errno.EADDRINUSE, errno.EACCES):
+        why = f"cannot listen on {host}:{port}: {os.strerror(error.errno)}"
+        return SettingError("port", port, f"{why}; choose another, or 0 for a free one")
+    return SettingError("host", host, f"cannot listen on {host}:{port}: {error.strerror or error}")

@@ -1,0 +1,63 @@
+"""Where a server listens."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from alula.errors import SettingError
+from alula.server import Config, Server, background
+from alula.server._listen import bound
+from tests.server.world import Wire, request
+
+PONG = b"+PONG\r\n"
+
+
+def test_several_addresses_share_a_port_and_one_may_be_missing() -> None:
+    with background(Server(port=0, config=Config(bind="127.0.0.1 -192.0.2.1 127.0.0.2"))) as server:
+        for host in ("127.0.0.1", "127.0.0.2"):
+            with socket.create_connection((host, server.port), timeout=20) as client:
+                client.sendall(request("PING"))
+                assert client.recv(100) == PONG
+
+
+@pytest.mark.parametrize("host", ["*", "0.0.0.0"])
+def test_a_star_is_every_address(host: str) -> None:
+    with background(Server(host, 0)) as server:
+        wire = Wire(server.port)
+        assert wire.ask("PING") == PONG
+        wire.close()
+
+
+def test_nothing_stays_open_when_one_address_cannot_be_had() -> None:
+    with pytest.raises(SettingError, match=r"cannot listen on 192\.0\.2\.1"):
+        bound(Config(bind="127.0.0.1 192.0.2.1", port=0))
+
+
+def test_a_socket_file_is_there_while_the_server_is(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    for _ in range(2):
+        with (
+            background(Server(port=0, config=Config(unixsocket=str(path)))),
+            socket.socket(socket.AF_UNIX) as client,
+        ):
+            client.connect(str(path))
+            client.sendall(request("PING"))
+            assert client.recv(100) == PONG
+        assert not path.exists()
+
+
+def test_a_socket_file_in_no_folder_is_one_clear_error(tmp_path: Path) -> None:
+    server = Server(port=0, config=Config(unixsocket=str(tmp_path / "nowhere" / "s")))
+    with pytest.raises(SettingError, match="unixsocket"), background(server):
+        pass
+
+
+def test_a_socket_that_listens_already_is_taken_over() -> None:
+    (given,) = bound(Config(port=0))
+    port = given.getsockname()[1]
+    with background(Server(port=0, listening=given)) as server:
+        assert server.port == port
+        wire = Wire(port)
+        assert wire.ask("PING") == PONG
+        wire.close()
