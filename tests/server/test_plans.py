@@ -13,13 +13,13 @@ from alula.server._tensors import DTYPES
 
 @pytest.fixture
 def plans() -> Plans:
-    keyspace = MemoryKeyspace()
-    keyspace.write({b"k": Tensor(DTYPES[b"INT8"], (1,), b"\7")})
-    return Plans(keyspace)
+    return Plans()
 
 
 def bind(plans: Plans, text: str) -> Bound:
-    return plans.bind([word.encode() for word in text.split()])
+    keyspace = MemoryKeyspace()
+    keyspace.write({b"k": Tensor(DTYPES[b"INT8"], (1,), b"\7")})
+    return plans.bind([word.encode() for word in text.split()], keyspace)
 
 
 def test_commands_that_differ_in_payloads_share_a_plan(plans: Plans) -> None:
@@ -54,9 +54,9 @@ def test_a_warm_cache_answers_as_a_cold_one(tails: list[str], data: st.DataObjec
     """Whatever was cached before, a command gives the plan, the tensors or the error of its own words."""
     begin = "AI.DAGRUN TENSORSET ~a~ INT8 2 VALUES {} {} => TENSORSET ~b~ STRING 2 VALUES {} {} => "
     begin = begin.format(*[data.draw(values) for _ in range(4)])
-    warm = Plans(MemoryKeyspace())
+    warm = Plans()
     for tail in [*tails, *tails]:
-        assert outcome(warm, begin + tail) == outcome(Plans(MemoryKeyspace()), begin + tail)
+        assert outcome(warm, begin + tail) == outcome(Plans(), begin + tail)
 
 
 def outcome(plans: Plans, text: str) -> object:

@@ -35,10 +35,11 @@ class Wire:
         """One whole reply; empty when the server has closed the connection."""
         line = self.file.readline()
         kind, rest = line[:1], line[1:].strip()
-        if kind == b"$" and rest != b"-1":
+        if kind in (b"$", b"=") and rest != b"-1":
             return line + self.file.read(int(rest) + 2)
-        if kind == b"*":
-            return line + b"".join(self.reply() for _ in range(int(rest)))
+        if kind in (b"*", b">", b"~", b"%"):
+            count = int(rest) * (2 if kind == b"%" else 1)
+            return line + b"".join(self.reply() for _ in range(count))
         return line
 
     def ask(self, *words: Words) -> bytes:

@@ -2,15 +2,58 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
 from ._config import Config
 from ._devices import Devices, Workers
 from ._keyspace import Keyspace
 from ._models import Backend
 from ._plans import Plans
+from ._resp import Reply
 from ._stats import Stats
+from ._watch import Watch
 
-__all__ = ["Client", "Services"]
+__all__ = ["Call", "Client", "Link", "Services", "Transaction"]
+
+
+class Call(Protocol):
+    """How threads beside the server's own carry out commands: `Services.call`."""
+
+    def __call__(self, words: list[bytes], *, readonly: bool = False) -> Reply:
+        """Carry out a command that does not block, in one step; from any thread.
+
+        Parameters
+        ----------
+        words
+            The command, its name first.
+        readonly
+            Whether to refuse one that writes.
+
+        Raises
+        ------
+        CommandError
+            What the command answers with; ``Invalid argument`` if there is no such command, or not with
+            so many words; or if the server has stopped.
+        """
+        ...
+
+
+class Link(Protocol):
+    """What a command may do to a connection, its own or another one."""
+
+    address: str
+    """Where the client is, ``host:port``."""
+
+    local: str
+    """Where it has connected to, ``host:port``."""
+
+    def push(self, message: Reply) -> None:
+        """Send what answers no request."""
+        ...
+
+    def abort(self) -> None:
+        """Close it now."""
+        ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -20,7 +63,7 @@ class Services:
     Attributes
     ----------
     keyspace
-        Where tensors and models live.
+        Where values live. Commands reach it through `Client.keyspace`.
     plans
         The plan cache.
     devices
@@ -43,6 +86,8 @@ class Services:
         Those that are connected now, by number.
     commands
         How many have been carried out.
+    call
+        Carries out a command for a script; see `Call`. Set when the server starts.
     """
 
     keyspace: Keyspace
@@ -57,26 +102,80 @@ class Services:
     stats: Stats = field(default_factory=Stats)
     clients: "dict[int, Client]" = field(default_factory=dict)
     commands: int = 0
+    call: Call = field(init=False)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, eq=False)
+class Transaction:
+    """What has been sent since MULTI.
+
+    Attributes
+    ----------
+    queued
+        The commands, as the table declares them, with their words.
+    broken
+        Whether one could not be queued, so that EXEC refuses all of them.
+    """
+
+    queued: list[tuple[Any, list[bytes]]] = field(default_factory=list)
+    broken: bool = False
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
 class Client:
     """One connection, as commands see it.
 
     Attributes
     ----------
+    services
+        What it shares with the others.
     number
         Its id, never used again.
-    name
-        What CLIENT SETNAME called it; empty if it did not.
     trusted
         Whether it may use more than AUTH and HELLO.
+    link
+        Its connection; None for a script, whose calls come from no connection.
+    keyspace
+        Where the values are that commands read and write, and the only way to them.
+    protocol
+        The version of RESP that it speaks.
+    name
+        What CLIENT SETNAME called it; empty if it did not.
     leaving
         Set by a command after whose reply the connection is closed.
+    atomic
+        Whether the command is part of a transaction, or a script's: nothing may happen between its
+        begin and its reply, so it must not answer later.
+    transaction
+        What MULTI has begun, None outside of it.
+    watch
+        The watch over keys that a transaction rests on.
+    free
+        Whether a command is carried out without another look at the above; see `update`.
     """
 
     services: Services
     number: int
     trusted: bool
+    link: Link | None = None
+    keyspace: Keyspace = field(init=False)
+    protocol: Literal[2, 3] = 2
     name: bytes = b""
     leaving: bool = False
+    atomic: bool = False
+    transaction: Transaction | None = None
+    watch: Watch | None = None
+    free: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.keyspace = self.services.keyspace
+        self.update()
+
+    def update(self) -> None:
+        """Find out whether the client is `free`: to be called after any change that this depends on."""
+        self.free = self.trusted and self.transaction is None
+
+    def gone(self) -> None:
+        """Let go of what a connection holds in the server, once it is no more."""
+        if self.watch is not None:
+            self.watch.end()

@@ -5,10 +5,12 @@ else goes on. What is answered in one turn of the loop is written at once.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from time import monotonic
 from typing import Final, cast
 
+from ..errors import StoreError
 from ._admission import refusal
 from ._client import Client
 from ._commands import dispatch
@@ -17,6 +19,7 @@ from ._resp import Limits, Parser, ProtocolError, Reply, encode, error_line
 
 __all__ = ["Connection"]
 
+_log = logging.getLogger("alula.server")
 _TURN: Final = 0.005  # seconds for which requests of one connection are carried out in a row
 _AHEAD: Final = 1 << 20  # bytes that a client may send ahead of what is being carried out
 _BATCH: Final = 256 << 10  # bytes of replies that are put together into one write
@@ -37,6 +40,9 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, client: Client, limits: Limits, lost: Callable[["Connection"], None]) -> None:
         self.client = client
+        client.link = self
+        self.address = self.local = ""
+        self._settle = client.services.keyspace.settle
         self._parser = Parser(limits)
         self._lost = lost
         self._out: list[bytes | memoryview] = []
@@ -49,6 +55,7 @@ class Connection(asyncio.Protocol):
         self._held = False  # it sends more than is carried out, so nothing is read
         self._soon = False  # the next turn is already asked for
         self._closed = False
+        self._working = False  # what is put in now is flushed at the end of it
 
     # ------------------------------------------------------------------------- told by the transport
 
@@ -56,7 +63,9 @@ class Connection(asyncio.Protocol):
         """Begin, unless this client may not connect."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
         services = self.client.services
-        no = refusal(services.config, len(services.clients), transport.get_extra_info("peername"))
+        peer = transport.get_extra_info("peername")
+        self.address, self.local = _address(peer), _address(transport.get_extra_info("sockname"))
+        no = refusal(services.config, len(services.clients), peer)
         if no is None:
             services.clients[self.client.number] = self.client
             return
@@ -88,6 +97,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End: what runs for nobody now starts nothing more and stores nothing."""
         self._closed = True
+        self.client.gone()
         self.client.services.clients.pop(self.client.number, None)  # it is not there if it was refused
         if self._later is not None:
             self._later.cancel()
@@ -123,6 +133,14 @@ class Connection(asyncio.Protocol):
         if not self._closed:
             self._transport.abort()
 
+    def push(self, message: Reply) -> None:
+        """Send what answers no request, after what has been answered already."""
+        if self._closed:
+            return
+        if not self._out and not self._working:
+            self._loop.call_soon(self._flush)
+        self._reply(message)
+
     def _go_on(self) -> None:
         """Take another turn, soon."""
         if not self._soon and self._later is None:
@@ -136,6 +154,7 @@ class Connection(asyncio.Protocol):
 
     def _work(self) -> None:
         """Carry out requests until there is none, one takes longer, or others should have a turn."""
+        self._working = True
         try:
             until = monotonic() + _TURN
             while not (self._full or self.client.leaving) and (words := self._parser.next()) is not None:
@@ -151,6 +170,7 @@ class Connection(asyncio.Protocol):
         except ProtocolError as error:
             self._write(error_line(error))
             self.client.leaving = True
+        self._working = False
         self._flush()
 
     def _answer(self, reply: Reply) -> None:
@@ -161,7 +181,7 @@ class Connection(asyncio.Protocol):
             self._work()
 
     def _reply(self, reply: Reply) -> None:
-        encode(reply, self._write)
+        encode(reply, self._write, self.client.protocol)
         if self._size > _BATCH:
             self._flush()
 
@@ -172,6 +192,13 @@ class Connection(asyncio.Protocol):
     def _flush(self) -> None:
         """Send what there is; what a command left to be done to the connection is done after that."""
         if self._out:
+            try:
+                self._settle()
+            except StoreError:
+                _log.exception("what was changed could not be kept: %s gets no reply", self.address)
+                self._out.clear()
+                self._transport.abort()
+                return
             self._transport.write(b"".join(self._out))
             self._out.clear()
             self._size = 0
@@ -182,3 +209,11 @@ class Connection(asyncio.Protocol):
         elif self._held:
             self._held = False
             self._transport.resume_reading()
+
+
+def _address(name: object) -> str:
+    """Write where one end of a connection is as ``host:port``."""
+    if not isinstance(name, tuple):
+        return ""
+    host, port = name[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

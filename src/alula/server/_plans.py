@@ -61,12 +61,11 @@ class Bound:
 class Plans:
     """Makes and keeps the plans of commands that run models."""
 
-    keyspace: Keyspace
     _ways: dict[int, dict[_Spans, dict[tuple[bytes, ...], Plan]]] = field(default_factory=dict)
     _size: int = 0
 
-    def bind(self, words: list[bytes]) -> Bound:
-        """Give the plan of a command, with what it reads as of now.
+    def bind(self, words: list[bytes], keyspace: Keyspace) -> Bound:
+        """Give the plan of a command, with what it reads of a keyspace as of now.
 
         Raises
         ------
@@ -75,15 +74,16 @@ class Plans:
         """
         for spans, plans in self._ways.get(len(words), {}).items():
             plan = plans.get(_rest(words, spans))
-            if plan is not None and (bound := self._fit(plan, words)) is not None:
+            if plan is not None and (bound := self._fit(plan, words, keyspace)) is not None:
                 return bound
-        plan, tensors = _PARSERS[words[0].upper()](words, Stored(self.keyspace))
+        plan, tensors = _PARSERS[words[0].upper()](words, Stored(keyspace))
         self._keep(plan, words)
-        return Bound(plan, tensors, self.keyspace.snapshot(plan.keys, plan.stores))
+        return Bound(plan, tensors, keyspace.snapshot(plan.keys, plan.stores))
 
-    def _fit(self, plan: Plan, words: list[bytes]) -> Bound | None:
+    @staticmethod
+    def _fit(plan: Plan, words: list[bytes], keyspace: Keyspace) -> Bound | None:
         """Bind a known plan, unless something does not fit: then parsing says what, in due order."""
-        home = self.keyspace.snapshot(plan.keys, plan.stores)
+        home = keyspace.snapshot(plan.keys, plan.stores)
         for key, counts in plan.models:
             model = home.values.get(key)
             if not isinstance(model, Model) or _counts(model) != counts:

@@ -6,20 +6,76 @@ mean is left to the commands.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias, Union, assert_never
+from enum import Enum
+from typing import Final, TypeAlias, Union, assert_never
 
 from ..errors import CommandError
 from ._words import integer
 
-__all__ = ["Limits", "Parser", "ProtocolError", "Reply", "encode", "error_line"]
+__all__ = [
+    "NO_ARRAY",
+    "Limits",
+    "Parser",
+    "ProtocolError",
+    "Push",
+    "Reply",
+    "Unordered",
+    "Verbatim",
+    "encode",
+    "error_line",
+]
+
+
+class _Absent(Enum):
+    ARRAY = "array"
+
+
+NO_ARRAY: Final = _Absent.ARRAY
+"""Nil where an array was asked for; RESP2 tells the two apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verbatim:
+    """Text for people; a bulk string in RESP2."""
+
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """A message that answers no request; an array in RESP2."""
+
+    items: "tuple[Reply, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Unordered:
+    """A set; an array in RESP2."""
+
+    items: "tuple[Reply, ...]"
+
 
 Reply: TypeAlias = Union[
-    str, bytes, memoryview, int, float, CommandError, "list[Reply]", "tuple[Reply, ...]", None
+    str,
+    bytes,
+    memoryview,
+    int,
+    float,
+    CommandError,
+    "list[Reply]",
+    "tuple[Reply, ...]",
+    "Mapping[bytes, Reply]",
+    Verbatim,
+    Push,
+    Unordered,
+    _Absent,
+    None,
 ]
-"""What a command answers: text is a status line, bytes are a bulk string, None is nil, floats are bulk
-strings in C's ``%.17g``, an error is an error line, and sequences are arrays, which may nest."""
+"""What a command answers: text is a status line, bytes are a bulk string, None is nil, an error is an error
+line, sequences are arrays, which may nest. Floats are doubles, and bulk strings in C's ``%.17g`` in RESP2;
+mappings are maps, and arrays of names and values in turn in RESP2."""
 
 _LENGTHS = {b"$%d" % n: n for n in range(4096)}  # of nearly every word, without parsing
 
@@ -250,8 +306,8 @@ def _unescaped(escape: re.Match[bytes]) -> bytes:
 _LINE_END = re.compile(r"[\r\n]")
 
 
-def encode(reply: Reply, write: Callable[[bytes | memoryview], object]) -> None:
-    """Write a reply as RESP2, in pieces; large bulk strings are handed on as they are."""
+def encode(reply: Reply, write: Callable[[bytes | memoryview], object], protocol: int = 2) -> None:
+    """Write a reply in a version of RESP, in pieces; large bulk strings are handed on as they are."""
     match reply:
         case str():
             write(b"+%b\r\n" % reply.encode())
@@ -264,14 +320,40 @@ def encode(reply: Reply, write: Callable[[bytes | memoryview], object]) -> None:
         case list() | tuple():
             write(b"*%d\r\n" % len(reply))
             for item in reply:
-                encode(item, write)
+                encode(item, write, protocol)
         case None:
-            write(b"$-1\r\n")
-        case float():
-            text = b"%.17g" % reply
-            write(b"$%d\r\n%b\r\n" % (len(text), text))
+            write(b"$-1\r\n" if protocol == 2 else b"_\r\n")
         case CommandError():
             write(b"-%b\r\n" % _LINE_END.sub(" ", reply.text).encode(errors="surrogateescape"))
+        case _:
+            _encode_rare(reply, write, protocol)
+
+
+def _encode_rare(
+    reply: "float | Mapping[bytes, Reply] | Verbatim | Push | Unordered | _Absent",
+    write: Callable[[bytes | memoryview], object],
+    protocol: int,
+) -> None:
+    """Write what the two versions have different forms for."""
+    match reply:
+        case float():
+            text = b"%.17g" % reply
+            write(b"$%d\r\n%b\r\n" % (len(text), text) if protocol == 2 else b",%b\r\n" % text)
+        case Verbatim(text):
+            head = b"$%d\r\n" % len(text) if protocol == 2 else b"=%d\r\ntxt:" % (len(text) + 4)
+            write(b"%b%b\r\n" % (head, text))
+        case Push(items) | Unordered(items):
+            mark = b"*" if protocol == 2 else b">" if isinstance(reply, Push) else b"~"
+            write(b"%b%d\r\n" % (mark, len(items)))
+            for item in items:
+                encode(item, write, protocol)
+        case Mapping():
+            write(b"*%d\r\n" % (2 * len(reply)) if protocol == 2 else b"%%%d\r\n" % len(reply))
+            for name, value in reply.items():
+                encode(name, write, protocol)
+                encode(value, write, protocol)
+        case _Absent.ARRAY:
+            write(b"*-1\r\n" if protocol == 2 else b"_\r\n")
         case _:
             assert_never(reply)
 

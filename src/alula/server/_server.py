@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
+from typing import Any, Final, TypeVar
 
 from .._core._clock import SYSTEM, Clock
 from ..errors import CommandError, SettingError
 from ._backends import OnnxBackend
 from ._client import Client, Services
+from ._commands import call
 from ._config import Config
 from ._connection import Connection
 from ._devices import Devices, Workers
@@ -26,6 +28,10 @@ from ._store import BACKENDS, Given, check_device
 from ._sweeper import Sweeper
 
 __all__ = ["Server"]
+
+_T = TypeVar("_T")
+
+_BEAT: Final = 0.1  # seconds from one look for expired keys to the next
 
 _log = logging.getLogger("alula.server")
 
@@ -93,18 +99,19 @@ class Server:
         self._config, self._clock, self._given = config, clock, listening
         if password is not None:
             self._config.requirepass = password
-        self._keyspace = MemoryKeyspace() if keyspace is None else keyspace
+        self._keyspace = MemoryKeyspace(clock) if keyspace is None else keyspace
         onnx = OnnxBackend(threads=intra_op_parallelism)
         self._backends: Mapping[str, Backend] = {"ONNX": onnx} if backends is None else backends
         self._connections: set[Connection] = set()
         self._numbers = 0
         self._loop: asyncio.AbstractEventLoop | None = None  # set when it has started
         self._over = False  # it has begun to stop
-        self._waiting: set[Future[None]] = set()  # for steps that other threads asked for
+        self._waiting: set[Future[Any]] = set()  # for steps that other threads asked for
         self._lock = threading.Lock()  # guards the three above
         self._services: Services
         self._listeners = Listeners(config)
         self._sweeper = Sweeper(self._connections, config, clock)
+        self._beat: asyncio.TimerHandle  # at which expired keys are removed
         self._empty: asyncio.Event
 
     @property
@@ -134,12 +141,19 @@ class Server:
             _log.warning("%s:%s takes commands from everybody: no password is set", config.bind, self.port)
         with self._lock:
             self._loop = loop
+        self._beat = loop.call_later(_BEAT, self._reap, loop)
+
+    def _reap(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Remove what has expired, again and again."""
+        self._beat = loop.call_later(_BEAT, self._reap, loop)
+        self._keyspace.reap()
+        self._keyspace.settle()
 
     def _make_services(self, loop: asyncio.AbstractEventLoop) -> Services:
         start = self._clock.monotonic()
-        return Services(
+        services = Services(
             keyspace=self._keyspace,
-            plans=Plans(self._keyspace),
+            plans=Plans(),
             devices=Devices(loop, slots=self._slots, width=self._width, clock=self._clock),
             loaders=Workers(loop, limit=1, name="alula-load"),
             backends=self._backends,
@@ -148,6 +162,8 @@ class Server:
             port=self.port,
             uptime=lambda: self._clock.monotonic() - start,
         )
+        services.call = partial(call, services, self._ask)
+        return services
 
     async def stop(self, grace: float = 5.0) -> None:
         """Listen no more, let commands that run have their replies, then close everything.
@@ -164,6 +180,7 @@ class Server:
             asked.set_exception(_not_running())
         self._listeners.close()
         self._sweeper.stop()
+        self._beat.cancel()
         for connection in list(self._connections):
             connection.leave()
         if self._connections:
@@ -235,30 +252,27 @@ class Server:
         if isinstance(self._keyspace.read(key), Model):
             self._keyspace.delete([key])
 
-    def _ask(self, step: Callable[[], None]) -> None:
-        """Take a step on the server's thread and wait for its end: nobody else touches the keyspace."""
+    def _ask(self, step: Callable[[], _T]) -> _T:
+        """Take a step on the server's thread and give its end: nobody else touches the keyspace."""
         with self._lock:
             if self._over:
                 raise _not_running()
             if self._loop is None or _is_here(self._loop):
-                step()
-                return
-            asked: Future[None] = Future()
+                return step()
+            asked: Future[_T] = Future()
             self._waiting.add(asked)
             self._loop.call_soon_threadsafe(self._take, step, asked)
-        asked.result()
+        return asked.result()
 
-    def _take(self, step: Callable[[], None], asked: "Future[None]") -> None:
+    def _take(self, step: Callable[[], _T], asked: "Future[_T]") -> None:
         with self._lock:
             if asked not in self._waiting:
                 return
             self._waiting.remove(asked)
         try:
-            step()
+            asked.set_result(step())
         except Exception as error:  # it belongs to the thread that asked
             asked.set_exception(error)
-        else:
-            asked.set_result(None)
 
 
 def _is_here(loop: asyncio.AbstractEventLoop) -> bool:

@@ -5,10 +5,11 @@ import os
 import resource
 import sys
 from collections.abc import Iterable
+from typing import Literal
 
 from ...errors import CommandError
 from .._client import Client
-from .._resp import Reply
+from .._resp import Reply, Verbatim
 from .._words import integer, said, shown
 from ._table import Command
 
@@ -62,15 +63,11 @@ def _log_in(client: Client, user: bytes, password: bytes) -> None:
     ):
         raise _WRONG_PASSWORD
     client.trusted = True
+    client.update()
 
 
 def _hello(client: Client, words: list[bytes]) -> Reply:
-    if len(words) > 1:
-        version = integer(words[1])
-        if version is None:
-            raise CommandError("ERR Protocol version is not an integer or out of range")
-        if version != 2:
-            raise CommandError("NOPROTO unsupported protocol version")
+    version = client.protocol if len(words) == 1 else _version(words[1])
     name = _hello_options(client, words)
     if not client.trusted:
         raise CommandError(
@@ -79,8 +76,25 @@ def _hello(client: Client, words: list[bytes]) -> Reply:
             "RESP protocol version at the same time"
         )
     client.name = client.name if name is None else name
-    fields: list[Reply] = [b"server", b"redis", b"version", VERSION.encode(), b"proto", 2]
-    return [*fields, b"id", client.number, b"mode", b"standalone", b"role", b"master", b"modules", []]
+    client.protocol = version
+    return {
+        b"server": b"redis",
+        b"version": VERSION.encode(),
+        b"proto": version,
+        b"id": client.number,
+        b"mode": b"standalone",
+        b"role": b"master",
+        b"modules": [],
+    }
+
+
+def _version(word: bytes) -> Literal[2, 3]:
+    version = integer(word)
+    if version is None:
+        raise CommandError("ERR Protocol version is not an integer or out of range")
+    if version not in (2, 3):
+        raise CommandError("NOPROTO unsupported protocol version")
+    return 2 if version == 2 else 3
 
 
 def _hello_options(client: Client, words: list[bytes]) -> bytes | None:
@@ -137,7 +151,7 @@ def _info(client: Client, words: list[bytes]) -> Reply:
         for title, lines in _sections(client)
         if wanted or title.lower() in asked
     ]
-    return "\r\n".join(texts).encode()
+    return Verbatim("\r\n".join(texts).encode())
 
 
 def _sections(client: Client) -> Iterable[tuple[str, list[tuple[str, object]]]]:
@@ -165,7 +179,7 @@ def _sections(client: Client) -> Iterable[tuple[str, list[tuple[str, object]]]]:
         ],
     )
     yield "Stats", [("total_commands_processed", services.commands)]
-    size = len(services.keyspace)
+    size = len(client.keyspace)
     yield "Keyspace", [("db0", f"keys={size},expires=0,avg_ttl=0")] if size else []
 
 

@@ -11,31 +11,31 @@ __all__ = ["COMMANDS"]
 
 
 def _dbsize(client: Client, words: list[bytes]) -> Reply:
-    return len(client.services.keyspace)
+    return len(client.keyspace)
 
 
 def _exists(client: Client, words: list[bytes]) -> Reply:
-    keyspace = client.services.keyspace
+    keyspace = client.keyspace
     return sum(keyspace.read(key) is not None for key in words[1:])
 
 
 def _del(client: Client, words: list[bytes]) -> Reply:
-    return client.services.keyspace.delete(words[1:])
+    return client.keyspace.delete(words[1:])
 
 
 def _type(client: Client, words: list[bytes]) -> Reply:
-    return type_name(client.services.keyspace.read(words[1]))
+    return type_name(client.keyspace.read(words[1]))
 
 
 def _keys(client: Client, words: list[bytes]) -> Reply:
     matches = matcher(words[1])
-    return [key for key, _ in client.services.keyspace.scan() if matches(key)]
+    return [key for key, _ in client.keyspace.scan() if matches(key)]
 
 
 def _flush(client: Client, words: list[bytes]) -> Reply:
     if len(words) == 2 and words[1].upper() not in (b"ASYNC", b"SYNC"):
         raise CommandError("ERR syntax error")
-    client.services.keyspace.clear()
+    client.keyspace.clear()
     return "OK"
 
 

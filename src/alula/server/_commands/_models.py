@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from ...graph import Done, Failed
-from .._client import Client, Services
+from .._client import Client
 from .._keyspace import as_model
 from .._later import Later
 from .._models import Model
@@ -20,17 +20,17 @@ def _store(client: Client, words: list[bytes]) -> Reply | Later:
     given = read_store(words)
     services, later = client.services, Later()
     services.loaders.submit(
-        partial(given.load, services.backends), partial(_loaded, services, later, words[1], given)
+        partial(given.load, services.backends), partial(_loaded, client, later, words[1], given)
     )
     return later
 
 
-def _loaded(services: Services, later: Later, key: bytes, given: Given, outcome: Done[Any] | Failed) -> None:
+def _loaded(client: Client, later: Later, key: bytes, given: Given, outcome: Done[Any] | Failed) -> None:
     """Put a loaded model under its key, on the server's thread, where its type is checked last."""
     try:
         if isinstance(outcome, Failed):
             raise outcome.error
-        services.keyspace.write({key: given.model(outcome.value)})
+        client.keyspace.write({key: given.model(outcome.value)})
     except Exception as error:  # whatever a backend raised, the client is not left waiting
         later.settle(as_error(error))
     else:
@@ -42,7 +42,7 @@ def _loaded(services: Services, later: Later, key: bytes, given: Given, outcome:
 
 def _get(client: Client, words: list[bytes]) -> Reply:
     services = client.services
-    model = as_model(services.keyspace.read(words[1]))
+    model = as_model(client.keyspace.read(words[1]))
     asked = {word.upper() for word in words[2:]} & {b"META", b"BLOB"}
     blob = _chunks(model.blob, services.chunk)
     if asked == {b"BLOB"}:
@@ -75,14 +75,14 @@ def _chunks(blob: bytes, size: int) -> Reply:
 
 
 def _delete(client: Client, words: list[bytes]) -> Reply:
-    keyspace = client.services.keyspace
+    keyspace = client.keyspace
     as_model(keyspace.read(words[1]))
     keyspace.delete(words[1:])
     return "OK"
 
 
 def _scan(client: Client, words: list[bytes]) -> Reply:
-    found = [(key, value.tag) for key, value in client.services.keyspace.scan() if isinstance(value, Model)]
+    found = [(key, value.tag) for key, value in client.keyspace.scan() if isinstance(value, Model)]
     # The longest key first: RedisAI's order is that of a hash, but its client's tests know this case.
     return [list(entry) for entry in sorted(found, key=lambda entry: (-len(entry[0]), entry[0]))]
 

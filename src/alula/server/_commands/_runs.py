@@ -1,26 +1,38 @@
 """The commands that run models. All of them are graphs: one operation is a graph of one node."""
 
+from collections.abc import Callable
+
 from .._client import Client
 from .._later import Later
 from .._resp import Reply
 from .._run import run
+from ._find import keys_of_dag, keys_of_execute, keys_of_run
 from ._table import Command
 
 __all__ = ["COMMANDS"]
 
 
 def _run(client: Client, words: list[bytes]) -> Reply | Later:
-    return run(client.services.plans.bind(words), client.services.devices)
+    return run(client.services.plans.bind(words, client.keyspace), client.services.devices)
 
 
-_WRITE = ("write", "deny-oom", "movablekeys")
-_READ = ("readonly", "movablekeys")
+def _command(
+    name: str,
+    keys: tuple[int, int, int],
+    find: Callable[[list[bytes]], list[bytes]],
+    *,
+    readonly: bool = False,
+) -> Command:
+    flags = ("readonly", "movablekeys") if readonly else ("write", "deny-oom", "movablekeys")
+    return Command(name=name, run=_run, flags=flags, keys=keys, find=find, blocks=True, group="module")
+
+
 COMMANDS = (
-    Command(name="AI.MODELEXECUTE", run=_run, flags=_WRITE, keys=(4, 4, 1)),
-    Command(name="AI.MODELRUN", run=_run, flags=_WRITE, keys=(3, 3, 1)),
-    Command(name="AI.DAGRUN", run=_run, flags=_WRITE, keys=(3, 3, 1)),
-    Command(name="AI.DAGEXECUTE", run=_run, flags=_WRITE, keys=(3, 3, 1)),
-    Command(name="AI.DAGRUN_RO", run=_run, flags=_READ, keys=(3, 3, 1)),
-    Command(name="AI.DAGRUNRO", run=_run, flags=_READ, keys=(3, 3, 1)),
-    Command(name="AI.DAGEXECUTE_RO", run=_run, flags=_READ, keys=(3, 3, 1)),
+    _command("AI.MODELEXECUTE", (4, 4, 1), keys_of_execute),
+    _command("AI.MODELRUN", (3, 3, 1), keys_of_run),
+    _command("AI.DAGRUN", (3, 3, 1), keys_of_dag),
+    _command("AI.DAGEXECUTE", (3, 3, 1), keys_of_dag),
+    _command("AI.DAGRUN_RO", (3, 3, 1), keys_of_dag, readonly=True),
+    _command("AI.DAGRUNRO", (3, 3, 1), keys_of_dag, readonly=True),
+    _command("AI.DAGEXECUTE_RO", (3, 3, 1), keys_of_dag, readonly=True),
 )

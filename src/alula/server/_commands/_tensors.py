@@ -10,7 +10,7 @@ __all__ = ["COMMANDS"]
 
 
 def _set(client: Client, words: list[bytes]) -> Reply:
-    keyspace = client.services.keyspace
+    keyspace = client.keyspace
     if (found := keyspace.read(words[1])) is not None:
         as_tensor(found)
     op = read_set(words)
@@ -19,7 +19,7 @@ def _set(client: Client, words: list[bytes]) -> Reply:
 
 
 def _get(client: Client, words: list[bytes]) -> Reply:
-    tensor = as_tensor(client.services.keyspace.read(words[1]))
+    tensor = as_tensor(client.keyspace.read(words[1]))
     return read_get(words).format.reply(tensor)
 
 

@@ -1,28 +1,47 @@
 """What a keyspace must do, and how a run of a graph sees one.
 
-Everything here happens on the server's thread, so a step is never seen half done.
+Everything here happens on the server's thread, so a step is never seen half done. What changes is told
+to listeners when it can be seen: WATCH, notifications and whatever must be kept are listeners. Times
+are those of the wire: UNIX time in milliseconds.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
 from ..._core._ids import Key
 from ...errors import CommandError
 from ...graph import Done, Grown, Name, Outcome, Recorded
 from .._models import Model
 from .._tensors import Tensor
+from ._values import HashValue, ListValue
 
-__all__ = ["Keyspace", "Snapshot", "Value", "as_model", "as_tensor", "type_name"]
+__all__ = ["Keyspace", "Listener", "Snapshot", "Value", "as_model", "as_tensor", "event_of", "type_name"]
 
-Value: TypeAlias = Tensor | Model
+Value: TypeAlias = Tensor | Model | bytes | ListValue | HashValue
+
+Listener: TypeAlias = Callable[[str, Sequence[bytes]], None]
+"""Called with an event and its keys once what happened to them can be seen. The event is the one that
+notifications name (``tensorset``, ``set``, ``del``, ``expired``), or ``flush``, of which they say nothing."""
+
+_TYPES: Final[Mapping[type, str]] = {
+    Tensor: "AI_TENSOR",
+    Model: "AI__MODEL",
+    bytes: "string",
+    ListValue: "list",
+    HashValue: "hash",
+}
+_EVENTS: Final[Mapping[type, str]] = {Tensor: "tensorset", Model: "modelstore"}
 
 
 def type_name(value: Value | None) -> str:
     """Give the type that the command TYPE answers."""
-    if value is None:
-        return "none"
-    return "AI_TENSOR" if isinstance(value, Tensor) else "AI__MODEL"
+    return "none" if value is None else _TYPES[type(value)]
+
+
+def event_of(value: Value) -> str:
+    """Give the event by which writing a value is told."""
+    return _EVENTS.get(type(value), "set")
 
 
 def as_tensor(value: Value | None) -> Tensor:
@@ -44,7 +63,7 @@ def as_model(value: Value | None) -> Model:
 
 
 class Keyspace(ABC):
-    """Values under keys; a key is any bytes."""
+    """Values under keys; a key is any bytes. What has expired is there for nobody."""
 
     @abstractmethod
     def read(self, key: bytes) -> Value | None:
@@ -52,7 +71,7 @@ class Keyspace(ABC):
 
     @abstractmethod
     def write(self, values: Mapping[bytes, Value]) -> None:
-        """Put values under their keys, all in one step.
+        """Put values under their keys, all in one step; none of them expires any more.
 
         Raises
         ------
@@ -61,8 +80,34 @@ class Keyspace(ABC):
         """
 
     @abstractmethod
-    def delete(self, keys: Iterable[bytes]) -> int:
+    def put(self, key: bytes, value: Value, *, expires: int | None = None, event: str = "set") -> None:
+        """Put a value under a key, whatever was there.
+
+        Parameters
+        ----------
+        key, value
+            What is put where.
+        expires
+            When it expires, a UNIX time in ms; None is never.
+        event
+            What listeners are told.
+        """
+
+    @abstractmethod
+    def changed(self, key: bytes, event: str) -> None:
+        """Take note that the list or hash under a key was changed in place; an empty one is removed."""
+
+    @abstractmethod
+    def delete(self, keys: Iterable[bytes], *, event: str = "del") -> int:
         """Remove keys; give the number of those that were there."""
+
+    @abstractmethod
+    def expires(self, key: bytes) -> int | None:
+        """Give when a key expires, a UNIX time in ms; None if it does not, or is not there."""
+
+    @abstractmethod
+    def expire(self, key: bytes, at: int | None, *, event: str = "expire") -> None:
+        """Say when a key that is there expires, a UNIX time in ms; None is never."""
 
     @abstractmethod
     def scan(self) -> Sequence[tuple[bytes, Value]]:
@@ -74,6 +119,33 @@ class Keyspace(ABC):
 
     @abstractmethod
     def __len__(self) -> int: ...
+
+    @property
+    @abstractmethod
+    def expiring(self) -> int:
+        """How many keys are going to expire."""
+
+    @abstractmethod
+    def reap(self) -> None:
+        """Remove what has expired, also what nobody asks for; the server calls it ten times a second."""
+
+    @abstractmethod
+    def listen(self, listener: Listener) -> None:
+        """Tell a listener of every change from now on."""
+
+    @abstractmethod
+    def unlisten(self, listener: Listener) -> None:
+        """Tell it no more."""
+
+    def settle(self) -> None:
+        """Make good what has been changed: called before any reply leaves that may tell of it.
+
+        Raises
+        ------
+        StoreError
+            If that is not possible. Those replies are not sent, and their connections are closed.
+        """
+        return
 
     def snapshot(self, keys: Iterable[bytes], stores: Sequence[tuple[bytes, int]] = ()) -> "Snapshot":
         """Take down what is under some keys now, for a run that sees nothing that is written later.

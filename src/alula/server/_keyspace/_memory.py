@@ -1,41 +1,159 @@
 """The keyspace in memory: as fast as a dictionary, gone with the process."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from heapq import heapify, heappop, heappush
 
+from ..._core._clock import SYSTEM, Clock
 from ...errors import CommandError
-from ._interface import Keyspace, Value
+from ._interface import Keyspace, Listener, Value, event_of
 
 __all__ = ["MemoryKeyspace"]
 
 
 class MemoryKeyspace(Keyspace):
-    """Values in a dictionary."""
+    """Values in a dictionary, and beside it when some of them expire.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    clock
+        Whose UNIX time says what has expired.
+    """
+
+    def __init__(self, clock: Clock = SYSTEM) -> None:
+        self._clock = clock
         self._values: dict[bytes, Value] = {}
+        self._expiries: dict[bytes, int] = {}
+        self._due: list[tuple[int, bytes]] = []  # a heap; entries that `_expiries` does not bear out are old
+        self._listeners: tuple[Listener, ...] = ()
 
     def read(self, key: bytes) -> Value | None:
         """Give what is under a key now."""
+        if self._expiries and key in self._expiries:
+            self._lapse(key)
         return self._values.get(key)
 
     def write(self, values: Mapping[bytes, Value]) -> None:
         """Put values under their keys, all or none."""
+        if self._expiries:
+            for key in values:
+                self._lapse(key)
         for key, value in values.items():
             if type(self._values.get(key, value)) is not type(value):
                 raise CommandError.wrongtype()
         self._values.update(values)
+        if self._expiries:
+            for key in values:
+                self._expiries.pop(key, None)
+        if self._listeners:
+            self._tell_written(values)
 
-    def delete(self, keys: Iterable[bytes]) -> int:
+    def put(self, key: bytes, value: Value, *, expires: int | None = None, event: str = "set") -> None:
+        """Put a value under a key, whatever was there."""
+        self._lapse(key)
+        self._values[key] = value
+        self._set_expiry(key, expires)
+        self._tell(event, [key])
+
+    def changed(self, key: bytes, event: str) -> None:
+        """Take note that the list or hash under a key was changed in place; an empty one is removed."""
+        self._tell(event, [key])
+        if not self._values[key]:
+            self.delete([key])
+
+    def delete(self, keys: Iterable[bytes], *, event: str = "del") -> int:
         """Remove keys; give the number of those that were there."""
-        return sum(self._values.pop(key, None) is not None for key in keys)
+        found = [key for key in keys if not self._lapse(key) and self._remove(key)]
+        if found and self._listeners:
+            self._tell(event, found)
+        return len(found)
+
+    def expires(self, key: bytes) -> int | None:
+        """Give when a key expires, a UNIX time in ms; None if it does not, or is not there."""
+        self._lapse(key)
+        return self._expiries.get(key)
+
+    def expire(self, key: bytes, at: int | None, *, event: str = "expire") -> None:
+        """Say when a key that is there expires, a UNIX time in ms; None is never."""
+        self._set_expiry(key, at)
+        self._tell(event, [key])
 
     def scan(self) -> Sequence[tuple[bytes, Value]]:
         """Give all keys with their values, as they are now."""
+        if self._expiries:
+            self.reap()
         return list(self._values.items())
 
     def clear(self) -> None:
         """Remove everything."""
+        keys = list(self._values) if self._listeners else []
         self._values.clear()
+        self._expiries.clear()
+        self._due.clear()
+        self._tell("flush", keys)
 
     def __len__(self) -> int:
         return len(self._values)
+
+    @property
+    def expiring(self) -> int:
+        """How many keys are going to expire."""
+        return len(self._expiries)
+
+    # ----------------------------------------------------------------------------------- expiring
+
+    def reap(self) -> None:
+        """Remove what has expired, also what nobody asks for."""
+        now = self._now()
+        while self._due and self._due[0][0] <= now:
+            at, key = heappop(self._due)
+            if self._expiries.get(key) == at:
+                self._remove(key)
+                self._tell("expired", [key])
+
+    def _lapse(self, key: bytes) -> bool:
+        """Remove a key whose time has come; tell whether it had."""
+        at = self._expiries.get(key)
+        if at is None or at > self._now():
+            return False
+        self._remove(key)
+        self._tell("expired", [key])
+        return True
+
+    def _now(self) -> int:
+        return int(self._clock.time() * 1000)
+
+    def _set_expiry(self, key: bytes, at: int | None) -> None:
+        if at is None:
+            self._expiries.pop(key, None)
+            return
+        self._expiries[key] = at
+        heappush(self._due, (at, key))
+        if len(self._due) > 64 + 2 * len(self._expiries):  # a key whose expiry is set again and again
+            self._due = [(at, key) for key, at in self._expiries.items()]
+            heapify(self._due)
+
+    def _remove(self, key: bytes) -> bool:
+        self._expiries.pop(key, None)
+        return self._values.pop(key, None) is not None
+
+    # ---------------------------------------------------------------------------------- listeners
+
+    def listen(self, listener: Listener) -> None:
+        """Tell a listener of every change from now on."""
+        self._listeners = (*self._listeners, listener)
+
+    def unlisten(self, listener: Listener) -> None:
+        """Tell it no more."""
+        self._listeners = tuple([each for each in self._listeners if each != listener])
+
+    def _tell(self, event: str, keys: Sequence[bytes]) -> None:
+        for listener in self._listeners:
+            listener(event, keys)
+
+    def _tell_written(self, values: Mapping[bytes, Value]) -> None:
+        """Tell of a write, each type by its own event."""
+        by_event: dict[str, list[bytes]] = {}
+        for key, value in values.items():
+            by_event.setdefault(event_of(value), []).append(key)
+        for event, keys in by_event.items():
+            self._tell(event, keys)
