@@ -183,11 +183,27 @@ def test_a_model_that_is_quicker_than_a_thread_runs_on_the_server_s_own(
     run = "AI.MODELRUN m INPUTS k OUTPUTS y"
     while True not in model.own:
         assert wire.ask(run) == OK
-    assert len(model.own) == 6  # it has to show that it is quick
+    assert len(model.own) == 3  # the first run warms up, the second shows that it is quick
     model.seconds = 0.001
+    for _ in range(5):
+        assert wire.ask(run) == OK
+    assert model.own[3:] == [
+        True,
+        True,
+        True,
+        True,
+        False,
+    ]  # not for one run that was held up, but for so many
+    model.seconds = 0.0
     assert wire.ask(run) == OK
     assert wire.ask(run) == OK
-    assert model.own[6:] == [True, False]  # found out once, then not trusted
+    assert model.own[-2:] == [False, True]
+    model.seconds = 0.1
+    assert wire.ask(run) == OK
+    model.seconds = 0.0
+    for _ in range(31):
+        assert wire.ask(run) == OK
+    assert model.own[-32:] == [True, *[False] * 30, True]  # once is enough if it was that long
     model.seconds = 0.0
     assert wire.ask("AI.TENSORSET k UINT8 2") == OK
     assert wire.ask(run) == OK

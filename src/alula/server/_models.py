@@ -1,6 +1,6 @@
 """Stored models, and what a backend has to give for them."""
 
-import math
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -60,32 +60,45 @@ class Backend(Protocol):
 HOP: Final = 60e-6
 """Seconds that it takes to hand work to another thread and to hear of its end."""
 
+_LONG: Final = 20e-3
+"""Seconds that no run takes by accident: the machine gives every thread its turn sooner than that."""
+
+_RUNS: Final = 4
+"""How many runs are remembered."""
+
 
 class Pace:
     """Whether a model is so fast that handing it to another thread would take longer than running it.
 
-    What counts is a moving average over runs on inputs of the same shapes. One run of 100 ms keeps the
-    average up for the next thirty, which then are somewhere else: so a model of changing speed cannot
-    hold up the server's own thread for long. Asked and told on that thread only.
+    What counts is the fastest of the last runs on inputs of the same shapes: on a busy machine any run may
+    be held up, so a middle one would say more of the machine than of the model. But after a run that was
+    truly long the next thirty are somewhere else, so a model of changing speed cannot hold up the server's
+    own thread for long. Asked and told on that thread only.
     """
 
-    __slots__ = ("_mean", "_shapes")
+    __slots__ = ("_away", "_last", "_shapes")
 
     def __init__(self) -> None:
         self._shapes: list[tuple[int, ...]] | None = None
-        self._mean = math.inf
+        self._last: deque[float] = deque(maxlen=_RUNS)
+        self._away = 0  # runs that are to be somewhere else whatever they take
 
     def quick(self, inputs: Sequence[Tensor]) -> bool:
         """Tell whether a run on these inputs is expected to take less than `HOP`."""
-        return self._mean < HOP and [tensor.shape for tensor in inputs] == self._shapes
+        if self._away or [tensor.shape for tensor in inputs] != self._shapes:
+            return False
+        return min(self._last) < HOP
 
     def note(self, inputs: Sequence[Tensor], seconds: float) -> None:
         """Take down how long a run took."""
         shapes = [tensor.shape for tensor in inputs]
-        if shapes == self._shapes:
-            self._mean += 0.2 * (seconds - self._mean)
-        else:  # the first of its kind warms up caches, and is not to be trusted if it looks quick
-            self._shapes, self._mean = shapes, max(seconds, 2 * HOP)
+        self._away = 30 if seconds > _LONG else max(0, self._away - 1)
+        if (
+            shapes != self._shapes
+        ):  # the first of its kind warms up caches: it is not trusted if it looks quick
+            self._shapes, seconds = shapes, max(seconds, 2 * HOP)
+            self._last.clear()
+        self._last.append(seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
