@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Final, TypeAlias, Union, assert_never
 
 from ..errors import CommandError
+from ._alike import Alike
 from ._words import integer
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Verbatim",
     "encode",
     "error_line",
+    "split_line",
 ]
 
 
@@ -113,6 +115,7 @@ class Parser:
     """Takes bytes as they come, in pieces of any size, and gives whole requests."""
 
     __slots__ = (
+        "_alike",
         "_at",
         "_bulk",
         "_data",
@@ -126,7 +129,7 @@ class Parser:
     )
 
     def __init__(self, limits: Limits | None = None) -> None:
-        self._limits = limits or Limits()
+        self._limits, self._alike = limits or Limits(), Alike()
         self._data = b""
         self._at = 0  # what lies in front of it has been parsed
         self._pieces: list[bytes] = []  # came later, and are joined once they are enough
@@ -160,6 +163,18 @@ class Parser:
         """
         if self._pieces and not self._join():
             return None
+        if self._at or self._left:
+            return self._parsed()
+        data = self._data  # perhaps one whole request, and all there is
+        if len(data) == self._alike.size and (words := self._alike.words(data)) is not None:
+            self._data = b""
+            return words
+        words = self._parsed()
+        if words is not None and not self._data and data[0] == 42:
+            self._alike.learn(data, words)
+        return words
+
+    def _parsed(self) -> list[bytes] | None:
         while True:
             if self._left:
                 return self._body()
