@@ -1,10 +1,12 @@
 """What the server's tests share: a running server, connections to it, and models."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
 from alula.server import Backend, Server, background
+from tests.server.redis_server import RedisServer
 from tests.server.world import MUL, MUL_2, SPLIT, SUM, Connect, Controlled, Wire
 
 
@@ -54,3 +56,17 @@ def controlled() -> Controlled:
 @pytest.fixture
 def backends(controlled: Controlled) -> Mapping[str, Backend]:
     return {"ONNX": controlled}
+
+
+@pytest.fixture
+def start_redis(tmp_path: Path) -> Iterator[Callable[..., RedisServer]]:
+    """Starts real Redis servers, each with the options that it is given."""
+    started: list[RedisServer] = []
+
+    def start(*options: str) -> RedisServer:
+        started.append(RedisServer(tmp_path / f"redis-{len(started)}", *options))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.kill()

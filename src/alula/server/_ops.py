@@ -13,9 +13,22 @@ from ._resp import Reply
 from ._tensors import DTYPES, Tensor
 from ._words import integer, said, shown
 
-__all__ = ["Format", "Get", "Look", "Op", "Run", "Set", "read_execute", "read_get", "read_run", "read_set"]
+__all__ = [
+    "MAX_DIMENSIONS",
+    "Format",
+    "Get",
+    "Look",
+    "Op",
+    "Run",
+    "Set",
+    "read_execute",
+    "read_get",
+    "read_run",
+    "read_set",
+]
 
-MAX_DIMENSIONS: Final = 64  # as many as an array may have
+MAX_DIMENSIONS: Final = 64
+"""As many as an array may have."""
 
 
 class Look(Protocol):
