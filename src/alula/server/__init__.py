@@ -6,7 +6,8 @@ models becomes a `Plan` (`_dag`, `_plan`), and a plan is run by a `Drive` on the
 """
 
 from ._config import Config
-from ._keyspace import Keyspace, MemoryKeyspace
+from ._keyspace import DurableKeyspace, Keyspace, MemoryKeyspace
+from ._keyspaces import open_keyspace
 from ._launch import Launch, read_launch
 from ._models import Backend, Session
 from ._picture import picture
@@ -20,6 +21,7 @@ __all__ = [
     "Config",
     "DType",
     "Deployment",
+    "DurableKeyspace",
     "Keyspace",
     "Launch",
     "Limits",
@@ -28,6 +30,7 @@ __all__ = [
     "Session",
     "Tensor",
     "background",
+    "open_keyspace",
     "picture",
     "read_launch",
     "serve",

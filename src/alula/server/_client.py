@@ -10,6 +10,7 @@ from ._keyspace import Keyspace
 from ._models import Backend
 from ._plans import Plans
 from ._resp import Reply
+from ._settlement import Settlement
 from ._stats import Stats
 from ._watch import Watch
 
@@ -88,6 +89,8 @@ class Services:
         How many have been carried out.
     call
         Carries out a command for a script; see `Call`. Set when the server starts.
+    settlement
+        Where replies wait until what they tell of is kept. Set when the server starts.
     """
 
     keyspace: Keyspace
@@ -103,6 +106,7 @@ class Services:
     clients: "dict[int, Client]" = field(default_factory=dict)
     commands: int = 0
     call: Call = field(init=False)
+    settlement: Settlement = field(init=False)
 
 
 @dataclass(slots=True, eq=False)

@@ -5,12 +5,11 @@ else goes on. What is answered in one turn of the loop is written at once.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from time import monotonic
 from typing import Final, cast
 
-from ..errors import StoreError
+from ..errors import CommandError
 from ._admission import refusal
 from ._client import Client
 from ._commands import dispatch
@@ -19,7 +18,6 @@ from ._resp import Limits, Parser, ProtocolError, Reply, encode, error_line
 
 __all__ = ["Connection"]
 
-_log = logging.getLogger("alula.server")
 _TURN: Final = 0.005  # seconds for which requests of one connection are carried out in a row
 _AHEAD: Final = 1 << 20  # bytes that a client may send ahead of what is being carried out
 _BATCH: Final = 256 << 10  # bytes of replies that are put together into one write
@@ -42,7 +40,7 @@ class Connection(asyncio.Protocol):
         self.client = client
         client.link = self
         self.address = self.local = ""
-        self._settle = client.services.keyspace.settle
+        self._keyspace = client.keyspace
         self._parser = Parser(limits)
         self._lost = lost
         self._out: list[bytes | memoryview] = []
@@ -56,6 +54,8 @@ class Connection(asyncio.Protocol):
         self._soon = False  # the next turn is already asked for
         self._closed = False
         self._working = False  # what is put in now is flushed at the end of it
+        self._settling = False  # what is to be sent waits until what was changed is kept
+        self._changes: list[tuple[int, int]] = []  # where in `_out` the replies to changes begin and end
 
     # ------------------------------------------------------------------------- told by the transport
 
@@ -125,7 +125,7 @@ class Connection(asyncio.Protocol):
     def leave(self) -> None:
         """Close the connection once the command that is being carried out has its reply."""
         self.client.leaving = True
-        if self._later is None and not self._closed:
+        if self._later is None and not (self._closed or self._settling):
             self._transport.close()
 
     def abort(self) -> None:
@@ -181,7 +181,11 @@ class Connection(asyncio.Protocol):
             self._work()
 
     def _reply(self, reply: Reply) -> None:
+        start = len(self._out)
         encode(reply, self._write, self.client.protocol)
+        if self._keyspace.touched:
+            self._keyspace.touched = False
+            self._changes.append((start, len(self._out)))
         if self._size > _BATCH:
             self._flush()
 
@@ -190,18 +194,25 @@ class Connection(asyncio.Protocol):
         self._size += len(piece)
 
     def _flush(self) -> None:
-        """Send what there is; what a command left to be done to the connection is done after that."""
+        """Send what there is, once what it tells of is kept."""
+        if self._settling:
+            return
         if self._out:
-            try:
-                self._settle()
-            except StoreError:
-                _log.exception("what was changed could not be kept: %s gets no reply", self.address)
-                self._out.clear()
-                self._transport.abort()
+            if self._keyspace.pending:
+                self._settling = True
+                self.client.services.settlement.wait(self._settled)
                 return
-            self._transport.write(b"".join(self._out))
-            self._out.clear()
-            self._size = 0
+            self._send()
+        self._end_turn()
+
+    def _send(self) -> None:
+        self._transport.write(b"".join(self._out))
+        self._out.clear()
+        self._changes.clear()
+        self._size = 0
+
+    def _end_turn(self) -> None:
+        """Do what a command left to be done to the connection after its reply."""
         if self._later is not None or self._full:
             return
         if self.client.leaving:
@@ -209,6 +220,19 @@ class Connection(asyncio.Protocol):
         elif self._held:
             self._held = False
             self._transport.resume_reading()
+
+    def _settled(self, error: CommandError | None) -> None:
+        """Send what has waited; if nothing was kept, whoever changed something gets the reason instead."""
+        self._settling = False
+        if self._closed:
+            return
+        if error is not None:
+            line: list[bytes | memoryview] = []
+            encode(error, line.append, self.client.protocol)
+            for start, stop in reversed(self._changes):
+                self._out[start:stop] = line
+        self._send()
+        self._end_turn()
 
 
 def _address(name: object) -> str:

@@ -21,7 +21,7 @@ from ._rdb import FormError, Reader, length, string
 from ._store import BACKENDS
 from ._tensors import DTYPES, DType, Tensor
 
-__all__ = ["Dumped", "dump", "undump"]
+__all__ = ["Dumped", "body", "dump", "unbody", "undump"]
 
 Dumped: TypeAlias = Tensor | ModelForm | ScriptForm | bytes | list[bytes] | dict[bytes, bytes]
 """What a payload holds: a value that needs nothing to be loaded, or the form of one that does."""
@@ -49,8 +49,8 @@ _OF_CODE: Final = {(_FIXED[dtype.array.kind], 8 * max(1, dtype.size)): dtype for
 
 def dump(value: Dumped) -> bytes:
     """Give the payload of a value, checksum and all."""
-    body = _body(value) + struct.pack("<H", _VERSION)
-    return body + struct.pack("<Q", crc64(body))
+    payload = body(value) + struct.pack("<H", _VERSION)
+    return payload + struct.pack("<Q", crc64(payload))
 
 
 def undump(payload: bytes) -> Dumped:
@@ -64,7 +64,18 @@ def undump(payload: bytes) -> Dumped:
     tail = payload[-10:]
     if len(tail) < 10 or not _is_sound(payload, *struct.unpack("<HQ", tail)):
         raise CommandError("ERR DUMP payload version or checksum are wrong")
-    reader = Reader(payload[:-10])
+    return unbody(payload[:-10])
+
+
+def unbody(data: bytes) -> Dumped:
+    """Read a value that stands without version and checksum.
+
+    Raises
+    ------
+    CommandError
+        If nobody can read it here.
+    """
+    reader = Reader(data)
     try:
         value = _READERS[reader.take(1)[0]](reader)
         if not reader.over:
@@ -81,7 +92,8 @@ def _is_sound(payload: bytes, version: int, checksum: int) -> bool:
 # ------------------------------------------------------------------------------------- writing
 
 
-def _body(value: Dumped) -> bytes:
+def body(value: Dumped) -> bytes:
+    """Give a value without version and checksum."""
     match value:
         case bytes():
             return bytes((_STRING,)) + _plain(value)

@@ -24,7 +24,8 @@ from ._listen import Listeners
 from ._models import Backend, Model
 from ._plans import Plans
 from ._resp import Limits
-from ._store import BACKENDS, Given, check_device
+from ._settlement import Settlement
+from ._store import BACKENDS, Given, check_device, load
 from ._sweeper import Sweeper
 
 __all__ = ["Server"]
@@ -102,6 +103,7 @@ class Server:
         self._keyspace = MemoryKeyspace(clock) if keyspace is None else keyspace
         onnx = OnnxBackend(threads=intra_op_parallelism)
         self._backends: Mapping[str, Backend] = {"ONNX": onnx} if backends is None else backends
+        self._keyspace.start(partial(load, backends=self._backends))
         self._connections: set[Connection] = set()
         self._numbers = 0
         self._loop: asyncio.AbstractEventLoop | None = None  # set when it has started
@@ -132,7 +134,11 @@ class Server:
         loop = asyncio.get_running_loop()
         self._empty = asyncio.Event()
         self._services = self._make_services(loop)  # a client may be there as soon as anyone listens
-        await self._listeners.start(self._connected, self._given)
+        try:
+            await self._listeners.start(self._connected, self._given)
+        except SettingError:
+            self._keyspace.close()
+            raise
         self._services.port = self._config.port = self.port
         self._sweeper.start()
         config = self._config
@@ -147,7 +153,7 @@ class Server:
         """Remove what has expired, again and again."""
         self._beat = loop.call_later(_BEAT, self._reap, loop)
         self._keyspace.reap()
-        self._keyspace.settle()
+        self._services.settlement.now()
 
     def _make_services(self, loop: asyncio.AbstractEventLoop) -> Services:
         start = self._clock.monotonic()
@@ -163,6 +169,7 @@ class Server:
             uptime=lambda: self._clock.monotonic() - start,
         )
         services.call = partial(call, services, self._ask)
+        services.settlement = Settlement(loop, self._keyspace)
         return services
 
     async def stop(self, grace: float = 5.0) -> None:
@@ -189,6 +196,7 @@ class Server:
         for connection in list(self._connections):
             connection.abort()
         await self._listeners.wait_closed()
+        self._keyspace.close()
         self._services.loaders.close(timeout=0.1)
         self._services.devices.close(timeout=0.1)
 
@@ -235,22 +243,36 @@ class Server:
         ------
         CommandError
             If the backend or the device is unknown, the blob cannot be loaded, the key holds a tensor,
-            or the server stopped meanwhile; the text is the reply that AI.MODELSTORE would give.
+            it cannot be kept, or the server stopped meanwhile; the text is the reply that AI.MODELSTORE
+            would give.
         """
         if backend.upper() not in BACKENDS:
             raise CommandError("ERR unsupported backend")
         check_device(device.encode())
         given = Given(backend=backend.upper(), device=device.encode(), tag=tag.encode(), blob=blob)
         model = given.model(given.load(self._backends))
-        self._ask(partial(self._keyspace.write, {name.encode(): model}))
+        self._ask(partial(self._put, name.encode(), model))
 
     def undeploy(self, name: str) -> None:
         """Remove a model, if it is there; runs that have begun keep it. From any thread."""
         self._ask(partial(self._remove, name.encode()))
 
+    def _put(self, key: bytes, model: Model) -> None:
+        self._keyspace.write({key: model})
+        self._settle()
+
     def _remove(self, key: bytes) -> None:
         if isinstance(self._keyspace.read(key), Model):
             self._keyspace.delete([key])
+            self._settle()
+
+    def _settle(self) -> None:
+        """Have what was changed kept, beside what clients have changed."""
+        self._keyspace.touched = False
+        if self._loop is None:
+            self._keyspace.settle()
+        elif error := self._services.settlement.now():
+            raise error
 
     def _ask(self, step: Callable[[], _T]) -> _T:
         """Take a step on the server's thread and give its end: nobody else touches the keyspace."""

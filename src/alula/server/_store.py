@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..errors import CommandError, MissingExtraError
+from ._forms import ModelForm, ScriptForm
 from ._models import Backend, Model, Session
 from ._words import integer, said
 
-__all__ = ["BACKENDS", "Given", "check_device", "read_store"]
+__all__ = ["BACKENDS", "Given", "check_device", "load", "read_store"]
 
 BACKENDS: Final = ("TF", "TFLITE", "TORCH", "ONNX")
 """Those that there are; whether one can be loaded shows when it is needed."""
@@ -48,6 +49,28 @@ class Given:
             blob=self.blob,
             session=session,
         )
+
+
+def load(form: ModelForm | ScriptForm, backends: Mapping[str, Backend]) -> Model:
+    """Make a model ready again out of what was kept of it.
+
+    Raises
+    ------
+    CommandError
+        In the backend's words, or if there is none.
+    """
+    if isinstance(form, ScriptForm):
+        raise CommandError("ERR Could not load backend")
+    given = Given(
+        backend=form.backend,
+        device=form.device,
+        tag=form.tag,
+        batchsize=form.batchsize,
+        minbatchsize=form.minbatchsize,
+        minbatchtimeout=form.minbatchtimeout,
+        blob=form.blob,
+    )
+    return given.model(given.load(backends))
 
 
 def read_store(words: list[bytes]) -> Given:

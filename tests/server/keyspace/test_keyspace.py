@@ -1,17 +1,21 @@
 """What every keyspace does."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
 from alula.errors import CommandError
-from alula.server import Keyspace, MemoryKeyspace, Tensor
+from alula.server import DurableKeyspace, Keyspace, MemoryKeyspace, Tensor
 from alula.server._keyspace import HashValue, ListValue
 from alula.server._tensors import DTYPES
 from alula.testing import Clock
 
 TENSOR = Tensor(DTYPES[b"INT8"], (1,), b"\7")
-MAKERS: dict[str, Callable[[Clock], Keyspace]] = {"memory": MemoryKeyspace}
+MAKERS: dict[str, Callable[[Path, Clock], Keyspace]] = {
+    "memory": lambda folder, clock: MemoryKeyspace(clock),
+    "durable": lambda folder, clock: DurableKeyspace.open(folder / "keyspace.db", clock=clock),
+}
 
 Heard = list[tuple[str, list[bytes]]]
 
@@ -22,8 +26,10 @@ def clock() -> Clock:
 
 
 @pytest.fixture(params=MAKERS)
-def keyspace(request: pytest.FixtureRequest, clock: Clock) -> Keyspace:
-    return MAKERS[request.param](clock)
+def keyspace(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Keyspace]:
+    made = MAKERS[request.param](tmp_path, clock)
+    yield made
+    made.close()
 
 
 @pytest.fixture

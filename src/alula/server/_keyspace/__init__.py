@@ -1,14 +1,30 @@
 """Where values live under their keys: the interface, the plain values, and the keyspace in memory."""
 
-from ._interface import Keyspace, Listener, Snapshot, Value, as_model, as_tensor, event_of, type_name
+from ._durable import DurableKeyspace
+from ._entries import Fsync
+from ._interface import (
+    Keyspace,
+    Listener,
+    Loader,
+    Snapshot,
+    Value,
+    as_model,
+    as_tensor,
+    event_of,
+    type_name,
+)
+from ._kept import kept, revived
 from ._memory import MemoryKeyspace
 from ._values import HashValue, ListValue, as_hash, as_list, as_string
 
 __all__ = [
+    "DurableKeyspace",
+    "Fsync",
     "HashValue",
     "Keyspace",
     "ListValue",
     "Listener",
+    "Loader",
     "MemoryKeyspace",
     "Snapshot",
     "Value",
@@ -18,5 +34,7 @@ __all__ = [
     "as_string",
     "as_tensor",
     "event_of",
+    "kept",
+    "revived",
     "type_name",
 ]

@@ -12,17 +12,36 @@ from typing import Any, Final, TypeAlias
 from ..._core._ids import Key
 from ...errors import CommandError
 from ...graph import Done, Grown, Name, Outcome, Recorded
+from .._forms import ModelForm, ScriptForm
 from .._models import Model
 from .._tensors import Tensor
 from ._values import HashValue, ListValue
 
-__all__ = ["Keyspace", "Listener", "Snapshot", "Value", "as_model", "as_tensor", "event_of", "type_name"]
+__all__ = [
+    "UNDONE",
+    "Keyspace",
+    "Listener",
+    "Loader",
+    "Snapshot",
+    "Value",
+    "as_model",
+    "as_tensor",
+    "event_of",
+    "type_name",
+]
 
 Value: TypeAlias = Tensor | Model | bytes | ListValue | HashValue
 
 Listener: TypeAlias = Callable[[str, Sequence[bytes]], None]
 """Called with an event and its keys once what happened to them can be seen. The event is the one that
-notifications name (``tensorset``, ``set``, ``del``, ``expired``), or ``flush``, of which they say nothing."""
+notifications name (``tensorset``, ``set``, ``del``, ``expired``), or ``flush`` or `UNDONE`, of which they
+say nothing."""
+
+UNDONE: Final = "undone"
+"""What listeners are told of keys whose changes could not be kept: they are what they were before."""
+
+Loader: TypeAlias = Callable[[ModelForm | ScriptForm], Value]
+"""Makes a model or a script ready; raises `CommandError` if it cannot."""
 
 _TYPES: Final[Mapping[type, str]] = {
     Tensor: "AI_TENSOR",
@@ -137,14 +156,30 @@ class Keyspace(ABC):
     def unlisten(self, listener: Listener) -> None:
         """Tell it no more."""
 
+    # -------------------------------------------------------------- what only some keyspaces do
+
+    pending = False
+    """Whether something was changed that is not made good yet, so that replies have to wait."""
+
+    touched = False
+    """Set by every change that has to be made good; whoever asks sets it back."""
+
+    def start(self, load: Loader) -> None:
+        """Read what there is from before, making models and scripts of it by `load`."""
+        return
+
     def settle(self) -> None:
         """Make good what has been changed: called before any reply leaves that may tell of it.
 
         Raises
         ------
         StoreError
-            If that is not possible. Those replies are not sent, and their connections are closed.
+            If that is not possible. Everything is what it was before the changes.
         """
+        return
+
+    def close(self) -> None:
+        """Make good what is left, and let go of everything."""
         return
 
     def snapshot(self, keys: Iterable[bytes], stores: Sequence[tuple[bytes, int]] = ()) -> "Snapshot":

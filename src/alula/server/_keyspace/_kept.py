@@ -1,0 +1,91 @@
+"""Values without what only this process can hold: what is kept of them, and how they come back."""
+
+from collections.abc import Sequence
+
+from ...errors import CommandError
+from .._dump import Dumped
+from .._forms import ModelForm, ScriptForm
+from .._models import Model
+from .._tensors import Tensor
+from ._interface import Loader, Value
+from ._values import HashValue, ListValue
+
+__all__ = ["kept", "revived", "unloaded"]
+
+
+def kept(value: Value) -> Dumped:
+    """Give what is kept of a value."""
+    match value:
+        case Model():
+            return _form(value)
+        case ListValue():
+            return list(value)
+        case _:
+            return value
+
+
+def _form(model: Model) -> ModelForm:
+    if isinstance(model.session, _Unloaded):
+        return model.session.form
+    return ModelForm(
+        backend=model.backend,
+        device=model.device,
+        tag=model.tag,
+        batchsize=model.batchsize,
+        minbatchsize=model.minbatchsize,
+        minbatchtimeout=model.minbatchtimeout,
+        inputs=tuple([name.encode() for name in model.session.inputs]),
+        outputs=tuple([name.encode() for name in model.session.outputs]),
+        blob=model.blob,
+    )
+
+
+def revived(found: Dumped, load: Loader) -> Value:
+    """Make a value out of what was kept of it.
+
+    Raises
+    ------
+    CommandError
+        From `load`.
+    """
+    match found:
+        case ModelForm() | ScriptForm():
+            return load(found)
+        case list():
+            return ListValue(found)
+        case dict():
+            return HashValue(found)
+        case _:
+            return found
+
+
+def unloaded(form: ModelForm, error: CommandError) -> Model:
+    """Give a model that stands under its key although it cannot be loaded; every use of it says why."""
+    return Model(
+        backend=form.backend,
+        device=form.device,
+        tag=form.tag,
+        batchsize=form.batchsize,
+        minbatchsize=form.minbatchsize,
+        minbatchtimeout=form.minbatchtimeout,
+        blob=form.blob,
+        session=_Unloaded(form, error),
+    )
+
+
+class _Unloaded:
+    """The session of a model that could not be loaded."""
+
+    def __init__(self, form: ModelForm, error: CommandError) -> None:
+        self.form, self._text = form, error.text
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        raise CommandError(self._text)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        raise CommandError(self._text)
+
+    def run(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        raise CommandError(self._text)
