@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Final, Self
 
 from ..._core._clock import SYSTEM, Clock
-from ...errors import CommandError, StoreUnavailableError
-from .._forms import ModelForm
+from ...errors import StoreUnavailableError
 from .._models import Model
 from ._entries import Entries, Fsync, Row
-from ._image import head_of, pack, unpack
+from ._image import head_of, pack
 from ._interface import UNDONE, Loader, Value
-from ._kept import kept, revived, unloaded
+from ._kept import kept
 from ._memory import MemoryKeyspace
 
 __all__ = ["DurableKeyspace"]
@@ -34,7 +33,6 @@ class DurableKeyspace(MemoryKeyspace):
     def __init__(self, entries: Entries, clock: Clock = SYSTEM) -> None:
         super().__init__(clock)
         self._entries = entries
-        self._load: Loader | None = None
         self._changed: dict[bytes, bool] = {}  # since the last commit; False if only when it expires
         self._cleared = False
         self._lapsed: set[bytes] = set()  # have expired, so it does not matter when their rows go
@@ -70,10 +68,26 @@ class DurableKeyspace(MemoryKeyspace):
         load
             Makes models and scripts of what the file has.
         """
-        self._load = load
+        super().start(load)
         for row in self._entries.rows():
             self._take(row)
         self.reap()
+
+    def save(self) -> None:
+        """Return when the disk has everything, and SQLite's log is empty."""
+        self.settle()
+        self._entries.shrink()
+
+    def reload(self) -> None:
+        """Read the file again."""
+        self.settle()
+        rows = list(self._entries.rows())
+        self._values.clear()
+        self._expiries.clear()
+        self._due.clear()
+        self._loaded.clear()
+        for row in rows:
+            self._take(row)
 
     def close(self) -> None:
         """Commit what is left, have the disk take everything, and let go of the file."""
@@ -133,6 +147,7 @@ class DurableKeyspace(MemoryKeyspace):
         for key, data, _ in put:
             self._remember(key, data, self._values[key])
         self._forget()
+        self.saved = self._clock.time()
 
     def _difference(self) -> tuple[list[Row], dict[bytes, int | None], list[bytes]]:
         """Give what has to be written: whole rows, times of expiry, and keys that are gone."""
@@ -183,21 +198,10 @@ class DurableKeyspace(MemoryKeyspace):
         key, data, expires = row
         head, value = self._loaded.get(key, (b"", None))
         if value is None or not data.startswith(head):
-            value = self._value(key, data)
+            value = self._revived(key, data)
             self._remember(key, data, value)
         self._values[key] = value
         self._set_expiry(key, expires)
-
-    def _value(self, key: bytes, data: bytes) -> Value:
-        """Make a value; a model that cannot be loaded says so when it is used, and is not lost."""
-        assert self._load is not None
-        found = unpack(data)
-        try:
-            return revived(found, self._load)
-        except CommandError as error:
-            assert isinstance(found, ModelForm)
-            _log.error("the model under %r is kept, but cannot be loaded: %s", key, error.text)
-            return unloaded(found, error)
 
 
 _OF_TIME: Final = {"expire", "persist"}  # events after which the value is what it was

@@ -6,6 +6,7 @@ What values are is left to others: here they are bytes with a time at which they
 import fcntl
 import logging
 import os
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Event, Thread
@@ -159,6 +160,24 @@ class Entries:
             _PUT.many(connection, [{"key": key, "value": v, "expires": at} for key, v, at in put])
         if expire:
             _EXPIRE.many(connection, [{"at_key": key, "expires": at} for key, at in expire.items()])
+
+    def shrink(self) -> None:
+        """Have the disk take everything, in the file itself, and empty SQLite's log.
+
+        Raises
+        ------
+        StoreUnavailableError
+            If the disk refuses, or somebody has been reading the file for a second.
+        """
+        connection = sqlite3.connect(self.file, timeout=_SECOND)
+        try:
+            ((busy, *_),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise StoreUnavailableError(str(self.file), f"the disk refuses: {error}") from error
+        finally:
+            connection.close()
+        if busy:
+            raise StoreUnavailableError(str(self.file), "another process is reading it")
 
     def close(self) -> None:
         """Let the disk have everything, and let go of the file."""

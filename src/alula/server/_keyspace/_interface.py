@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from ..._core._ids import Key
-from ...errors import CommandError
+from ...errors import CommandError, StoreUnavailableError
 from ...graph import Done, Grown, Name, Outcome, Recorded
 from .._forms import ModelForm, ScriptForm
 from .._models import Model
@@ -177,6 +177,29 @@ class Keyspace(ABC):
             If that is not possible. Everything is what it was before the changes.
         """
         return
+
+    saved = 0.0
+    """When the disk last had everything, as far as is known; a UNIX time in seconds."""
+
+    def save(self) -> None:
+        """Return when the disk has everything, in as little room as possible.
+
+        Raises
+        ------
+        StoreError
+            If the disk refuses, or nothing of this keyspace is ever on it.
+        """
+        raise StoreUnavailableError("the keyspace", "it is in memory alone: start with --appendonly yes")
+
+    @abstractmethod
+    def reload(self) -> None:
+        """Make every value anew out of what is kept of it, and say so about those that cannot be.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be read; everything is what it was.
+        """
 
     def close(self) -> None:
         """Make good what is left, and let go of everything."""

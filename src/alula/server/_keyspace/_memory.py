@@ -1,13 +1,19 @@
 """The keyspace in memory: as fast as a dictionary, gone with the process."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 
 from ..._core._clock import SYSTEM, Clock
 from ...errors import CommandError
-from ._interface import Keyspace, Listener, Value, event_of
+from .._forms import ModelForm, ScriptForm
+from ._image import pack, unpack
+from ._interface import Keyspace, Listener, Loader, Value, event_of
+from ._kept import kept, revived, unloaded
 
 __all__ = ["MemoryKeyspace"]
+
+_log = logging.getLogger("alula.server")
 
 
 class MemoryKeyspace(Keyspace):
@@ -21,6 +27,8 @@ class MemoryKeyspace(Keyspace):
 
     def __init__(self, clock: Clock = SYSTEM) -> None:
         self._clock = clock
+        self._load: Loader = _not_started
+        self.saved = clock.time()
         self._values: dict[bytes, Value] = {}
         self._expiries: dict[bytes, int] = {}
         self._due: list[tuple[int, bytes]] = []  # a heap; entries that `_expiries` does not bear out are old
@@ -99,6 +107,25 @@ class MemoryKeyspace(Keyspace):
         """How many keys are going to expire."""
         return len(self._expiries)
 
+    def start(self, load: Loader) -> None:
+        """Remember what makes models and scripts ready."""
+        self._load = load
+
+    def reload(self) -> None:
+        """Make every value anew out of what would be kept of it."""
+        for key, value in self._values.items():
+            self._values[key] = self._revived(key, pack(kept(value)))
+
+    def _revived(self, key: bytes, data: bytes) -> Value:
+        """Make a value; a model that cannot be loaded says so when it is used, and is not lost."""
+        found = unpack(data)
+        try:
+            return revived(found, self._load)
+        except CommandError as error:
+            assert isinstance(found, ModelForm)
+            _log.error("the model under %r is kept, but cannot be loaded: %s", key, error.text)
+            return unloaded(found, error)
+
     # ----------------------------------------------------------------------------------- expiring
 
     def reap(self) -> None:
@@ -157,3 +184,7 @@ class MemoryKeyspace(Keyspace):
             by_event.setdefault(event_of(value), []).append(key)
         for event, keys in by_event.items():
             self._tell(event, keys)
+
+
+def _not_started(form: ModelForm | ScriptForm) -> Value:
+    raise CommandError("ERR Could not load backend")
