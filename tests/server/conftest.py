@@ -1,13 +1,16 @@
 """What the server's tests share: a running server, connections to it, and models."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from alula.server import Backend, Server, background
+from alula._core._clock import Clock as AnyClock
+from alula.server import Backend, Config, Server, background
+from alula.testing import Clock
 from tests.server.redis_server import RedisServer
-from tests.server.world import MUL, MUL_2, SPLIT, SUM, Connect, Controlled, Wire
+from tests.server.world import MUL, MUL_2, SPLIT, SUM, Behaviour, Connect, Controlled, Start, Wire
 
 
 @pytest.fixture
@@ -70,3 +73,32 @@ def start_redis(tmp_path: Path) -> Iterator[Callable[..., RedisServer]]:
     yield start
     for server in started:
         server.kill()
+
+
+@pytest.fixture
+def start(controlled: Controlled) -> Iterator[Start]:
+    """Start a server with models of given behaviour; all take one input and have one output."""
+    with ExitStack() as stack:
+
+        def run(
+            *,
+            threads: int = 1,
+            width: int = 2,
+            clock: AnyClock | None = None,
+            config: Config | None = None,
+            **models: Behaviour,
+        ) -> Server:
+            made = Server(
+                port=0,
+                threads_per_queue=threads,
+                dag_parallelism=width,
+                backends={"ONNX": controlled},
+                clock=clock or Clock(),
+                config=config,
+            )
+            for name, behaviour in models.items():
+                controlled.add(name, behaviour)
+                made.deploy(name, name.encode())
+            return stack.enter_context(background(made))
+
+        yield run

@@ -2,9 +2,8 @@
 
 import gc
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
-from threading import Barrier, Event, Lock, current_thread
+from collections.abc import Sequence
+from threading import Barrier, Event, current_thread
 from typing import Any
 
 import numpy as np
@@ -12,68 +11,12 @@ import pytest
 from numpy.typing import NDArray
 
 from alula.errors import CommandError
-from alula.server import Server, Tensor, background
+from alula.server import Tensor
 from alula.server._tensors import DTYPES
 from alula.testing import Clock
-from tests.server.world import Behaviour, Connect, Controlled, Wire, request
+from tests.server.world import PATIENCE, Connect, Controlled, Gate, Log, Start, request, tensor
 
 OK = b"+OK\r\n"
-PATIENCE = 20
-
-
-class Gate:
-    """A model that says when it has begun and ends when it may."""
-
-    def __init__(self) -> None:
-        self.begun, self.may_end = Event(), Event()
-
-    def __call__(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        self.begun.set()
-        assert self.may_end.wait(PATIENCE)
-        return (inputs[0],)
-
-
-class Log:
-    """A model that writes down the order in which it is called, by the first byte of its input."""
-
-    def __init__(self) -> None:
-        self.seen: list[int] = []
-        self._lock = Lock()
-
-    def __call__(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        with self._lock:
-            self.seen.append(bytes(inputs[0].data)[0])
-        return (inputs[0],)
-
-
-Start = Callable[..., Server]
-
-
-@pytest.fixture
-def start(controlled: Controlled) -> Iterator[Start]:
-    """Start a server with models of given behaviour; all take one input and have one output."""
-    with ExitStack() as stack:
-
-        def run(
-            *, threads: int = 1, width: int = 2, clock: Clock | None = None, **models: Behaviour
-        ) -> Server:
-            made = Server(
-                port=0,
-                threads_per_queue=threads,
-                dag_parallelism=width,
-                backends={"ONNX": controlled},
-                clock=clock or Clock(),
-            )
-            for name, behaviour in models.items():
-                controlled.add(name, behaviour)
-                made.deploy(name, name.encode())
-            return stack.enter_context(background(made))
-
-        yield run
-
-
-def tensor(wire: Wire, key: str, number: int) -> None:
-    assert wire.ask("AI.TENSORSET", key, "UINT8", 1, "VALUES", number) == OK
 
 
 def test_two_operations_of_one_dag_run_at_the_same_time(start: Start, connect: Connect) -> None:

@@ -3,12 +3,13 @@
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Event, Lock
 from typing import Any
 
 from onnx import TensorProto, helper
 
 from alula.errors import CommandError
-from alula.server import Server, Session, Tensor
+from alula.server import Server, Session, Stop, Tensor
 
 Words = str | bytes | int | float
 
@@ -110,5 +111,38 @@ class ControlledSession:
         self.outputs = tuple(f"o{n}" for n in range(outputs))
         self._run = run
 
-    def run(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    def run(self, inputs: Sequence[Tensor], stop: Stop | None = None) -> tuple[Tensor, ...]:
         return self._run(inputs)
+
+
+PATIENCE = 20
+Start = Callable[..., Server]
+
+
+class Gate:
+    """A model that says when it has begun and ends when it may."""
+
+    def __init__(self) -> None:
+        self.begun, self.may_end = Event(), Event()
+
+    def __call__(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        self.begun.set()
+        assert self.may_end.wait(PATIENCE)
+        return (inputs[0],)
+
+
+class Log:
+    """A model that writes down the order in which it is called, by the first byte of its input."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+        self._lock = Lock()
+
+    def __call__(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        with self._lock:
+            self.seen.append(bytes(inputs[0].data)[0])
+        return (inputs[0],)
+
+
+def tensor(wire: Wire, key: str, number: int) -> None:
+    assert wire.ask("AI.TENSORSET", key, "UINT8", 1, "VALUES", number) == b"+OK\r\n"

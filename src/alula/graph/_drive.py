@@ -223,6 +223,11 @@ class Drive:
             return Failed(self.failures[where])
         return Done(self._scope.read(where)) if where in self._scope else None
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing runs any more that an output needs; the whole may still have to be stored."""
+        return self._ended
+
     # ------------------------------------------------------------------------------------ the inbox
 
     def _post(self, event: Callable[[], None]) -> None:

@@ -9,8 +9,9 @@ from ._config import Config
 from ._keyspace import DurableKeyspace, Keyspace, MemoryKeyspace
 from ._keyspaces import open_keyspace
 from ._launch import Launch, read_launch
-from ._models import Backend, Session
+from ._models import Backend, Session, Stop
 from ._picture import picture
+from ._resident import Resident
 from ._resp import Limits
 from ._serve import Deployment, background, serve, serve_until_signal
 from ._server import Server
@@ -26,8 +27,10 @@ __all__ = [
     "Launch",
     "Limits",
     "MemoryKeyspace",
+    "Resident",
     "Server",
     "Session",
+    "Stop",
     "Tensor",
     "background",
     "open_keyspace",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from ._config import Config
-from ._devices import Devices, Workers
+from ._devices import Devices
 from ._keyspace import Keyspace
 from ._models import Backend
 from ._plans import Plans
@@ -13,6 +13,7 @@ from ._resp import Reply
 from ._settlement import Settlement
 from ._stats import Stats
 from ._watch import Watch
+from ._workers import Workers
 
 __all__ = ["Call", "Client", "Link", "Services", "Transaction"]
 

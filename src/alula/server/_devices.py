@@ -1,4 +1,4 @@
-"""Where models run: a queue per device string, and threads beside the server's own.
+"""Where operations run: a queue per device string, and threads beside the server's own.
 
 Two numbers are kept apart. `slots` is how many *commands* a device works on at once; the others wait,
 and start in the order of their arrival. `width` is how many operations of *one* command may run on a
@@ -6,258 +6,251 @@ device at once. Backends let go of the interpreter while they compute, so thread
 
 All of this lives on the server's thread. Only a backend's `run` happens elsewhere; its end comes
 back through the loop. A model that is known to be quicker than the way to another thread and back is
-run right here.
+run right here. Which requests run together says `_batches`.
 """
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from functools import partial
-from heapq import heappop, heappush
-from queue import SimpleQueue
-from threading import Thread
-from time import perf_counter
-from typing import Any, TypeAlias
+from heapq import heapify, heappop, heappush
+from typing import Any, Final, TypeAlias
 
 from .._core._clock import Clock
-from ..errors import CommandError, TaskCancelledError
-from ..graph import Call, Cancel, Done, Failed, Then
-from ._models import Model
-from ._plan import RunModel
-from ._tensors import Tensor
+from ..graph import Done, Failed
+from ._batches import Batches, cut, join
+from ._config import Config
+from ._models import Stop
+from ._resident import Value
+from ._stats import Stats
+from ._turns import Job, Round, Seat, TimedOut, Turn
+from ._work import Work
+from ._workers import Workers, outcome_of
 
-__all__ = ["Devices", "TimedOut", "Turn", "Workers"]
-
-
-class TimedOut(Exception):
-    """A command waited in a queue for longer than it wanted to."""
-
-
-Ended: TypeAlias = Callable[[Done[Any] | Failed], None]
+__all__ = ["Devices"]
 
 
-class Workers:
-    """Threads for what takes long; they are made as they are needed, and stay.
+_Outputs: TypeAlias = tuple[list[tuple[Value, ...]], float]
+"""The outputs of every operation of a call, and how many seconds it took."""
 
-    Parameters
-    ----------
-    loop
-        Where the ends are told.
-    limit
-        The most threads; more work than that waits.
-    name
-        Of the threads, for people who look at the process.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, limit: int, name: str) -> None:
-        self._loop, self._limit, self._name = loop, limit, name
-        self._jobs: SimpleQueue[tuple[Callable[[], Any], Ended] | None] = SimpleQueue()
-        self._threads: list[Thread] = []
-        self._busy = 0
-
-    def submit(self, work: Callable[[], Any], ended: Ended) -> None:
-        """Do the work in another thread; `ended` is called on the loop's thread, exactly once."""
-        self._busy += 1
-        if self._busy > len(self._threads) < self._limit:
-            name = f"{self._name}-{len(self._threads)}"
-            # A backend that never returns must not keep the process from ending.
-            self._threads.append(Thread(target=self._work, name=name, daemon=True))
-            self._threads[-1].start()
-        self._jobs.put((work, ended))
-
-    def close(self, timeout: float) -> None:
-        """End the threads, waiting for them until `timeout` s have passed."""
-        for _ in self._threads:
-            self._jobs.put(None)
-        until = perf_counter() + timeout
-        for thread in self._threads:
-            thread.join(max(0.0, until - perf_counter()))
-
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            work, ended = job
-            outcome = _outcome(work)
-            with suppress(RuntimeError):  # the loop is closed: nobody is there to hear of it
-                self._loop.call_soon_threadsafe(self._end, ended, outcome)
-            del job, work, ended, outcome  # a waiting thread must not keep tensors alive
-
-    def _end(self, ended: Ended, outcome: Done[Any] | Failed) -> None:
-        self._busy -= 1
-        ended(outcome)
-
-
-def _outcome(work: Callable[[], Any]) -> Done[Any] | Failed:
-    try:
-        return Done(work())
-    except Exception as error:  # a backend's code: what it raises is the answer
-        return Failed(error)
-
-
-@dataclass(slots=True, eq=False)
-class _Job:
-    """One model run on its way: waiting until it has begun, then running, then over."""
-
-    run: RunModel
-    model: Model
-    inputs: tuple[Tensor, ...]
-    then: Then | None
-    begun: bool = False
-
-    def __lt__(self, other: "_Job") -> bool:
-        return self.run.position < other.run.position
-
-    def compute(self, clock: Clock) -> tuple[Any, float]:
-        """Run the model; give the value of the node, and how long it took."""
-        start = clock.monotonic()
-        outputs = self.model.session.run(self.inputs)
-        if len(outputs) != self.run.outputs:
-            raise CommandError("ERR Model did not generate the expected number of outputs")
-        return (outputs if self.run.outputs != 1 else outputs[0]), clock.monotonic() - start
-
-    def cancel(self) -> None:
-        """Answer at once if it has not begun; what runs is not interrupted."""
-        if not self.begun:
-            self.inputs = ()  # the job may lie in its queue for long, its tensors must not
-            self.answer(Failed(TaskCancelledError("the model run")))
-
-    def answer(self, outcome: Done[Any] | Failed) -> None:
-        """Tell the drive how it ended, unless it was told already."""
-        then, self.then = self.then, None
-        if then is not None:
-            then(outcome)
-
-
-@dataclass(slots=True, eq=False)
-class _Seat:
-    """One command at one device."""
-
-    turn: "Turn"
-    waiting: list[_Job] = field(default_factory=list)  # a heap
-    running: int = 0
-
-    def __lt__(self, other: "_Seat") -> bool:
-        return self.turn.number < other.turn.number
-
-    @property
-    def idle(self) -> bool:
-        return not self.running and not self.waiting
+_EARLIEST: Final = 0.001  # seconds between two looks at whether something is due
 
 
 class _Device:
     """One queue."""
 
-    def __init__(self, workers: Workers, slots: int, width: int, clock: Clock) -> None:
-        self._workers, self._slots, self._width, self._clock = workers, slots, width, clock
-        self._taken: set[_Seat] = set()
-        self._queue: list[_Seat] = []  # a heap: by arrival
+    def __init__(self, devices: "Devices", workers: Workers, slots: int, width: int) -> None:
+        self._devices, self._workers, self._slots, self._width = devices, workers, slots, width
+        self._taken: set[Seat] = set()
+        self._queue: list[Seat] = []  # a heap: by arrival
         self._admitting = False
+        self._holds = 0  # while there is one, nothing begins: more is to come that may run together
+        self._batches = Batches()
+        self.parked: dict[Job, asyncio.TimerHandle | None] = {}  # those that wait for a batch
 
-    def enter(self, seat: _Seat, job: _Job) -> None:
+    # ---------------------------------------------------------------------------------- the queue
+
+    def enter(self, job: Job) -> None:
+        if not job.target.batchsize:
+            self._wait(job)
+            return
+        self._holds += 1
+        for other in self._batches.add(job):
+            if other in self.parked:
+                self._leave_park(other)
+                self._wait(other)
+        self._wait(job)
+        self._release()
+
+    def _release(self) -> None:
+        self._holds -= 1
+        if not self._holds:
+            for seat in [seat for seat in self._taken if seat.waiting]:
+                seat.turn.go(partial(self._fill, seat))
+            self._admit()
+
+    def _wait(self, job: Job) -> None:
+        seat = job.seat
         heappush(seat.waiting, job)
         if seat in self._taken:
-            self._fill(seat)
-        elif len(seat.waiting) == 1:
+            if not self._holds:
+                self._fill(seat)
+        elif not seat.queued:
+            seat.queued = True
             heappush(self._queue, seat)
             self._admit()
 
-    def leave(self, seat: _Seat) -> None:
-        """Give the place of a command that wants nothing here any more to the next one."""
+    def leave(self, seat: Seat) -> None:
         self._taken.discard(seat)
         self._admit()
 
     def _admit(self) -> None:
-        if self._admitting:  # somebody further up is in this loop; so no queue makes a deep recursion
+        # Somebody further up may be in this loop; so no queue makes a deep recursion.
+        if self._admitting or self._holds:
             return
         self._admitting = True
         try:
             while self._queue and len(self._taken) < self._slots:
                 seat = heappop(self._queue)
-                self._taken.add(seat)
-                seat.turn.go(partial(self._fill, seat))
+                seat.queued = False
+                if seat.waiting:  # else a batch has run it
+                    self._taken.add(seat)
+                    seat.turn.go(partial(self._fill, seat))
         finally:
             self._admitting = False
 
-    def _fill(self, seat: _Seat) -> None:
-        while seat.waiting and seat.running < self._width:
-            job = heappop(seat.waiting)
-            if job.then is None:
-                continue
-            if seat.turn.expired:
-                job.answer(Failed(TimedOut()))
-                continue
-            job.begun = True
-            seat.running += 1
-            work = partial(job.compute, self._clock)
-            if job.model.pace.quick(job.inputs):
-                self._end(seat, job, _outcome(work))
-            else:
-                self._workers.submit(work, partial(self._tell, seat, job))
-
-    def _end(self, seat: _Seat, job: _Job, outcome: Done[Any] | Failed) -> None:
-        seat.running -= 1
-        if isinstance(outcome, Done):
-            value, seconds = outcome.value
-            job.model.pace.note(job.inputs, seconds)
-            outcome = Done(value)
-        job.answer(outcome)
-
-    def _tell(self, seat: _Seat, job: _Job, outcome: Done[Any] | Failed) -> None:
-        seat.turn.go(partial(self._ended, seat, job, outcome))
-
-    def _ended(self, seat: _Seat, job: _Job, outcome: Done[Any] | Failed) -> None:
-        self._end(seat, job, outcome)
-        self._fill(seat)
-
-
-class Turn:
-    """The place where one command's graph runs: its seats at the devices.
-
-    Everything happens inside `go`, which keeps the seats through all that starts as a consequence of
-    one event; so the operations of one command follow each other directly.
-    """
-
-    __slots__ = ("_deep", "_devices", "_seats", "_until", "number")
-
-    def __init__(self, devices: "Devices", number: int, until: float | None) -> None:
-        self.number = number
-        self._devices, self._until = devices, until
-        self._seats: dict[str, _Seat] = {}
-        self._deep = 0
-
-    @property
-    def expired(self) -> bool:
-        """Whether the command has waited for longer than it wanted to."""
-        return self._until is not None and self._devices.clock.monotonic() > self._until
-
-    def go(self, step: Callable[[], object]) -> None:
-        """Take a step of the command, then leave every device where nothing of it runs or waits."""
-        self._deep += 1
+    def _fill(self, seat: Seat) -> None:
+        """Begin what a command that has its turn may begin."""
+        if seat.filling:
+            return
+        seat.filling = True
         try:
-            step()
+            while seat.waiting and seat.running < self._width:
+                self._reach(heappop(seat.waiting))
         finally:
-            self._deep -= 1
-        if not self._deep:
-            for name in [name for name, seat in self._seats.items() if seat.idle]:
-                self._devices.device(name).leave(self._seats.pop(name))
+            seat.filling = False
 
-    def start(self, call: Call, then: Then) -> Cancel:
-        """Begin a node: put a model run into its device's queue, or answer at once."""
-        if not isinstance(call.fn, RunModel):
-            then(Done(call.fn(*call.args)))
-            return _nothing
-        model, *inputs = call.args
-        job = _Job(call.fn, model, tuple(inputs), then)
-        name = model.queue
-        seat = self._seats.get(name)
-        if seat is None:
-            seat = self._seats[name] = _Seat(self)
-        self._devices.device(name).enter(seat, job)
-        return job.cancel
+    def _reach(self, job: Job) -> None:
+        if job.then is None:
+            return
+        if job.seat.turn.expired:
+            self._fail(job, TimedOut())
+        elif job.group is None:
+            self._begin(job)
+        elif not (jobs := self._batches.take(job, due=self._due(job))):
+            self._park(job)
+        elif len(jobs) == 1:
+            self._begin(job)
+        else:
+            self._begin_batch(jobs)
+
+    # ------------------------------------------------------------------------- alone and together
+
+    def _begin(self, job: Job) -> None:
+        clock = self._devices.clock
+        job.begin(clock.monotonic())
+        if job.work.quick(job.target, job.inputs):
+            self._ended([job], outcome_of(partial(_run, job.work, job.target, job.inputs, clock, None)))
+        else:
+            call = partial(_run, job.work, job.target, job.inputs, clock, Round([job]).stop)
+            self._workers.submit(call, partial(self._tell, job))
+
+    def _tell(self, job: Job, outcome: Done[Any] | Failed) -> None:
+        job.seat.turn.go(partial(self._end_one, job, outcome))
+
+    def _end_one(self, job: Job, outcome: Done[Any] | Failed) -> None:
+        self._ended([job], outcome)
+        self._fill(job.seat)
+
+    def _begin_batch(self, jobs: list[Job]) -> None:
+        clock = self._devices.clock
+        now = clock.monotonic()
+        for job in jobs:
+            if job in self.parked:
+                self._leave_park(job)
+            elif job is not jobs[0]:
+                job.seat.waiting.remove(job)
+                heapify(job.seat.waiting)
+            job.begin(now)
+        first, inputs = jobs[0], [job.inputs for job in jobs]
+        call = partial(_run_batch, first.work, first.target, inputs, clock, Round(jobs).stop)
+        self._workers.submit(call, partial(self._tell_batch, jobs))
+
+    def _tell_batch(self, jobs: list[Job], outcome: Done[Any] | Failed) -> None:
+        """End all of a batch before anything else begins: so what comes next can be a batch again."""
+        self._holds += 1
+        for index, job in enumerate(jobs):
+            job.seat.turn.go(partial(self._ended, jobs, outcome, index))
+        self._release()
+
+    def _ended(self, jobs: list[Job], outcome: Done[Any] | Failed, index: int = 0) -> None:
+        """Answer one operation of those that ran together, the first, say."""
+        job = jobs[index]
+        job.seat.running -= 1
+        wanted = job.then is not None
+        if isinstance(outcome, Done):
+            found, seconds = outcome.value
+            outputs = found[index]
+            if wanted and len(jobs) == 1:
+                job.work.note(job.target, job.inputs, seconds)
+            job.inputs = ()  # before anybody asks who still holds them
+            self._note(job, len(jobs), seconds, outputs)
+            job.seat.turn.saw(job, "ok")
+            job.answer(Done(outputs if job.work.outputs != 1 else outputs[0]))
+        elif wanted:
+            self._note(job, len(jobs), self._devices.clock.monotonic() - job.since, None)
+            job.seat.turn.saw(job, "error")
+            self._fail(job, outcome.error)
+        job.seat.turn.ended(job)
+
+    def _fail(self, job: Job, error: BaseException) -> None:
+        job.drop(error)
+        job.seat.turn.fail()
+
+    def _note(self, job: Job, batch: int, seconds: float, outputs: tuple[Value, ...] | None) -> None:
+        samples = outputs[0].shape[0] if outputs and outputs[0].shape else 0
+        work, failed = job.work, outputs is None
+        self._devices.stats.note(work.key, work.kind, job.queued, seconds, samples, batch, failed)
+
+    # ------------------------------------------------------------------------ waiting for a batch
+
+    def _due(self, job: Job) -> bool:
+        """Whether an operation has waited for others for as long as its model lets it."""
+        wait = job.target.minbatchtimeout
+        return bool(wait) and self._devices.clock.monotonic() - job.seat.turn.since > wait / 1000
+
+    def _park(self, job: Job) -> None:
+        """Let an operation wait, in nobody's way, until others come or its time is over."""
+        job.seat.parked.append(job)
+        turn, wait = job.seat.turn, job.target.minbatchtimeout
+        moments = [turn.since + wait / 1000] if wait else []
+        if turn.until is not None:
+            moments.append(turn.until)
+        alarm = None
+        if moments:
+            seconds = max(_EARLIEST, min(moments) - self._devices.clock.monotonic())
+            alarm = self._devices.loop.call_later(seconds, self._look, job)
+        self.parked[job] = alarm
+
+    def _look(self, job: Job) -> None:
+        """See what has become of an operation whose time may be over."""
+        turn = job.seat.turn
+        self._leave_park(job)
+        if turn.expired:
+            turn.go(partial(self._fail, job, TimedOut()))
+        elif self._due(job):
+            self._wait(job)
+        else:
+            self._park(job)
+
+    def _leave_park(self, job: Job) -> None:
+        alarm = self.parked.pop(job)
+        if alarm is not None:
+            alarm.cancel()
+        job.seat.parked.remove(job)
+
+    def forget(self, job: Job) -> None:
+        if job in self.parked:
+            self._leave_park(job)
+        self._batches.remove(job)
 
 
-def _nothing() -> None:
-    pass
+# ------------------------------------------------------------------------- in a thread of its own
+
+
+def _run(work: Work, target: Any, inputs: Sequence[Value], clock: Clock, stop: Stop | None) -> _Outputs:
+    start = clock.monotonic()
+    outputs = work.run(target, inputs, stop)
+    return [outputs], clock.monotonic() - start
+
+
+def _run_batch(
+    work: Work, target: Any, requests: list[tuple[Value, ...]], clock: Clock, stop: Stop
+) -> _Outputs:
+    inputs = join(requests)
+    start = clock.monotonic()
+    outputs = work.run(target, inputs, stop)
+    seconds = clock.monotonic() - start
+    return cut(outputs, [values[0].shape[0] for values in requests]), seconds
 
 
 class Devices:
@@ -273,11 +266,26 @@ class Devices:
         Operations of one command that may run on one device at once.
     clock
         By which timeouts and runs are measured.
+    config
+        Of the server; by default its defaults.
+    stats
+        Told of every operation that has run, also of those that nobody waited for any more if they were
+        not cut short; by default nobody is.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, slots: int, width: int, clock: Clock) -> None:
-        self.clock = clock
-        self._loop, self._slots, self._width = loop, slots, width
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        slots: int,
+        width: int,
+        clock: Clock,
+        config: Config | None = None,
+        stats: Stats | None = None,
+    ) -> None:
+        self.loop, self.clock, self.stats = loop, clock, stats or Stats()
+        self._config = config or Config()
+        self._slots, self._width = slots, width
         self._devices: dict[str, _Device] = {}
         self._workers: list[Workers] = []
         self._turns = 0
@@ -285,16 +293,29 @@ class Devices:
     def turn(self, timeout: float | None) -> Turn:
         """Give the place for one command that may wait `timeout` s in queues; None is for ever."""
         self._turns += 1
-        return Turn(self, self._turns, None if timeout is None else self.clock.monotonic() + timeout)
+        return Turn(self._turns, self.device, self.clock, timeout)
 
     def device(self, name: str) -> _Device:
         """Give the queue of a device, making it if need be."""
         found = self._devices.get(name)
         if found is None:
-            workers = Workers(self._loop, limit=self._slots * self._width, name=f"alula-{name}")
+            workers = Workers(self.loop, limit=self._slots * self._width, name=f"alula-{name}")
             self._workers.append(workers)
-            found = self._devices[name] = _Device(workers, self._slots, self._width, self.clock)
+            found = self._devices[name] = _Device(self, workers, self._slots, self._width)
         return found
+
+    @property
+    def parallel(self) -> bool:
+        """Whether operations of a command begin as soon as their inputs are there.
+
+        If not, those of one device run one after the other, in listing order.
+        """
+        return self._config.dag_parallel
+
+    @property
+    def parked(self) -> int:
+        """How many operations wait for others to make a batch with."""
+        return sum(len(device.parked) for device in self._devices.values())
 
     def close(self, timeout: float) -> None:
         """End the threads, waiting for those that are at work until `timeout` s have passed."""

@@ -1,17 +1,60 @@
 """Stored models, and what a backend has to give for them."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Final, Protocol
 
+from ._resident import Value
 from ._tensors import Tensor
 
-__all__ = ["Backend", "Model", "Pace", "Session"]
+__all__ = ["Backend", "Model", "Pace", "Session", "Stop"]
+
+
+class Stop:
+    """Says to a run, once and for all, that nobody wants its outputs any more; used from any thread."""
+
+    __slots__ = ("_asked", "_lock", "_then")
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._then: Callable[[], None] = _nothing
+        self._lock = Lock()
+
+    @property
+    def asked(self) -> bool:
+        """Whether the run should end."""
+        return self._asked
+
+    def ask(self) -> None:
+        """Ask the run to end; what it has told to `watch` is called."""
+        with self._lock:
+            self._asked = True
+            self._then()
+
+    def watch(self, then: Callable[[], None]) -> None:
+        """Call `then` when the run should end, at once if it should already; for one run at a time.
+
+        It may be called again, and must not block or raise.
+        """
+        with self._lock:
+            self._then = then
+            if self._asked:
+                then()
+
+
+def _nothing() -> None:
+    pass
 
 
 class Session(Protocol):
-    """A loaded model, ready to run; the runs of one session may overlap."""
+    """A loaded model, ready to run; the runs of one session may overlap.
+
+    A session whose outputs may stay on a device also has an attribute ``home``: anything hashable that
+    says which backend and which memory. What its runs give may then be `Resident` there, and what they
+    take may be a `Resident` whose home is equal.
+    """
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -23,8 +66,17 @@ class Session(Protocol):
         """Names of the outputs, in their order."""
         ...
 
-    def run(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    def run(self, inputs: Sequence[Tensor], stop: Stop | None = None) -> tuple[Value, ...]:
         """Compute the outputs; called from any thread, and lets other threads go on meanwhile.
+
+        Parameters
+        ----------
+        inputs
+            One for each of `inputs`; or, if the session says that it has a `home`, a `Resident` of that
+            home in place of any of them.
+        stop
+            Asked when nobody wants the outputs any more. Who can end early then does, by raising whatever
+            it likes; who cannot need not look.
 
         Raises
         ------
@@ -83,13 +135,13 @@ class Pace:
         self._last: deque[float] = deque(maxlen=_RUNS)
         self._away = 0  # runs that are to be somewhere else whatever they take
 
-    def quick(self, inputs: Sequence[Tensor]) -> bool:
+    def quick(self, inputs: Sequence[Value]) -> bool:
         """Tell whether a run on these inputs is expected to take less than `HOP`."""
         if self._away or [tensor.shape for tensor in inputs] != self._shapes:
             return False
         return min(self._last) < HOP
 
-    def note(self, inputs: Sequence[Tensor], seconds: float) -> None:
+    def note(self, inputs: Sequence[Value], seconds: float) -> None:
         """Take down how long a run took."""
         shapes = [tensor.shape for tensor in inputs]
         self._away = 30 if seconds > _LONG else max(0, self._away - 1)
@@ -113,8 +165,12 @@ class Model:
         As the client wrote it; every device that differs in upper case has its own queue.
     tag
         Any bytes of the client's, a version for instance; empty if there was none.
-    batchsize, minbatchsize, minbatchtimeout
-        As given, 0 if not: kept and given back. Requests are not put together yet.
+    batchsize
+        Requests are put together up to so many rows; 0 is not at all.
+    minbatchsize
+        Fewer rows wait for more; 0 is for nothing.
+    minbatchtimeout
+        Milliseconds after which they wait no longer; 0 is for ever.
     blob
         The model's file, byte for byte.
     session

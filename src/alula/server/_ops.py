@@ -9,8 +9,9 @@ from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from ..errors import CommandError
 from ._payloads import Layout, values
+from ._resident import Value
 from ._resp import Reply
-from ._tensors import DTYPES, Tensor
+from ._tensors import DTYPES
 from ._words import integer, said, shown
 
 __all__ = [
@@ -61,11 +62,11 @@ class Format:
     meta: bool
     content: Literal["blob", "values"] | None
 
-    def reply(self, tensor: Tensor) -> Reply:
+    def reply(self, tensor: Value) -> Reply:
         """Answer with a tensor."""
         content: Reply = None
         if self.content is not None:
-            content = tensor.data if self.content == "blob" else values(tensor)
+            content = tensor.host().data if self.content == "blob" else values(tensor.host())
         if not self.meta:
             return content
         fields: list[Any] = [b"dtype", tensor.dtype.name.encode(), b"shape", tensor.shape]

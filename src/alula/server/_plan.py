@@ -15,7 +15,9 @@ from ..graph import Graph, InputItem, Mark, Name, Node
 from ._dag import Dag, is_volatile
 from ._ops import Format, Get, Look, Op, Run, Set
 from ._payloads import Layout
+from ._resident import Value
 from ._tensors import Tensor
+from ._work import RunModel, Work
 
 __all__ = [
     "Answer",
@@ -24,7 +26,6 @@ __all__ = [
     "Plan",
     "Ran",
     "Read",
-    "RunModel",
     "WasSet",
     "plan_dag",
     "plan_run",
@@ -36,32 +37,16 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class RunModel:
-    """Run a model, the node's first argument, on tensors, the others.
-
-    Attributes
-    ----------
-    position
-        Of the operation in the listing: of those that are ready, the first starts first.
-    outputs
-        How many the model has. The node's value is a tuple of them, or the only one by itself.
-    """
-
-    position: int
-    outputs: int
-
-
-@dataclass(frozen=True, slots=True)
 class Pick:
     """Take one output of a run apart from the others, so that each lives only as long as it is read."""
 
     index: int
 
-    def __call__(self, outputs: tuple[Tensor, ...]) -> Tensor:
+    def __call__(self, outputs: tuple[Value, ...]) -> Value:
         return outputs[self.index]
 
 
-def take(tensor: Tensor) -> Tensor:
+def take(tensor: Value) -> Value:
     """Give a tensor that was there before the run: so that storing it is storing a node's value."""
     return tensor
 
@@ -125,6 +110,8 @@ class Plan:
     ----------
     graph
         What runs. Its input is the list of the payloads' tensors.
+    works
+        What is to be run on devices, in listing order.
     payloads
         Of every TENSORSET, in listing order.
     answers
@@ -135,25 +122,52 @@ class Plan:
         Keys of tensors that are read from the keyspace.
     stores
         Keys that are written, each with the position of its value among the graph's outputs.
+    readers
+        How many works read a tensor that only works read: of payloads by their number, of loaded
+        tensors by their key. When the last of them has it, nobody else needs it.
     timeout
         Seconds that it may wait in a queue; None is for ever.
+    calls
+        Whether some work may use the server.
     single
         Whether it is a command of its own, which answers like its one operation, without an array.
     """
 
     graph: Graph
+    works: tuple[Work, ...]
     payloads: tuple[Payload, ...] = ()
     answers: tuple[Answer, ...]
     models: tuple[tuple[bytes, tuple[int, int]], ...]
     loads: tuple[bytes, ...]
     stores: tuple[tuple[bytes, int], ...]
+    readers: Mapping[int | bytes, int]
     timeout: float | None
+    calls: bool = False
     single: bool = False
 
     @property
     def keys(self) -> tuple[bytes, ...]:
         """All keys that a run reads, of models and tensors."""
         return (*[key for key, _ in self.models], *self.loads)
+
+    def chains(self, targets: Mapping[bytes, Any], *, parallel: bool) -> list[list[int]]:
+        """Give operations, by their positions, that have to run one after the other.
+
+        Parameters
+        ----------
+        targets
+            What is stored under the keys of the works.
+        parallel
+            If not, all operations of one device are such a chain.
+        """
+        chains: dict[str, list[int]] = {}
+        for work in self.works:
+            target = targets[work.key]
+            if not parallel:
+                chains.setdefault(target.queue, []).append(work.position)
+            if work.calls(target):
+                chains.setdefault("", []).append(work.position)
+        return [chain for chain in chains.values() if len(chain) > 1]
 
 
 def plan_dag(dag: Dag, look: Look) -> Plan:
@@ -202,6 +216,7 @@ class _Builder:
     volatile: bool = True
     bound: dict[bytes, _Binding] = field(default_factory=dict)
     stored: dict[bytes, None] = field(default_factory=dict)
+    works: dict[Key, tuple[Run, tuple[_Binding, ...]]] = field(default_factory=dict)
     nodes: dict[Key, Node[Any]] = field(default_factory=dict)
     payloads: list[Payload] = field(default_factory=list)
     answers: list[tuple[_Binding, Format] | Answer] = field(default_factory=list)
@@ -217,7 +232,7 @@ class _Builder:
         """Take in the next operation, whose words stand from `start` to `stop`."""
         match op:
             case Set():
-                self._bind(op.key, InputItem((len(self.payloads),)))
+                self._bind(op.key, InputItem((0, len(self.payloads))))
                 self.payloads.append(Payload(op.layout, start + op.start, stop))
                 self.answers.append(WasSet())
             case Get():
@@ -228,10 +243,9 @@ class _Builder:
                 assert_never(op)
 
     def _run(self, run: Run) -> None:
-        inputs = [self._mark(self._binding(name)) for name in run.inputs]
-        position, count = len(self.answers), len(run.outputs)
-        key = Key(str(position))
-        self.nodes[key] = Node(RunModel(position, count), (Name(run.model), *inputs))
+        inputs = tuple([self._binding(name) for name in run.inputs])
+        key, count = Key(str(len(self.answers))), len(run.outputs)
+        self.works[key] = (run, inputs)
         self.models[run.model] = (len(run.inputs), count)
         self.answers.append(Ran(key))
         for index, name in enumerate(run.outputs):
@@ -281,20 +295,65 @@ class _Builder:
 
     def plan(self, *, timeout: int | None, single: bool = False) -> Plan:
         """Put everything together."""
+        readers = self._readers()
+        works = self._make_works(readers)
         stores = {name: self._node(self.bound[name]) for name in self.stored}
         outputs = dict.fromkeys(stores.values())
         answers = [self._read(*a, outputs) if isinstance(a, tuple) else a for a in self.answers]
         position = {key: i for i, key in enumerate(outputs)}
         return Plan(
-            graph=Graph(self.nodes, tuple(outputs), _runs(self.nodes)),
+            graph=Graph(self.nodes, tuple(outputs), tuple(self.works)),
+            works=tuple(works),
             payloads=tuple(self.payloads),
             answers=tuple(answers),
             models=tuple(self.models.items()),
             loads=tuple(self.loads),
             stores=tuple([(name, position[key]) for name, key in stores.items()]),
+            readers=readers,
             timeout=timeout / 1000 if timeout else None,
+            calls=any(work.may_call for work in works),
             single=single,
         )
+
+    def _readers(self) -> dict[int | bytes, int]:
+        """Count who reads what the command is given, if that does not go with its only work anyway."""
+        if len(self.works) < 2:
+            return {}
+        last = [answer[0] for answer in self.answers if isinstance(answer, tuple)]
+        kept = {_given(binding) for binding in (*last, *[self.bound[name] for name in self.stored])}
+        counts: dict[int | bytes, int] = {}
+        for _, inputs in self.works.values():
+            for given in {_given(binding) for binding in inputs} - kept - {None}:
+                assert given is not None
+                counts[given] = counts.get(given, 0) + 1
+        return counts
+
+    def _make_works(self, readers: Mapping[int | bytes, int]) -> list[Work]:
+        """Make the nodes of the runs, in listing order."""
+        wanted = self._wanted()
+        works: list[Work] = []
+        for key, (run, inputs) in self.works.items():
+            given = {_given(binding) for binding in inputs}
+            works.append(
+                RunModel(
+                    position=int(key),
+                    key=run.model,
+                    outputs=len(run.outputs),
+                    wanted=tuple(sorted(wanted.get(key, ()))),
+                    reads=tuple([g for g in given if g is not None and g in readers]),
+                )
+            )
+            self.nodes[key] = Node(works[-1], (Name(run.model), *map(self._mark, inputs)))
+        return works
+
+    def _wanted(self) -> dict[Key, set[int]]:
+        """Give the outputs of every run that are read or stored when the command ends."""
+        read = [a[0] for a in self.answers if isinstance(a, tuple) and a[1].content is not None]
+        found: dict[Key, set[int]] = {}
+        for binding in (*read, *[self.bound[name] for name in self.stored]):
+            if isinstance(binding, _Output):
+                found.setdefault(binding.run, set()).add(binding.index)
+        return found
 
     def _read(self, binding: _Binding, form: Format, outputs: dict[Key, None]) -> Read:
         """Make the answer of a TENSORGET, and keep what it reads until then."""
@@ -309,5 +368,16 @@ class _Builder:
         return Read(key, whole, form)
 
 
-def _runs(nodes: Mapping[Key, Node[Any]]) -> tuple[Key, ...]:
-    return tuple([key for key, node in nodes.items() if isinstance(node.fn, RunModel)])
+def _given(binding: _Binding) -> int | bytes | None:
+    """Give what a binding is among what the command is given: a payload's number, or a key."""
+    match binding:
+        case InputItem(path):
+            number: int = path[1]
+            return number
+        case Name(key):
+            assert isinstance(key, bytes)
+            return key
+        case _Output():
+            return None
+        case _:
+            assert_never(binding)

@@ -53,7 +53,7 @@ class Bound:
     """A plan with all that one run of it needs: the payloads' tensors, and what the keys held."""
 
     plan: Plan
-    tensors: tuple[Tensor, ...]
+    tensors: list[Tensor]
     home: Snapshot
 
 
@@ -92,7 +92,7 @@ class Plans:
             if not isinstance(home.values.get(key), Tensor):
                 return None
         try:
-            return Bound(plan, tuple([payload.read(words) for payload in plan.payloads]), home)
+            return Bound(plan, [payload.read(words) for payload in plan.payloads], home)
         except CommandError:
             return None
 
@@ -121,20 +121,20 @@ def _rest(words: list[bytes], spans: _Spans) -> tuple[bytes, ...]:
     return (*rest, *words[at:])
 
 
-_Parser: TypeAlias = Callable[[list[bytes], Look], tuple[Plan, tuple[Tensor, ...]]]
+_Parser: TypeAlias = Callable[[list[bytes], Look], tuple[Plan, list[Tensor]]]
 
 
-def _dag(words: list[bytes], look: Look) -> tuple[Plan, tuple[Tensor, ...]]:
+def _dag(words: list[bytes], look: Look) -> tuple[Plan, list[Tensor]]:
     dag = parse(words, FAMILIES[words[0].upper()], look)
-    return plan_dag(dag, look), tuple(dag.tensors)
+    return plan_dag(dag, look), dag.tensors
 
 
-def _execute(words: list[bytes], look: Look) -> tuple[Plan, tuple[Tensor, ...]]:
-    return plan_run(read_execute(words, look, in_dag=False), look), ()
+def _execute(words: list[bytes], look: Look) -> tuple[Plan, list[Tensor]]:
+    return plan_run(read_execute(words, look, in_dag=False), look), []
 
 
-def _run(words: list[bytes], look: Look) -> tuple[Plan, tuple[Tensor, ...]]:
-    return plan_run(read_run(words, look, in_dag=False), look), ()
+def _run(words: list[bytes], look: Look) -> tuple[Plan, list[Tensor]]:
+    return plan_run(read_run(words, look, in_dag=False), look), []
 
 
 _PARSERS: Final[dict[bytes, _Parser]] = {

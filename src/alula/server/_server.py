@@ -18,15 +18,17 @@ from ._client import Client, Services
 from ._commands import call
 from ._config import Config
 from ._connection import Connection
-from ._devices import Devices, Workers
+from ._devices import Devices
 from ._keyspace import Keyspace, MemoryKeyspace
 from ._listen import Listeners
 from ._models import Backend, Model
 from ._plans import Plans
 from ._resp import Limits
 from ._settlement import Settlement
+from ._stats import Stats
 from ._store import BACKENDS, Given, check_device, load
 from ._sweeper import Sweeper
+from ._workers import Workers
 
 __all__ = ["Server"]
 
@@ -157,10 +159,19 @@ class Server:
 
     def _make_services(self, loop: asyncio.AbstractEventLoop) -> Services:
         start = self._clock.monotonic()
+        stats = Stats()
         services = Services(
             keyspace=self._keyspace,
             plans=Plans(),
-            devices=Devices(loop, slots=self._slots, width=self._width, clock=self._clock),
+            devices=Devices(
+                loop,
+                slots=self._slots,
+                width=self._width,
+                clock=self._clock,
+                config=self._config,
+                stats=stats,
+            ),
+            stats=stats,
             loaders=Workers(loop, limit=1, name="alula-load"),
             backends=self._backends,
             chunk=self._chunk,

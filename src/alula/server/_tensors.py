@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,13 @@ class Tensor:
     dtype: DType
     shape: tuple[int, ...]
     data: bytes | memoryview
+
+    home: ClassVar[None] = None
+    """It lies in the host's memory; see `Resident` for those that do not."""
+
+    def host(self) -> "Tensor":
+        """Give the tensor in the host's memory: itself."""
+        return self
 
     @classmethod
     def of(cls, array: NDArray[Any]) -> Self:

@@ -5,15 +5,15 @@ import pytest
 from onnx import TensorProto
 
 from alula.errors import CommandError
-from alula.server import Session, Tensor
+from alula.server import Tensor
 from alula.server._backends import OnnxBackend
-from alula.server._backends._onnx import _providers, message
+from alula.server._backends._onnx import OnnxSession, _providers, message
 from alula.server._payloads import values
 from alula.server._tensors import DTYPES
 from tests.server.world import SPLIT, onnx_model
 
 
-def load(blob: bytes) -> Session:
+def load(blob: bytes) -> OnnxSession:
     return OnnxBackend().load(blob, "CPU")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...errors import CommandError, MissingExtraError
-from .._models import Session
+from .._models import Stop
 from .._tensors import Tensor
 from ._protobuf import has_external_data
 
@@ -30,7 +30,7 @@ class OnnxBackend:
     def __init__(self, *, threads: int = 1) -> None:
         self._threads = threads
 
-    def load(self, blob: bytes, device: str) -> Session:
+    def load(self, blob: bytes, device: str) -> "OnnxSession":
         """Make a model ready; see `Backend`."""
         runtime = _runtime()
         providers = _providers(device, runtime.get_available_providers())
@@ -57,7 +57,7 @@ class OnnxSession:
         self.outputs: tuple[str, ...] = tuple([entry.name for entry in session.get_outputs()])
         self._run = session.run
 
-    def run(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    def run(self, inputs: Sequence[Tensor], stop: Stop | None = None) -> tuple[Tensor, ...]:
         """Compute the outputs; see `Session`."""
         arrays = [tensor.array() for tensor in inputs]
         try:

@@ -231,7 +231,7 @@ class Snapshot:
     __slots__ = ("_keyspace", "_stores", "values")
 
     def __init__(
-        self, keyspace: Keyspace, values: Mapping[bytes, Value], stores: Sequence[tuple[bytes, int]]
+        self, keyspace: Keyspace, values: dict[bytes, Value], stores: Sequence[tuple[bytes, int]]
     ) -> None:
         self.values = values
         self._keyspace, self._stores = keyspace, stores
@@ -251,7 +251,7 @@ class Snapshot:
         """Store what is to be stored: all of it, or none and the reason."""
         try:
             if self._stores:
-                self._keyspace.write({key: values[position] for key, position in self._stores})
+                self._keyspace.write({key: values[position].host() for key, position in self._stores})
         except CommandError as error:
             then(error)
         else:

@@ -1,0 +1,113 @@
+"""What an operation does on its device: the function of a node in a plan's graph."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from ..errors import CommandError
+from ._models import Model, Stop
+from ._resident import Value
+from ._stats import Kind
+
+__all__ = ["RunModel", "Target", "Work"]
+
+
+class Target(Protocol):
+    """What is run, as its device sees it: a stored model or script."""
+
+    @property
+    def queue(self) -> str:
+        """The device, upper case."""
+        ...
+
+    @property
+    def batchsize(self) -> int:
+        """Rows up to which requests are put together; 0 is not at all."""
+        ...
+
+    @property
+    def minbatchsize(self) -> int:
+        """Fewer rows than these wait for more; 0 is for nothing."""
+        ...
+
+    @property
+    def minbatchtimeout(self) -> int:
+        """Milliseconds after which they wait no longer; 0 is for ever."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Work:
+    """Run what is stored under a key, the node's first argument, on tensors, the others.
+
+    The node's value is the tuple of the outputs, or the only one by itself.
+
+    Attributes
+    ----------
+    position
+        Of the operation in the listing: of those that are ready, the first starts first.
+    key
+        Of the model or script.
+    outputs
+        How many there must be.
+    wanted
+        Indexes of outputs that are needed in the host's memory when the command ends.
+    reads
+        What it reads of what the command was given, as `Plan.readers` counts it.
+    """
+
+    kind: ClassVar[Kind]
+    may_call: ClassVar[bool] = False
+    """Whether some of this kind use the server meanwhile; `calls` says which."""
+
+    position: int
+    key: bytes
+    outputs: int
+    wanted: tuple[int, ...] = ()
+    reads: tuple[int | bytes, ...] = ()
+
+    def run(self, target: Any, inputs: Sequence[Value], stop: Stop | None) -> tuple[Value, ...]:
+        """Compute the outputs, on any thread; raises `CommandError` if that fails."""
+        raise NotImplementedError
+
+    def quick(self, target: Any, inputs: Sequence[Value]) -> bool:
+        """Tell whether it is over before another thread would have begun."""
+        return False
+
+    def note(self, target: Any, inputs: Sequence[Value], seconds: float) -> None:
+        """Take down how long it took."""
+
+    def calls(self, target: Any) -> bool:
+        """Tell whether it uses the server meanwhile: such works of a command keep their listing order."""
+        return False
+
+
+class RunModel(Work):
+    """Run a model."""
+
+    __slots__ = ()
+    kind = "MODEL"
+
+    def run(self, target: Model, inputs: Sequence[Value], stop: Stop | None) -> tuple[Value, ...]:
+        """Run the model's session on what it can read."""
+        session = target.session
+        home: Hashable = getattr(session, "home", None)
+        given: Sequence[Any] = (
+            [value.host() for value in inputs]
+            if home is None
+            else [value if value.home == home else value.host() for value in inputs]
+        )
+        outputs = session.run(given, stop)
+        if len(outputs) != self.outputs:
+            raise CommandError("ERR Model did not generate the expected number of outputs")
+        for index in self.wanted:
+            outputs[index].host()  # here, because the server's own thread should not wait for a device
+        return outputs
+
+    def quick(self, target: Model, inputs: Sequence[Value]) -> bool:
+        """Judge by the runs before."""
+        return target.pace.quick(inputs)
+
+    def note(self, target: Model, inputs: Sequence[Value], seconds: float) -> None:
+        """Tell the model's pace."""
+        target.pace.note(inputs, seconds)
