@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from alula.errors import CommandError
-from alula.server import Tensor
+from alula.server import Config, Server, Tensor
 from alula.server._tensors import DTYPES
 from alula.testing import Clock
-from tests.server.world import PATIENCE, Connect, Controlled, Gate, Log, Start, request, tensor
+from tests.server.world import PATIENCE, Connect, Controlled, Gate, Log, Start, Wire, request, tensor
 
 OK = b"+OK\r\n"
 
@@ -411,3 +411,94 @@ def test_replies_keep_their_order_while_other_connections_go_on(start: Start, co
     assert second.ask("PING") == b"+PONG\r\n"
     gate.may_end.set()
     assert [first.reply() for _ in range(3)] == [OK, b"+PONG\r\n", b":1\r\n"]
+
+
+# ------------------------------------------------------------------------------------ strict order
+
+
+def test_what_has_not_begun_when_another_operation_fails_is_skipped(
+    start: Start, connect: Connect, controlled: Controlled
+) -> None:
+    def fail(inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        raise CommandError("it is broken")
+
+    log = Log()
+    wire = connect(start(width=1, bad=fail, m=log))
+    tensor(wire, "k", 1)
+    words = "AI.DAGRUN MODELRUN bad INPUTS k OUTPUTS ~a~ => MODELRUN m INPUTS k OUTPUTS b => TENSORGET b"
+    assert wire.ask(words) == b"*3\r\n-it is broken\r\n+NA\r\n+NA\r\n"
+    assert (log.seen, wire.ask("EXISTS b")) == ([], b":0\r\n")
+
+
+def strict() -> Config:
+    config = Config()
+    config.dag_parallel = False
+    return config
+
+
+def listing(server: Server, wire: Wire) -> str:
+    """A DAG in which a later operation has its inputs long before an earlier one has."""
+    server.deploy("far", b"gate", device="CPU:1")
+    tensor(wire, "one", 1)
+    tensor(wire, "two", 2)
+    return (
+        "AI.DAGRUN MODELRUN far INPUTS one OUTPUTS ~a~ => MODELRUN m INPUTS ~a~ OUTPUTS ~b~ "
+        "=> MODELRUN m INPUTS two OUTPUTS ~c~"
+    )
+
+
+@pytest.mark.parametrize(("parallel", "seen"), [(True, [2, 3, 1]), (False, [3, 1, 2])])
+def test_without_parallel_each_device_keeps_the_order_of_the_listing(
+    start: Start, connect: Connect, parallel: bool, seen: list[int]
+) -> None:
+    gate, log = Gate(), Log()
+    server = start(config=None if parallel else strict(), gate=gate, m=log)
+    wire, other = connect(server), connect(server)
+    wire.send(request(listing(server, wire)))
+    assert gate.begun.wait(PATIENCE)
+    while len(log.seen) < parallel:
+        assert other.ask("PING") == b"+PONG\r\n"
+    tensor(other, "three", 3)
+    assert other.ask("AI.MODELRUN m INPUTS three OUTPUTS z") == b"+OK\r\n"  # nobody holds the queue
+    gate.may_end.set()
+    assert wire.reply() == b"*3\r\n" + OK * 3
+    assert log.seen == seen
+
+
+def test_without_parallel_a_failure_skips_what_comes_after_it(start: Start, connect: Connect) -> None:
+    def fail(inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        raise CommandError("it is broken")
+
+    server = start(config=strict(), gate=fail, m=Log())
+    wire = connect(server)
+    assert wire.ask(listing(server, wire)) == b"*3\r\n-it is broken\r\n+NA\r\n+NA\r\n"
+
+
+def test_the_order_may_be_switched_while_the_server_runs(start: Start, connect: Connect) -> None:
+    together = Barrier(2, timeout=PATIENCE)
+
+    def meet(inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        together.wait()
+        return (inputs[0],)
+
+    config = strict()
+    wire = connect(start(config=config, m=meet))
+    config.set({"dag-parallel": "yes"})
+    tensor(wire, "x", 1)
+    words = "AI.DAGRUN MODELRUN m INPUTS x OUTPUTS ~a~ => MODELRUN m INPUTS x OUTPUTS ~b~"
+    assert wire.ask(words) == b"*2\r\n+OK\r\n+OK\r\n"
+
+
+def test_quick_operations_in_strict_order_make_no_recursion(start: Start, connect: Connect) -> None:
+    gate, log = Gate(), Log()
+    wire = connect(start(config=strict(), gate=gate, m=log))
+    tensor(wire, "k", 1)
+    for _ in range(6):
+        assert wire.ask("AI.MODELRUN m INPUTS k OUTPUTS y") == OK
+    words = "AI.DAGRUN MODELRUN gate INPUTS k OUTPUTS ~a~"
+    for number in range(1500):
+        words += f" => MODELRUN m INPUTS k OUTPUTS ~{number}~"
+    wire.send(request(words))
+    assert gate.begun.wait(PATIENCE)
+    gate.may_end.set()
+    assert wire.reply() == b"*1501\r\n" + OK * 1501
