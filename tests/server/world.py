@@ -90,9 +90,13 @@ Connect = Callable[[Server], Wire]
 
 @dataclass
 class Controlled:
-    """A backend whose models do what a test says: the blob names the behaviour."""
+    """A backend whose models do what a test says: the blob names the behaviour.
+
+    What `stops` holds for one is called with the stop of each run before it begins.
+    """
 
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
+    stops: dict[str, Callable[[Stop | None], None]] = field(default_factory=dict)
     counts: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def add(self, name: str, run: Behaviour, inputs: int = 1, outputs: int = 1) -> None:
@@ -102,16 +106,24 @@ class Controlled:
         name = blob.decode()
         if name not in self.behaviours:
             raise CommandError(f"no model {name}")
-        return ControlledSession(self.behaviours[name], *self.counts[name])
+        return ControlledSession(self.behaviours[name], *self.counts[name], self.stops.get(name))
 
 
 class ControlledSession:
-    def __init__(self, run: Behaviour, inputs: int, outputs: int) -> None:
+    def __init__(
+        self,
+        run: Behaviour,
+        inputs: int,
+        outputs: int,
+        watch: Callable[[Stop | None], None] | None = None,
+    ) -> None:
         self.inputs = tuple(f"i{n}" for n in range(inputs))
         self.outputs = tuple(f"o{n}" for n in range(outputs))
-        self._run = run
+        self._run, self._watch = run, watch
 
     def run(self, inputs: Sequence[Tensor], stop: Stop | None = None) -> tuple[Tensor, ...]:
+        if self._watch is not None:
+            self._watch(stop)
         return self._run(inputs)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from ._background import Background
 from ._config import Config
 from ._devices import Devices
 from ._keyspace import Keyspace
@@ -70,6 +71,8 @@ class Services:
         The plan cache.
     devices
         Where models run.
+    background
+        Runs that nobody waits for.
     loaders
         Threads that load models.
     backends
@@ -97,6 +100,7 @@ class Services:
     keyspace: Keyspace
     plans: Plans
     devices: Devices
+    background: Background
     loaders: Workers
     backends: Mapping[str, Backend]
     chunk: int

@@ -15,11 +15,12 @@ from typing import Final, assert_never
 from ..errors import CommandError
 from ._ops import Get, Look, Op, Run, Set, read_execute, read_get, read_run, read_set
 from ._tensors import DTYPES, Tensor
-from ._words import integer, said, shown
+from ._words import integer, milliseconds, said, shown
 
 __all__ = ["FAMILIES", "Dag", "Family", "Part", "is_volatile", "parse"]
 
 PIPE, ARROW = b"|>", b"=>"
+KEEP: Final = 60_000  # milliseconds for which the end of a run in the background is remembered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +36,14 @@ class Family:
         takes the deprecated RUN forms there, and knows both spellings.
     readonly
         Whether it must leave the keyspace as it is.
+    background
+        DAGRUNASYNC, whose client does not wait, has two sections more and takes both forms everywhere.
     """
 
     name: str
     execute: bool
     readonly: bool
+    background: bool = False
 
     def check_length(self, words: list[bytes]) -> None:
         """Refuse a command that is too short to be one."""
@@ -53,6 +57,7 @@ FAMILIES: Final = {
     b"AI.DAGRUN": Family(name="AI.DAGRUN", execute=False, readonly=False),
     b"AI.DAGRUN_RO": Family(name="AI.DAGRUN_RO", execute=False, readonly=True),
     b"AI.DAGRUNRO": Family(name="AI.DAGRUNRO", execute=False, readonly=True),
+    b"AI.DAGRUNASYNC": Family(name="AI.DAGRUNASYNC", execute=False, readonly=False, background=True),
     b"AI.DAGEXECUTE": Family(name="AI.DAGEXECUTE", execute=True, readonly=False),
     b"AI.DAGEXECUTE_RO": Family(name="AI.DAGEXECUTE_RO", execute=True, readonly=True),
 }
@@ -78,6 +83,9 @@ class Dag:
         Keys of the sections LOAD and PERSIST.
     timeout
         Milliseconds that it may wait in queues; None is for ever.
+    noid, keep
+        Whether nothing is to be remembered of a run in the background, and if it is, for how many
+        milliseconds after the end; 0 is for ever.
     inline
         Which of the two spellings, and so what a plain name means.
     parts
@@ -89,6 +97,8 @@ class Dag:
     loads: list[bytes] = field(default_factory=list)
     persists: dict[bytes, None] = field(default_factory=dict)
     timeout: int | None = None
+    noid: bool = False
+    keep: int = KEEP
     inline: bool = False
     parts: list[Part] = field(default_factory=list)
     tensors: list[Tensor] = field(default_factory=list)
@@ -135,9 +145,10 @@ def _unexpected(word: bytes) -> CommandError:
 def _sections(words: list[bytes], dag: Dag, family: Family, look: Look) -> tuple[int, set[bytes]]:
     """Read the sections; give where they end, and which there were."""
     at, seen = 1, set[bytes]()
-    while (word := said(words, at)) in _SECTIONS and word not in seen:
+    sections = _SECTIONS | _BACKGROUND if family.background else _SECTIONS
+    while (word := said(words, at)) in sections and word not in seen:
         seen.add(word)
-        at = _SECTIONS[word](words, at, dag, family, look)
+        at = sections[word](words, at, dag, family, look)
     return at, seen
 
 
@@ -193,12 +204,17 @@ def _routing(words: list[bytes], at: int, dag: Dag, family: Family, look: Look) 
 
 
 def _timeout(words: list[bytes], at: int, dag: Dag, family: Family, look: Look) -> int:
-    if at + 1 == len(words):
-        raise CommandError("ERR No value provided for TIMEOUT")
-    timeout = integer(words[at + 1])
-    if timeout is None or timeout < 0:
-        raise CommandError("ERR Invalid value for TIMEOUT")
-    dag.timeout = timeout or None
+    dag.timeout = milliseconds(words, at) or None
+    return at + 2
+
+
+def _noid(words: list[bytes], at: int, dag: Dag, family: Family, look: Look) -> int:
+    dag.noid = True
+    return at + 1
+
+
+def _keep(words: list[bytes], at: int, dag: Dag, family: Family, look: Look) -> int:
+    dag.keep = milliseconds(words, at)
     return at + 2
 
 
@@ -209,6 +225,7 @@ _SECTIONS: Final[dict[bytes, _Section]] = {
     b"ROUTING": _routing,
     b"TIMEOUT": _timeout,
 }
+_BACKGROUND: Final[dict[bytes, _Section]] = {b"NOID": _noid, b"KEEP": _keep}
 
 
 # ----------------------------------------------------------------------------------- separators
@@ -287,7 +304,7 @@ def _counted_end(words: list[bytes], at: int) -> int:
 
 def _operation(words: list[bytes], family: Family, dag: Dag, look: Look) -> Op:
     name = _name(words[0]) if words else b""
-    if not dag.inline and (refused := _FORMS[family.execute].get(name)):
+    if not (dag.inline or family.background) and (refused := _FORMS[family.execute].get(name)):
         raise CommandError(refused)
     if name == b"SCRIPTEXECUTE" and family.execute and family.readonly:
         raise CommandError("ERR AI.SCRIPTEXECUTE command cannot be specified in a read-only DAG")

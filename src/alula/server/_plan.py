@@ -127,6 +127,8 @@ class Plan:
         tensors by their key. When the last of them has it, nobody else needs it.
     timeout
         Seconds that it may wait in a queue; None is for ever.
+    noid, keep
+        As of `Dag`, but in seconds.
     calls
         Whether some work may use the server.
     single
@@ -142,6 +144,8 @@ class Plan:
     stores: tuple[tuple[bytes, int], ...]
     readers: Mapping[int | bytes, int]
     timeout: float | None
+    noid: bool = False
+    keep: float = 0.0
     calls: bool = False
     single: bool = False
 
@@ -187,7 +191,7 @@ def plan_dag(dag: Dag, look: Look) -> Plan:
         if key not in builder.bound:
             raise CommandError("ERR PERSIST key cannot be found in DAG")
         builder.stored[key] = None
-    return builder.plan(timeout=dag.timeout)
+    return builder.plan(timeout=dag.timeout, noid=dag.noid, keep=dag.keep)
 
 
 def plan_run(run: Run, look: Look) -> Plan:
@@ -293,7 +297,7 @@ class _Builder:
 
     # ----------------------------------------------------------------------------------- the end
 
-    def plan(self, *, timeout: int | None, single: bool = False) -> Plan:
+    def plan(self, *, timeout: int | None, single: bool = False, noid: bool = False, keep: int = 0) -> Plan:
         """Put everything together."""
         readers = self._readers()
         works = self._make_works(readers)
@@ -311,6 +315,8 @@ class _Builder:
             stores=tuple([(name, position[key]) for name, key in stores.items()]),
             readers=readers,
             timeout=timeout / 1000 if timeout else None,
+            noid=noid,
+            keep=keep / 1000,
             calls=any(work.may_call for work in works),
             single=single,
         )

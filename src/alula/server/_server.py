@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from .._core._clock import SYSTEM, Clock
 from ..errors import CommandError, SettingError
 from ._backends import OnnxBackend
+from ._background import Background
 from ._client import Client, Services
 from ._commands import call
 from ._config import Config
@@ -160,17 +161,19 @@ class Server:
     def _make_services(self, loop: asyncio.AbstractEventLoop) -> Services:
         start = self._clock.monotonic()
         stats = Stats()
+        devices = Devices(
+            loop,
+            slots=self._slots,
+            width=self._width,
+            clock=self._clock,
+            config=self._config,
+            stats=stats,
+        )
         services = Services(
             keyspace=self._keyspace,
             plans=Plans(),
-            devices=Devices(
-                loop,
-                slots=self._slots,
-                width=self._width,
-                clock=self._clock,
-                config=self._config,
-                stats=stats,
-            ),
+            devices=devices,
+            background=Background(loop, devices, self._config),
             stats=stats,
             loaders=Workers(loop, limit=1, name="alula-load"),
             backends=self._backends,
@@ -197,6 +200,7 @@ class Server:
         for asked in waiting:
             asked.set_exception(_not_running())
         self._listeners.close()
+        self._services.background.close()
         self._sweeper.stop()
         self._beat.cancel()
         for connection in list(self._connections):

@@ -2,7 +2,9 @@
 
 import re
 
-__all__ = ["integer", "said", "shown"]
+from ..errors import CommandError
+
+__all__ = ["integer", "milliseconds", "said", "shown"]
 
 _INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,18}")
 
@@ -19,6 +21,17 @@ def integer(word: bytes) -> int | None:
         return None
     number = int(word)
     return number if -(1 << 63) <= number < 1 << 63 else None
+
+
+def milliseconds(words: list[bytes], at: int) -> int:
+    """Read the number, 0 or more, that stands behind the keyword at a position."""
+    keyword = said(words, at).decode()
+    if at + 1 == len(words):
+        raise CommandError(f"ERR No value provided for {keyword}")
+    number = integer(words[at + 1])
+    if number is None or number < 0:
+        raise CommandError(f"ERR Invalid value for {keyword}")
+    return number
 
 
 def said(words: list[bytes], at: int) -> bytes:

@@ -10,7 +10,7 @@ from .._later import Later
 from .._resp import Reply
 from .._run import as_error
 from .._words import said, shown
-from . import _connection, _keys, _models, _persistence, _runs, _tensors, _transactions
+from . import _background, _connection, _keys, _models, _persistence, _runs, _tensors, _transactions
 from ._table import Command
 
 __all__ = ["TABLE", "call", "dispatch"]
@@ -162,6 +162,7 @@ TABLE: Final = {
         *_models.COMMANDS,
         *_runs.COMMANDS,
         *_persistence.COMMANDS,
+        *_background.COMMANDS,
         *_transactions.COMMANDS,
         Command(name="COMMAND", run=_command),
     )

@@ -7,6 +7,7 @@ what is.
 
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Final
 
 from ...errors import CommandError
 from .._dag import FAMILIES, Dag, is_volatile, parse
@@ -57,12 +58,15 @@ def keys_of_dag(words: list[bytes]) -> list[bytes]:
     return list(keys)
 
 
+_SECTIONS: Final = {b"LOAD": 2, b"PERSIST": 2, b"TIMEOUT": 2, b"KEEP": 2, b"NOID": 1}
+
+
 def _routing(words: list[bytes]) -> list[bytes]:
     """Give the value of the section ROUTING, which is a hint where the keys are."""
     at = 1
-    while (word := said(words, at)) in (b"LOAD", b"PERSIST", b"TIMEOUT") and at + 1 < len(words):
+    while (word := said(words, at)) in _SECTIONS and at + 1 < len(words):
         count = words[at + 1]
-        at += 2 + (int(count) if word != b"TIMEOUT" and count.isdigit() else 0)
+        at += _SECTIONS[word] + (int(count) if word in (b"LOAD", b"PERSIST") and count.isdigit() else 0)
     return words[at + 1 : at + 2] if said(words, at) == b"ROUTING" else []
 
 
