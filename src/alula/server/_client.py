@@ -9,9 +9,13 @@ from ._config import Config
 from ._devices import Devices
 from ._keyspace import Keyspace
 from ._models import Backend
+from ._notifications import Notifications
+from ._order import Order
 from ._plans import Plans
+from ._pubsub import PubSub, Subscriber
 from ._resp import Reply
 from ._settlement import Settlement
+from ._slowlog import Slowlog
 from ._stats import Stats
 from ._watch import Watch
 from ._workers import Workers
@@ -49,6 +53,20 @@ class Link(Protocol):
 
     local: str
     """Where it has connected to, ``host:port``."""
+
+    began: float
+    """When it was connected, by the monotonic clock."""
+
+    since: float
+    """When something was last carried out for it, by the same clock."""
+
+    latest: bytes
+    """The name of the last command, as the client wrote it."""
+
+    @property
+    def unread(self) -> int:
+        """Bytes that wait to be read by the client."""
+        ...
 
     def push(self, message: Reply) -> None:
         """Send what answers no request."""
@@ -91,6 +109,16 @@ class Services:
         Those that are connected now, by number.
     commands
         How many have been carried out.
+    now
+        Gives the time: UNIX, in milliseconds.
+    pubsub
+        Who listens to what.
+    slowlog
+        The commands that took long.
+    shutdown
+        Asks whoever runs the server to stop it.
+    order
+        In which SCAN goes through the keys.
     call
         Carries out a command for a script; see `Call`. Set when the server starts.
     settlement
@@ -106,12 +134,22 @@ class Services:
     chunk: int
     port: int
     uptime: Callable[[], float]
+    now: Callable[[], int]
+    shutdown: Callable[[], None]
     config: Config = field(default_factory=Config)
     stats: Stats = field(default_factory=Stats)
     clients: "dict[int, Client]" = field(default_factory=dict)
     commands: int = 0
+    pubsub: PubSub = field(default_factory=PubSub)
+    slowlog: Slowlog = field(init=False)
+    order: Order = field(init=False)
     call: Call = field(init=False)
     settlement: Settlement = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.slowlog = Slowlog(self.config)
+        self.order = Order(self.keyspace)
+        Notifications(self.keyspace, self.pubsub, self.config)
 
 
 @dataclass(slots=True, eq=False)
@@ -150,6 +188,8 @@ class Client:
         The version of RESP that it speaks.
     name
         What CLIENT SETNAME called it; empty if it did not.
+    library, library_version
+        What CLIENT SETINFO called the program's library.
     leaving
         Set by a command after whose reply the connection is closed.
     atomic
@@ -159,6 +199,8 @@ class Client:
         What MULTI has begun, None outside of it.
     watch
         The watch over keys that a transaction rests on.
+    subscriber
+        What it subscribes to, once it has.
     free
         Whether a command is carried out without another look at the above; see `update`.
     """
@@ -170,10 +212,13 @@ class Client:
     keyspace: Keyspace = field(init=False)
     protocol: Literal[2, 3] = 2
     name: bytes = b""
+    library: bytes = b""
+    library_version: bytes = b""
     leaving: bool = False
     atomic: bool = False
     transaction: Transaction | None = None
     watch: Watch | None = None
+    subscriber: Subscriber | None = None
     free: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -182,9 +227,16 @@ class Client:
 
     def update(self) -> None:
         """Find out whether the client is `free`: to be called after any change that this depends on."""
-        self.free = self.trusted and self.transaction is None
+        self.free = self.trusted and self.transaction is None and not self.listens_only
+
+    @property
+    def listens_only(self) -> bool:
+        """Whether it subscribes in RESP2, where a reply could be taken for a message."""
+        return self.protocol == 2 and self.subscriber is not None and self.subscriber.count > 0
 
     def gone(self) -> None:
         """Let go of what a connection holds in the server, once it is no more."""
         if self.watch is not None:
             self.watch.end()
+        if self.subscriber is not None:
+            self.services.pubsub.leave(self.subscriber)

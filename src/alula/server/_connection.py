@@ -40,12 +40,15 @@ class Connection(asyncio.Protocol):
         self.client = client
         client.link = self
         self.address = self.local = ""
-        self._keyspace = client.keyspace
+        self.began = self.since = monotonic()
+        self.latest = b""
+        self._keyspace, self._slowlog = client.keyspace, client.services.slowlog
         self._parser = Parser(limits)
         self._lost = lost
         self._out: list[bytes | memoryview] = []
         self._size = 0  # bytes in it
         self._later: Later | None = None
+        self._words: list[bytes] = []  # of what is carried out elsewhere
         self._transport: asyncio.Transport
         self._loop = asyncio.get_running_loop()
         self.heard = True  # something came since the sweeper last looked
@@ -107,8 +110,8 @@ class Connection(asyncio.Protocol):
 
     @property
     def waits(self) -> bool:
-        """Whether a command is being carried out: then silence is no fault."""
-        return self._later is not None
+        """Whether a command is being carried out, or messages may come: then silence is no fault."""
+        return self._later is not None or self._subscribes
 
     @property
     def unread(self) -> int:
@@ -118,7 +121,12 @@ class Connection(asyncio.Protocol):
     @property
     def kind(self) -> str:
         """The class of client, in the words of `Config.client_output_buffer_limit`."""
-        return "normal"
+        return "pubsub" if self._subscribes else "normal"
+
+    @property
+    def _subscribes(self) -> bool:
+        subscriber = self.client.subscriber
+        return subscriber is not None and subscriber.count > 0
 
     # ---------------------------------------------------------------------------------- the work
 
@@ -139,7 +147,7 @@ class Connection(asyncio.Protocol):
             return
         if not self._out and not self._working:
             self._loop.call_soon(self._flush)
-        self._reply(message)
+        encode(message, self._write, self.client.protocol)
 
     def _go_on(self) -> None:
         """Take another turn, soon."""
@@ -155,30 +163,49 @@ class Connection(asyncio.Protocol):
     def _work(self) -> None:
         """Carry out requests until there is none, one takes longer, or others should have a turn."""
         self._working = True
+        now = monotonic()
+        until = now + _TURN
+        config = self._slowlog.config
         try:
-            until = monotonic() + _TURN
             while not (self._full or self.client.leaving) and (words := self._parser.next()) is not None:
+                self.latest = words[0]
                 reply = dispatch(self.client, words)
                 if isinstance(reply, Later):
-                    self._later = reply
+                    self._later, self._words, self.since = reply, words, now
                     reply.watch(self._answer)
                     break
                 self._reply(reply)
-                if monotonic() > until:
+                before, now = now, monotonic()
+                if 0 <= config.slowlog_log_slower_than <= (now - before) * 1e6:
+                    self._note(words, now - before)
+                if now > until:
                     self._go_on()
                     break
         except ProtocolError as error:
             self._write(error_line(error))
             self.client.leaving = True
         self._working = False
+        self.since = now
         self._flush()
 
     def _answer(self, reply: Reply) -> None:
         """Take the reply that came later, and go on with what has been sent meanwhile."""
         self._later = None
+        took = monotonic() - self.since
+        if 0 <= self._slowlog.config.slowlog_log_slower_than <= took * 1e6:
+            self._note(self._words, took)
+        self._words = []
         if not self._closed:
             self._reply(reply)
             self._work()
+
+    def _note(self, words: list[bytes], seconds: float) -> None:
+        """Write a command that took long into the log of such."""
+        client = self.client
+        if words[0].upper() != b"EXEC":  # its commands are there one by one
+            self._slowlog.note(
+                words, seconds, at=client.services.now(), address=self.address, name=client.name
+            )
 
     def _reply(self, reply: Reply) -> None:
         start = len(self._out)
@@ -195,7 +222,7 @@ class Connection(asyncio.Protocol):
 
     def _flush(self) -> None:
         """Send what there is, once what it tells of is kept."""
-        if self._settling:
+        if self._settling or self._closed:
             return
         if self._out:
             if self._keyspace.pending:

@@ -22,6 +22,7 @@ __all__ = [
     "ProtocolError",
     "Push",
     "Reply",
+    "Several",
     "Unordered",
     "Verbatim",
     "encode",
@@ -53,6 +54,13 @@ class Push:
 
 
 @dataclass(frozen=True, slots=True)
+class Several:
+    """Replies one after another, or none at all, where a client expects a number that it knows."""
+
+    items: "tuple[Reply, ...]"
+
+
+@dataclass(frozen=True, slots=True)
 class Unordered:
     """A set; an array in RESP2."""
 
@@ -71,6 +79,7 @@ Reply: TypeAlias = Union[
     "Mapping[bytes, Reply]",
     Verbatim,
     Push,
+    Several,
     Unordered,
     _Absent,
     None,
@@ -345,7 +354,7 @@ def encode(reply: Reply, write: Callable[[bytes | memoryview], object], protocol
 
 
 def _encode_rare(
-    reply: "float | Mapping[bytes, Reply] | Verbatim | Push | Unordered | _Absent",
+    reply: "float | Mapping[bytes, Reply] | Verbatim | Push | Several | Unordered | _Absent",
     write: Callable[[bytes | memoryview], object],
     protocol: int,
 ) -> None:
@@ -360,6 +369,9 @@ def _encode_rare(
         case Push(items) | Unordered(items):
             mark = b"*" if protocol == 2 else b">" if isinstance(reply, Push) else b"~"
             write(b"%b%d\r\n" % (mark, len(items)))
+            for item in items:
+                encode(item, write, protocol)
+        case Several(items):
             for item in items:
                 encode(item, write, protocol)
         case Mapping():

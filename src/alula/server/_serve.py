@@ -146,7 +146,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 async def _until_signal(server: Server, ready: Callable[[int], None], grace: float) -> None:
-    over = asyncio.Event()
+    over = server.asked
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, over.set)
     await server.start()
@@ -158,7 +158,7 @@ async def _until_signal(server: Server, ready: Callable[[int], None], grace: flo
 
 
 async def _until_told(server: Server, started: "Future[Callable[[], object]]", grace: float) -> None:
-    over = asyncio.Event()
+    over = server.asked
     loop = asyncio.get_running_loop()
     try:
         await server.start()

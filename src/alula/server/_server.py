@@ -69,6 +69,11 @@ class Server:
     clock
         By which timeouts are measured.
 
+    Attributes
+    ----------
+    asked
+        Set when a client has sent SHUTDOWN; whoever runs the server waits for it and then stops.
+
     Raises
     ------
     SettingError
@@ -118,6 +123,7 @@ class Server:
         self._sweeper = Sweeper(self._connections, config, clock)
         self._beat: asyncio.TimerHandle  # at which expired keys are removed
         self._empty: asyncio.Event
+        self.asked = asyncio.Event()
 
     @property
     def port(self) -> int:
@@ -181,6 +187,8 @@ class Server:
             config=self._config,
             port=self.port,
             uptime=lambda: self._clock.monotonic() - start,
+            now=lambda: int(self._clock.time() * 1000),
+            shutdown=self.asked.set,
         )
         services.call = partial(call, services, self._ask)
         services.settlement = Settlement(loop, self._keyspace)

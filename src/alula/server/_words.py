@@ -4,7 +4,7 @@ import re
 
 from ..errors import CommandError
 
-__all__ = ["integer", "milliseconds", "said", "shown"]
+__all__ = ["arity_error", "integer", "milliseconds", "number", "said", "shown"]
 
 _INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,18}")
 
@@ -34,6 +34,14 @@ def milliseconds(words: list[bytes], at: int) -> int:
     return number
 
 
+def number(word: bytes) -> int:
+    """Read a number as `integer` does, and refuse anything else in Redis' words."""
+    found = integer(word)
+    if found is None:
+        raise CommandError("ERR value is not an integer or out of range")
+    return found
+
+
 def said(words: list[bytes], at: int) -> bytes:
     """Give the keyword at a position, in upper case; empty behind the end."""
     return words[at].upper() if at < len(words) else b""
@@ -42,3 +50,8 @@ def said(words: list[bytes], at: int) -> bytes:
 def shown(word: bytes) -> str:
     """Give a client's word as text for an error line; every byte comes back as it was."""
     return word.decode(errors="surrogateescape")
+
+
+def arity_error(words: list[bytes]) -> CommandError:
+    """Give the error for a command that does not take so many words; its name is as the client wrote it."""
+    return CommandError(f"ERR wrong number of arguments for '{shown(words[0])}' command")

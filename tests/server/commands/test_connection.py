@@ -29,7 +29,7 @@ OK = b"+OK\r\n"
         (("AUTH", "x"),
          b"-ERR AUTH <password> called without any password configured for the default user. "
          b"Are you sure your configuration is correct?\r\n"),
-        (("COMMAND", "DOCS"), b"*0\r\n"),
+        (("COMMAND", "DOCS", "nope"), b"*0\r\n"),
         (("COMMAND", "NOPE"), b"-ERR unknown subcommand 'NOPE'. Try COMMAND HELP.\r\n"),
         (("NOPE",), b"-ERR unknown command 'NOPE', with args beginning with: \r\n"),
         (("nope", "a", "b\r\n"), b"-ERR unknown command 'nope', with args beginning with: 'a' 'b  ' \r\n"),
@@ -109,12 +109,14 @@ def test_info_of_a_section_is_that_section(wire: Wire) -> None:
 
 
 def test_command_describes_the_commands(wire: Wire) -> None:
-    assert wire.ask("COMMAND INFO ai.tensorset nope ping") == (
-        b"*3\r\n*6\r\n$12\r\nai.tensorset\r\n:-4\r\n*2\r\n+write\r\n+deny-oom\r\n:1\r\n:1\r\n:1\r\n"
-        b"$-1\r\n*6\r\n$4\r\nping\r\n:-1\r\n*1\r\n+fast\r\n:0\r\n:0\r\n:0\r\n"
+    assert wire.ask("COMMAND INFO ai.tensorset nope config|get") == (
+        b"*3\r\n*10\r\n$12\r\nai.tensorset\r\n:-4\r\n*2\r\n+write\r\n+deny-oom\r\n:1\r\n:1\r\n:1\r\n"
+        b"*2\r\n+@write\r\n+@slow\r\n*0\r\n*0\r\n*0\r\n"
+        b"$-1\r\n*10\r\n$10\r\nconfig|get\r\n:-3\r\n*4\r\n+admin\r\n+noscript\r\n+loading\r\n+stale\r\n"
+        b":0\r\n:0\r\n:0\r\n*3\r\n+@admin\r\n+@slow\r\n+@dangerous\r\n*0\r\n*0\r\n*0\r\n"
     )
     count = wire.ask("COMMAND COUNT").removeprefix(b":")
-    assert wire.ask("COMMAND").startswith(b"*" + count + b"*6\r\n")
+    assert wire.ask("COMMAND").startswith(b"*" + count + b"*10\r\n")
 
 
 # -------------------------------------------------------------------------------------- passwords

@@ -39,7 +39,7 @@ def test_the_keys_of_a_command(wire: Wire, words: str, keys: str) -> None:
     ("words", "error"),
     [
         ("NOPE a", "ERR Invalid command specified"),
-        ("PING", "ERR The command has no key arguments"),
+        ("PING x", "ERR The command has no key arguments"),
         ("AI.DAGRUN TENSORSET ~a~ INT8 1", "ERR The command has no key arguments"),
         ("AI.TENSORSET k", "ERR Invalid number of arguments specified for command"),
     ],

@@ -1,11 +1,16 @@
 """Commands about keys, whatever they hold."""
 
+import random
+from collections.abc import Callable
+from typing import Final
+
 from ...errors import CommandError
 from .._client import Client
 from .._glob import matcher
-from .._keyspace import type_name
+from .._keyspace import HashValue, ListValue, Value, type_name
 from .._resp import Reply
-from ._table import Command
+from .._words import integer, number, said, shown
+from ._table import Command, container
 
 __all__ = ["COMMANDS"]
 
@@ -15,8 +20,7 @@ def _dbsize(client: Client, words: list[bytes]) -> Reply:
 
 
 def _exists(client: Client, words: list[bytes]) -> Reply:
-    keyspace = client.keyspace
-    return sum(keyspace.read(key) is not None for key in words[1:])
+    return sum(client.keyspace.read(key) is not None for key in words[1:])
 
 
 def _del(client: Client, words: list[bytes]) -> Reply:
@@ -27,25 +31,176 @@ def _type(client: Client, words: list[bytes]) -> Reply:
     return type_name(client.keyspace.read(words[1]))
 
 
-def _keys(client: Client, words: list[bytes]) -> Reply:
-    matches = matcher(words[1])
-    return [key for key, _ in client.keyspace.scan() if matches(key)]
-
-
 def _flush(client: Client, words: list[bytes]) -> Reply:
-    if len(words) == 2 and words[1].upper() not in (b"ASYNC", b"SYNC"):
+    if len(words) > 2 or (len(words) == 2 and words[1].upper() not in (b"ASYNC", b"SYNC")):
         raise CommandError("ERR syntax error")
     client.keyspace.clear()
     return "OK"
 
 
+def _swapdb(client: Client, words: list[bytes]) -> Reply:
+    for word, which in ((words[1], "first"), (words[2], "second")):
+        try:
+            index = number(word)
+        except CommandError as error:
+            raise CommandError(f"ERR invalid {which} DB index") from error
+        if index != 0:
+            raise CommandError("ERR DB index is out of range")
+    return "OK"
+
+
+# ---------------------------------------------------------------------------------------- finding
+
+
+def _keys(client: Client, words: list[bytes]) -> Reply:
+    matches = matcher(words[1])
+    return [key for key, _ in client.keyspace.scan() if matches(key)]
+
+
+def _randomkey(client: Client, words: list[bytes]) -> Reply:
+    found = client.keyspace.scan()
+    return random.choice(found)[0] if found else None
+
+
+def _scan(client: Client, words: list[bytes]) -> Reply:
+    if not words[1].isdigit() or int(words[1]) >= 1 << 64:
+        raise CommandError("ERR invalid cursor")
+    count, matches, kind = _scan_options(words)
+    cursor, keys = client.services.order.page(int(words[1]), count)
+    found = [(key, client.keyspace.read(key)) for key in keys if matches is None or matches(key)]
+    return [
+        b"%d" % cursor,
+        [key for key, value in found if value is not None and kind in (None, type_name(value).lower())],
+    ]
+
+
+def _scan_options(words: list[bytes]) -> tuple[int, Callable[[bytes], bool] | None, str | None]:
+    count, matches, kind = 10, None, None
+    for at in range(2, len(words), 2):
+        if at + 1 == len(words):
+            raise CommandError("ERR syntax error")
+        match said(words, at):
+            case b"COUNT":
+                count = number(words[at + 1])
+                if count < 1:
+                    raise CommandError("ERR syntax error")
+            case b"MATCH":
+                matches = matcher(words[at + 1])
+            case b"TYPE":
+                kind = shown(words[at + 1]).lower()
+            case _:
+                raise CommandError("ERR syntax error")
+    return count, matches, kind
+
+
+# --------------------------------------------------------------------------------------- renaming
+
+
+def _move(client: Client, source: bytes, target: bytes) -> None:
+    keyspace = client.keyspace
+    value = keyspace.read(source)
+    assert value is not None
+    expires = keyspace.expires(source)
+    keyspace.delete([source], event="rename_from")
+    keyspace.put(target, value, expires=expires, event="rename_to")
+
+
+def _rename(client: Client, words: list[bytes]) -> Reply:
+    if client.keyspace.read(words[1]) is None:
+        raise CommandError("ERR no such key")
+    if words[1] != words[2]:
+        _move(client, words[1], words[2])
+    return "OK"
+
+
+def _renamenx(client: Client, words: list[bytes]) -> Reply:
+    if client.keyspace.read(words[1]) is None:
+        raise CommandError("ERR no such key")
+    if client.keyspace.read(words[2]) is not None:
+        return 0
+    _move(client, words[1], words[2])
+    return 1
+
+
+# ----------------------------------------------------------------------------------------- OBJECT
+
+
+def _encoding(client: Client, words: list[bytes]) -> Reply:
+    value = client.keyspace.read(words[2])
+    return None if value is None else _encoding_of(value)
+
+
+def _encoding_of(value: Value) -> bytes:
+    """Name what Redis would keep such a value in; what is not its own is ``raw``."""
+    match value:
+        case bytes():
+            return b"int" if integer(value) is not None else b"embstr" if len(value) <= 44 else b"raw"
+        case ListValue():
+            return b"quicklist"
+        case HashValue():
+            small = len(value) <= 512 and all(len(f) <= 64 and len(v) <= 64 for f, v in value.items())
+            return b"listpack" if small else b"hashtable"
+        case _:
+            return b"raw"
+
+
+def _constant(value: int) -> Callable[[Client, list[bytes]], Reply]:
+    """Make OBJECT REFCOUNT or IDLETIME: nothing is shared here, and nothing is evicted."""
+
+    def run(client: Client, words: list[bytes]) -> Reply:
+        return None if client.keyspace.read(words[2]) is None else value
+
+    return run
+
+
+def _freq(client: Client, words: list[bytes]) -> Reply:
+    if client.keyspace.read(words[2]) is None:
+        return None
+    raise CommandError(
+        "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when "
+        "switching between policies at runtime LRU and LFU data will take some time to adjust."
+    )
+
+
+_READ: Final = ("readonly", "fast")
+
+
+def _command(
+    name: str,
+    run: Callable[[Client, list[bytes]], Reply],
+    least: int,
+    most: int | None,
+    flags: tuple[str, ...],
+    keys: tuple[int, int, int] = (0, 0, 0),
+) -> Command:
+    return Command(name=name, run=run, least=least, most=most, flags=flags, keys=keys, group="generic")
+
+
+def _object(name: str, run: Callable[[Client, list[bytes]], Reply]) -> Command:
+    return Command(name=name, run=run, least=3, most=3, flags=("readonly",), keys=(2, 2, 1))
+
+
 COMMANDS = (
-    Command(name="DBSIZE", run=_dbsize, least=1, most=1, flags=("readonly", "fast")),
-    Command(name="EXISTS", run=_exists, least=2, flags=("readonly", "fast"), keys=(1, -1, 1)),
-    Command(name="DEL", run=_del, least=2, flags=("write",), keys=(1, -1, 1)),
-    Command(name="UNLINK", run=_del, least=2, flags=("write", "fast"), keys=(1, -1, 1)),
-    Command(name="TYPE", run=_type, least=2, most=2, flags=("readonly", "fast"), keys=(1, 1, 1)),
-    Command(name="KEYS", run=_keys, least=2, most=2, flags=("readonly",)),
-    Command(name="FLUSHALL", run=_flush, least=1, most=2, flags=("write",)),
-    Command(name="FLUSHDB", run=_flush, least=1, most=2, flags=("write",)),
+    Command(name="DBSIZE", run=_dbsize, least=1, most=1, flags=_READ),
+    Command(name="FLUSHALL", run=_flush, least=1, flags=("write",)),
+    Command(name="FLUSHDB", run=_flush, least=1, flags=("write",)),
+    Command(name="SWAPDB", run=_swapdb, least=3, most=3, flags=("write", "fast")),
+    _command("EXISTS", _exists, 2, None, _READ, (1, -1, 1)),
+    _command("TOUCH", _exists, 2, None, _READ, (1, -1, 1)),
+    _command("DEL", _del, 2, None, ("write",), (1, -1, 1)),
+    _command("UNLINK", _del, 2, None, ("write", "fast"), (1, -1, 1)),
+    _command("TYPE", _type, 2, 2, _READ, (1, 1, 1)),
+    _command("KEYS", _keys, 2, 2, ("readonly",)),
+    _command("RANDOMKEY", _randomkey, 1, 1, ("readonly",)),
+    _command("SCAN", _scan, 2, None, ("readonly",)),
+    _command("RENAME", _rename, 3, 3, ("write",), (1, 2, 1)),
+    _command("RENAMENX", _renamenx, 3, 3, ("write", "fast"), (1, 2, 1)),
+    container(
+        "OBJECT",
+        _object("ENCODING", _encoding),
+        _object("REFCOUNT", _constant(1)),
+        _object("IDLETIME", _constant(0)),
+        _object("FREQ", _freq),
+        group="generic",
+    ),
 )

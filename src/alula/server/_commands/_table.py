@@ -1,14 +1,16 @@
 """How a command is declared."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from ...errors import CommandError
 from .._client import Client
 from .._later import Later
 from .._resp import Reply
+from .._words import shown
 
-__all__ = ["Command", "Handler"]
+__all__ = ["Command", "Handler", "container"]
 
 Handler: TypeAlias = Callable[[Client, list[bytes]], Reply | Later]
 
@@ -36,7 +38,7 @@ class Command:
     group
         What it is about, as COMMAND DOCS says.
     parts
-        Its subcommands, each with its own name and all words counted: ``CLIENT|ID`` has two.
+        Its subcommands by name, each with all words counted: ``CLIENT|ID`` has two. See `container`.
     """
 
     name: str
@@ -48,7 +50,7 @@ class Command:
     find: Callable[[list[bytes]], list[bytes]] | None = None
     blocks: bool = False
     group: str = "server"
-    parts: "tuple[Command, ...]" = ()
+    parts: "Mapping[bytes, Command]" = field(default_factory=dict)
 
     @property
     def arity(self) -> int:
@@ -65,3 +67,60 @@ class Command:
             return self.find(words)
         first, last, step = self.keys
         return words[first : last + 1 if last >= 0 else len(words) + last + 1 : step] if first else []
+
+    def part(self, words: list[bytes]) -> "Command":
+        """Give the subcommand that some words call, or the command itself where there is none.
+
+        Raises
+        ------
+        CommandError
+            If there is no such subcommand, or not with so many words.
+        """
+        if not self.parts or len(words) == 1:
+            return self
+        part = self.parts.get(words[1].upper())
+        if part is None:
+            raise CommandError(f"ERR unknown subcommand '{shown(words[1][:128])}'. Try {self.name} HELP.")
+        if not part.takes(len(words)):
+            raise CommandError(f"ERR wrong number of arguments for '{part.name.lower()}' command")
+        return part
+
+
+def container(
+    name: str,
+    *parts: Command,
+    group: str = "server",
+    flags: tuple[str, ...] = (),
+    alone: Handler | None = None,
+) -> Command:
+    """Make a command out of its subcommands, which are declared with names of their own alone.
+
+    Parameters
+    ----------
+    name
+        In upper case.
+    parts
+        All but HELP.
+    group, flags
+        See `Command`.
+    alone
+        What carries it out without a subcommand; None if it needs one.
+    """
+    named = {part.name.encode(): _inside(part, name, group) for part in parts}
+    lines: list[Reply] = [f"{name} <subcommand> [<argument> ...], where <subcommand> is:"]
+    lines += sorted(part.decode() for part in named)
+    helps = Command(name="HELP", run=lambda client, words: lines, least=2, most=2, flags=("loading", "stale"))
+    named[b"HELP"] = _inside(helps, name, group)
+
+    def run(client: Client, words: list[bytes]) -> Reply | Later:
+        if alone is not None and len(words) == 1:
+            return alone(client, words)
+        return command.part(words).run(client, words)
+
+    least = 2 if alone is None else 1
+    command = Command(name=name, run=run, least=least, flags=flags, group=group, parts=named)
+    return command
+
+
+def _inside(part: Command, name: str, group: str) -> Command:
+    return replace(part, name=f"{name}|{part.name}", group=group)

@@ -11,7 +11,7 @@ from .._run import as_error
 from .._watch import Watch
 from ._table import Command
 
-__all__ = ["AT_ONCE", "COMMANDS", "carry_out", "forget"]
+__all__ = ["AT_ONCE", "COMMANDS", "abandon", "carry_out", "forget"]
 
 AT_ONCE: Final = {"MULTI", "EXEC", "DISCARD", "WATCH", "QUIT", "RESET"}
 """Commands that are carried out inside of a transaction, too, and not queued."""
@@ -85,6 +85,13 @@ def forget(client: Client) -> None:
     _unwatch(client, [])
     client.transaction = None
     client.update()
+
+
+def abandon(client: Client, error: CommandError) -> CommandError:
+    """End a transaction because of an error in the EXEC that was to carry it out; give the reply."""
+    forget(client)
+    text = error.text.removeprefix("ERR ")
+    return CommandError(f"EXECABORT Transaction discarded because of: {text}")
 
 
 # ----------------------------------------------------------------------------------------- WATCH

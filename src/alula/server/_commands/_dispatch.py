@@ -1,0 +1,81 @@
+"""The way from a client's words to a reply."""
+
+from typing import Final
+
+from ...errors import CommandError
+from .._client import Client
+from .._later import Later
+from .._resp import Reply
+from .._run import as_error
+from .._words import arity_error, shown
+from ._all import TABLE
+from ._table import Command
+from ._transactions import AT_ONCE, abandon
+
+__all__ = ["dispatch"]
+
+_OPEN: Final = {"AUTH", "HELLO", "QUIT", "RESET"}  # to those who have not said the password
+
+_MESSAGES: Final = {"PING", "PSUBSCRIBE", "PUNSUBSCRIBE", "QUIT", "RESET", "SUBSCRIBE", "UNSUBSCRIBE"}
+
+# A page that somebody visits may post to this port, and its text would be read as inline commands.
+_BROWSERS: Final = {b"POST", b"HOST:"}
+
+
+def dispatch(client: Client, words: list[bytes]) -> Reply | Later:
+    """Carry out a command, whatever its words; an error is a reply too."""
+    client.services.commands += 1
+    try:
+        command = _checked(client, words)
+        return command.run(client, words) if client.free else _guarded(client, command, words)
+    except CommandError as error:
+        return error
+    except Exception as error:  # a fault of ours costs one reply, not the server
+        return as_error(error)
+
+
+def _checked(client: Client, words: list[bytes]) -> Command:
+    """Find the command, and see that it has as many words as it needs."""
+    command = TABLE.get(words[0].upper())
+    if command is None:
+        client.leaving = words[0].upper() in _BROWSERS
+        raise _refused(client, CommandError(_unknown(words)))
+    if len(words) < command.least or (command.most is not None and len(words) > command.most):
+        error = arity_error(words)
+        raise abandon(client, error) if command.name == "EXEC" else _refused(client, error)
+    return command
+
+
+def _guarded(client: Client, command: Command, words: list[bytes]) -> Reply | Later:
+    """Carry out a command for a client that may not do just anything, or has begun a transaction."""
+    if not client.trusted and command.name not in _OPEN:
+        raise _refused(client, CommandError("NOAUTH Authentication required."))
+    if client.listens_only and command.name not in _MESSAGES:
+        only = "(P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
+        raise _refused(client, CommandError(f"ERR Can't execute '{shown(words[0]).lower()}': only {only}"))
+    if client.transaction is None or command.name in AT_ONCE:
+        return command.run(client, words)
+    try:
+        command = command.part(words)
+    except CommandError as error:
+        raise _refused(client, error) from error
+    if "no_multi" in command.flags:
+        raise _refused(client, CommandError("ERR Command not allowed inside a transaction"))
+    client.transaction.queued.append((command, words))
+    return "QUEUED"
+
+
+def _refused(client: Client, error: CommandError) -> CommandError:
+    """Give the error of a command that is not carried out; a transaction that it was for is not, either."""
+    if client.transaction is not None:
+        client.transaction.broken = True
+    return error
+
+
+def _unknown(words: list[bytes]) -> str:
+    begin = ""
+    for word in words[1:]:
+        if len(begin) >= 128:
+            break
+        begin += f"'{shown(word[: 128 - len(begin)])}' "
+    return f"ERR unknown command '{shown(words[0][:128])}', with args beginning with: {begin}"

@@ -1,0 +1,71 @@
+"""Hashes: fields with values under one key."""
+
+from collections.abc import Callable
+
+from .._client import Client
+from .._keyspace import HashValue, as_hash
+from .._resp import Reply
+from .._words import arity_error
+from ._table import Command
+
+__all__ = ["COMMANDS"]
+
+
+def _fields(client: Client, words: list[bytes]) -> HashValue:
+    """Give the hash under the key; an empty one, which is under no key, if there is none."""
+    found = as_hash(client.keyspace.read(words[1]))
+    return HashValue() if found is None else found
+
+
+def _set(client: Client, words: list[bytes]) -> Reply:
+    if len(words) % 2:
+        raise arity_error(words)
+    fields = _fields(client, words)
+    before = len(fields)
+    fields.update(zip(words[2::2], words[3::2], strict=True))
+    if before:
+        client.keyspace.changed(words[1], "hset")
+    else:
+        client.keyspace.put(words[1], fields, event="hset")
+    return "OK" if words[0].upper() == b"HMSET" else len(fields) - before
+
+
+def _delete(client: Client, words: list[bytes]) -> Reply:
+    fields = _fields(client, words)
+    count = sum(fields.pop(field, None) is not None for field in words[2:])
+    if count:
+        client.keyspace.changed(words[1], "hdel")
+    return count
+
+
+def _get(client: Client, words: list[bytes]) -> Reply:
+    return _fields(client, words).get(words[2])
+
+
+def _mget(client: Client, words: list[bytes]) -> Reply:
+    fields = _fields(client, words)
+    return [fields.get(field) for field in words[2:]]
+
+
+def _exists(client: Client, words: list[bytes]) -> Reply:
+    return int(words[2] in _fields(client, words))
+
+
+def _command(
+    name: str, run: Callable[[Client, list[bytes]], Reply], least: int, most: int | None, *flags: str
+) -> Command:
+    return Command(name=name, run=run, least=least, most=most, flags=flags, keys=(1, 1, 1), group="hash")
+
+
+COMMANDS = (
+    _command("HSET", _set, 4, None, "write", "denyoom", "fast"),
+    _command("HMSET", _set, 4, None, "write", "denyoom", "fast"),
+    _command("HDEL", _delete, 3, None, "write", "fast"),
+    _command("HGET", _get, 3, 3, "readonly", "fast"),
+    _command("HMGET", _mget, 3, None, "readonly", "fast"),
+    _command("HEXISTS", _exists, 3, 3, "readonly", "fast"),
+    _command("HLEN", lambda client, words: len(_fields(client, words)), 2, 2, "readonly", "fast"),
+    _command("HKEYS", lambda client, words: list(_fields(client, words)), 2, 2, "readonly"),
+    _command("HVALS", lambda client, words: list(_fields(client, words).values()), 2, 2, "readonly"),
+    _command("HGETALL", lambda client, words: dict(_fields(client, words)), 2, 2, "readonly"),
+)

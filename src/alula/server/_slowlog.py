@@ -1,0 +1,85 @@
+"""SLOWLOG: the last commands that took long."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from ._config import Config
+
+__all__ = ["Slow", "Slowlog"]
+
+_WORDS: Final = 32  # of a command that are kept
+_BYTES: Final = 128  # of each of them
+_SECRET: Final = {b"AUTH", b"HELLO"}
+
+
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """A command that took long.
+
+    Attributes
+    ----------
+    number
+        Counts up from 0.
+    at
+        When it ended, UNIX time in seconds.
+    microseconds
+        How long it took.
+    words
+        The command, cut where it is long.
+    address, name
+        Of the client.
+    """
+
+    number: int
+    at: int
+    microseconds: int
+    words: list[bytes]
+    address: str
+    name: bytes
+
+
+@dataclass(slots=True)
+class Slowlog:
+    """Keeps as many entries as the configuration says, the newest in front.
+
+    Attributes
+    ----------
+    config
+        Its ``slowlog-log-slower-than`` is looked at by whoever measures, before `note` is called.
+    entries
+        What is kept.
+    """
+
+    config: Config
+    entries: deque[Slow] = field(default_factory=deque)
+    _next: int = 0
+
+    def note(self, words: list[bytes], seconds: float, *, at: int, address: str, name: bytes) -> None:
+        """Keep a command; `at` is UNIX time in ms."""
+        self.entries.appendleft(
+            Slow(self._next, at // 1000, int(seconds * 1e6), _shortened(words), address, name)
+        )
+        self._next += 1
+        self.trim()
+
+    def trim(self) -> None:
+        """Drop what is more than should be kept."""
+        while len(self.entries) > self.config.slowlog_max_len:
+            self.entries.pop()
+
+
+def _shortened(words: list[bytes]) -> list[bytes]:
+    """Cut a command as Redis does; of what may be a password nothing is shown."""
+    if words[0].upper() in _SECRET:
+        return [words[0], *[b"(redacted)"] * (len(words) - 1)]
+    shown = [_cut(word) for word in words[:_WORDS]]
+    if len(words) > _WORDS:
+        shown[-1] = b"... (%d more arguments)" % (len(words) - _WORDS + 1)
+    return shown
+
+
+def _cut(word: bytes) -> bytes:
+    if len(word) <= _BYTES:
+        return word
+    return b"%b... (%d more bytes)" % (word[:_BYTES], len(word) - _BYTES)
