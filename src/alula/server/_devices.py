@@ -49,6 +49,10 @@ class _Device:
 
     # ---------------------------------------------------------------------------------- the queue
 
+    @property
+    def free(self) -> bool:
+        return not (self._taken or self._queue or self._holds)
+
     def enter(self, job: Job) -> None:
         if not job.target.batchsize:
             self._wait(job)
@@ -303,6 +307,10 @@ class Devices:
             self._workers.append(workers)
             found = self._devices[name] = _Device(self, workers, self._slots, self._width)
         return found
+
+    def free(self, name: str) -> bool:
+        """Tell whether no command runs or waits on a device."""
+        return self.device(name).free
 
     @property
     def parallel(self) -> bool:

@@ -16,6 +16,7 @@ from ._dag import Dag, is_volatile
 from ._ops import Format, Get, Look, Op, Run, Set
 from ._payloads import Layout
 from ._resident import Value
+from ._steps import Steps, steps_of
 from ._tensors import Tensor
 from ._work import RunModel, Work
 
@@ -110,6 +111,8 @@ class Plan:
     ----------
     graph
         What runs. Its input is the list of the payloads' tensors.
+    steps
+        The same, for who may run it in one go; None if nobody may.
     works
         What is to be run on devices, in listing order.
     payloads
@@ -136,6 +139,7 @@ class Plan:
     """
 
     graph: Graph
+    steps: Steps | None
     works: tuple[Work, ...]
     payloads: tuple[Payload, ...] = ()
     answers: tuple[Answer, ...]
@@ -305,8 +309,10 @@ class _Builder:
         outputs = dict.fromkeys(stores.values())
         answers = [self._read(*a, outputs) if isinstance(a, tuple) else a for a in self.answers]
         position = {key: i for i, key in enumerate(outputs)}
+        graph = Graph(self.nodes, tuple(outputs), tuple(self.works))
         return Plan(
-            graph=Graph(self.nodes, tuple(outputs), tuple(self.works)),
+            graph=graph,
+            steps=steps_of(graph),
             works=tuple(works),
             payloads=tuple(self.payloads),
             answers=tuple(answers),

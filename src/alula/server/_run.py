@@ -1,13 +1,14 @@
 """One run of a plan: from the captured inputs to the reply."""
 
-import logging
 from collections.abc import Callable
 from typing import Any, assert_never
 
 from .._core._ids import Key
-from ..errors import CommandError, TaskCancelledError
+from ..errors import TaskCancelledError
 from ..graph import Done, Drive, Failed, InputItem, Name, Outcome, Scope
 from ._devices import Devices
+from ._direct import direct
+from ._failures import as_error
 from ._later import Later
 from ._plan import Answer, Ran, Read, WasSet
 from ._plans import Bound
@@ -17,11 +18,11 @@ from ._turns import Seen, Skipped, TimedOut
 
 __all__ = ["Running", "as_error", "run"]
 
-_log = logging.getLogger("alula.server")
-
 
 def run(bound: Bound, devices: Devices) -> Reply | Later:
     """Run a plan; give the reply, or what it will come by if a model runs on another thread."""
+    if (found := direct(bound, devices)) is not None:
+        return found
     later = Later()
     running = Running(bound, devices, later.settle)
     running.start()
@@ -147,13 +148,3 @@ class Running:
 
 
 _NOT_RUN = (Skipped, TaskCancelledError, TimedOut)
-
-
-def as_error(error: BaseException) -> CommandError:
-    """Give the error line for whatever a run failed with; what is not for clients goes to the log."""
-    if isinstance(error, CommandError):
-        return error
-    if isinstance(error, TaskCancelledError):
-        return CommandError("ERR the command was cancelled")  # nobody is there to read it
-    _log.error("a command failed unexpectedly", exc_info=error)
-    return CommandError(f"ERR {type(error).__name__}: {error}")

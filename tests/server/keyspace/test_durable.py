@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from alula.errors import CommandError, StoreUnavailableError
-from alula.server import Backend, DurableKeyspace, Keyspace, Server, Session, Tensor, background
+from alula.server import Backend, DurableKeyspace, Keyspace, Server, Session, Tensor, _resident, background
 from alula.server._config import Config
 from alula.server._forms import ModelForm, ScriptForm
 from alula.server._keyspace import HashValue, ListValue, Value
 from alula.server._keyspaces import open_keyspace
-from alula.server._models import Model
+from alula.server._models import Model, Stop
 from alula.server._tensors import DTYPES
 from alula.testing import Clock
 from tests.server.world import MUL, Connect, Controlled, request
@@ -151,7 +151,7 @@ def check_unloaded(session: Session) -> None:
 class Named:
     inputs, outputs = ("x",), ("y",)
 
-    def run(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    def run(self, inputs: Sequence[_resident.Value], stop: Stop | None = None) -> tuple[_resident.Value, ...]:
         return tuple(inputs)
 
 

@@ -4,9 +4,9 @@ from typing import Final
 
 from ...errors import CommandError
 from .._client import Client
+from .._failures import as_error
 from .._later import Later
 from .._resp import Reply
-from .._run import as_error
 from .._words import arity_error, shown
 from ._all import TABLE
 from ._table import Command

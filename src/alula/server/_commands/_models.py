@@ -5,11 +5,11 @@ from typing import Any
 
 from ...graph import Done, Failed
 from .._client import Client
+from .._failures import as_error
 from .._keyspace import as_model
 from .._later import Later
 from .._models import Model
 from .._resp import Reply
-from .._run import as_error
 from .._store import Given, read_store
 from ._table import Command
 

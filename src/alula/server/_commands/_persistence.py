@@ -8,11 +8,11 @@ from ...errors import CommandError, StoreError
 from ...graph import Done, Failed
 from .._client import Client
 from .._dump import dump, undump
+from .._failures import as_error
 from .._forms import ModelForm, ScriptForm
 from .._keyspace import Value, kept, revived
 from .._later import Later
 from .._resp import Reply
-from .._run import as_error
 from .._store import load
 from .._words import integer, said, shown
 from ._table import Command

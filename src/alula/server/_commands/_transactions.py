@@ -5,9 +5,9 @@ from typing import Final
 
 from ...errors import CommandError
 from .._client import Client, Transaction
+from .._failures import as_error
 from .._later import Later
 from .._resp import NO_ARRAY, Reply
-from .._run import as_error
 from .._watch import Watch
 from ._table import Command
 
