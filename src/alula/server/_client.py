@@ -147,7 +147,7 @@ class Services:
     settlement: Settlement = field(init=False)
 
     def __post_init__(self) -> None:
-        self.slowlog = Slowlog(self.config)
+        self.slowlog = Slowlog(self.config, self.now)
         self.order = Order(self.keyspace)
         Notifications(self.keyspace, self.pubsub, self.config)
 
@@ -228,6 +228,11 @@ class Client:
     def update(self) -> None:
         """Find out whether the client is `free`: to be called after any change that this depends on."""
         self.free = self.trusted and self.transaction is None and not self.listens_only
+
+    @property
+    def address(self) -> str:
+        """Where it is, ``host:port``; empty for a script."""
+        return "" if self.link is None else self.link.address
 
     @property
     def listens_only(self) -> bool:

@@ -177,7 +177,7 @@ class Connection(asyncio.Protocol):
                 self._reply(reply)
                 before, now = now, monotonic()
                 if 0 <= config.slowlog_log_slower_than <= (now - before) * 1e6:
-                    self._note(words, now - before)
+                    self._slowlog.ended(self.client, words, now - before)
                 if now > until:
                     self._go_on()
                     break
@@ -191,21 +191,11 @@ class Connection(asyncio.Protocol):
     def _answer(self, reply: Reply) -> None:
         """Take the reply that came later, and go on with what has been sent meanwhile."""
         self._later = None
-        took = monotonic() - self.since
-        if 0 <= self._slowlog.config.slowlog_log_slower_than <= took * 1e6:
-            self._note(self._words, took)
+        self._slowlog.ended(self.client, self._words, monotonic() - self.since)
         self._words = []
         if not self._closed:
             self._reply(reply)
             self._work()
-
-    def _note(self, words: list[bytes], seconds: float) -> None:
-        """Write a command that took long into the log of such."""
-        client = self.client
-        if words[0].upper() != b"EXEC":  # its commands are there one by one
-            self._slowlog.note(
-                words, seconds, at=client.services.now(), address=self.address, name=client.name
-            )
 
     def _reply(self, reply: Reply) -> None:
         start = len(self._out)

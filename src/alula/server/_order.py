@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Final
 
-from ._keyspace import Keyspace
+from ._keyspace import UNDONE, Keyspace
 
 __all__ = ["Order"]
 
@@ -68,7 +68,7 @@ class Order:
 
     def _heard(self, event: str, keys: Sequence[bytes]) -> None:
         for key in keys:
-            if event in _GONE:
+            if event in _GONE or (event == UNDONE and self._keyspace.read(key) is None):
                 self._numbers.pop(key, None)
             elif key not in self._numbers:
                 self._last += 1

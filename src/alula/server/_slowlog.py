@@ -1,12 +1,13 @@
 """SLOWLOG: the last commands that took long."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from ._config import Config
 
-__all__ = ["Slow", "Slowlog"]
+__all__ = ["Author", "Slow", "Slowlog"]
 
 _WORDS: Final = 32  # of a command that are kept
 _BYTES: Final = 128  # of each of them
@@ -39,6 +40,17 @@ class Slow:
     name: bytes
 
 
+class Author(Protocol):
+    """What the log says of the client that sent a command."""
+
+    name: bytes
+
+    @property
+    def address(self) -> str:
+        """Where it is, ``host:port``."""
+        ...
+
+
 @dataclass(slots=True)
 class Slowlog:
     """Keeps as many entries as the configuration says, the newest in front.
@@ -46,19 +58,33 @@ class Slowlog:
     Attributes
     ----------
     config
-        Its ``slowlog-log-slower-than`` is looked at by whoever measures, before `note` is called.
+        Which says how slow is slow.
+    now
+        Gives the time: UNIX, in milliseconds.
     entries
         What is kept.
     """
 
     config: Config
+    now: Callable[[], int]
     entries: deque[Slow] = field(default_factory=deque)
     _next: int = 0
 
-    def note(self, words: list[bytes], seconds: float, *, at: int, address: str, name: bytes) -> None:
-        """Keep a command; `at` is UNIX time in ms."""
+    def ended(self, author: Author, words: list[bytes], seconds: float) -> None:
+        """Keep a command if it took long."""
+        if words[0].upper() == b"EXEC":  # what it carried out is told one by one
+            return
+        if not 0 <= self.config.slowlog_log_slower_than <= seconds * 1e6:
+            return
         self.entries.appendleft(
-            Slow(self._next, at // 1000, int(seconds * 1e6), _shortened(words), address, name)
+            Slow(
+                number=self._next,
+                at=self.now() // 1000,
+                microseconds=int(seconds * 1e6),
+                words=_shortened(words),
+                address=author.address,
+                name=author.name,
+            )
         )
         self._next += 1
         self.trim()

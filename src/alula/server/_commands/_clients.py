@@ -55,7 +55,7 @@ def _switch(client: Client, words: list[bytes]) -> Reply:
 
 
 def _info(client: Client, words: list[bytes]) -> Reply:
-    return Verbatim(_line(client, client))
+    return Verbatim(_line(client, client, "info"))
 
 
 def _list(client: Client, words: list[bytes]) -> Reply:
@@ -72,7 +72,7 @@ def _list(client: Client, words: list[bytes]) -> Reply:
             found = [every[number] for number in numbers if number in every]
         case _:
             raise CommandError("ERR syntax error")
-    return Verbatim(b"".join(_line(client, each) for each in found))
+    return Verbatim(b"".join(_line(client, each, "list") for each in found))
 
 
 def _of_kind(client: Client, word: bytes) -> list[Client]:
@@ -86,7 +86,7 @@ def _kind(client: Client) -> bytes:
     return b"pubsub" if client.subscriber is not None and client.subscriber.count else b"normal"
 
 
-def _line(asking: Client, client: Client) -> bytes:
+def _line(asking: Client, client: Client, part: str) -> bytes:
     """Describe a client as Redis does; what makes no sense here is 0."""
     link, subscriber, now = client.link, client.subscriber, monotonic()
     assert link is not None
@@ -114,7 +114,7 @@ def _line(asking: Client, client: Client) -> bytes:
         "omem": link.unread,
         "tot-mem": link.unread,
         "events": "r",
-        "cmd": shown(link.latest).lower(),
+        "cmd": shown(link.latest).lower() + (f"|{part}" if client is asking else ""),
         "user": "default",
         "redir": -1,
         "resp": client.protocol,

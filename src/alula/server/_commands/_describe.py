@@ -64,22 +64,36 @@ def _entry(command: Command | None) -> Reply:
     return [name, command.arity, flags, *command.keys, categories, [], [], parts]
 
 
-_OF_GROUP: Final = {"generic": "keyspace", "transactions": "transaction"}
 _ORDER: Final = (
     "keyspace", "read", "write", "list", "hash", "string", "pubsub", "admin", "fast", "slow", "dangerous",
     "connection", "transaction", "scripting",
 )  # fmt: skip
-_DANGEROUS: Final = {"FLUSHALL", "FLUSHDB", "INFO", "KEYS", "SWAPDB"}
+_OF_GROUP: Final = {"generic": "keyspace", "transactions": "transaction"}
+_ALSO: Final = {
+    "COMMAND": ("connection",),
+    "DBSIZE": ("keyspace",),
+    "FLUSHALL": ("keyspace", "dangerous"),
+    "FLUSHDB": ("keyspace", "dangerous"),
+    "INFO": ("dangerous",),
+    "KEYS": ("dangerous",),
+    "LASTSAVE": ("admin", "dangerous"),
+    "RESTORE": ("dangerous",),
+    "ROLE": ("admin", "dangerous"),
+    "SWAPDB": ("keyspace", "dangerous"),
+    "WAIT": ("connection",),
+}
 
 
 def _categories(command: Command) -> list[str]:
     """Give the access categories of a command, in Redis' order."""
-    found = {_OF_GROUP.get(command.group, command.group), *command.flags}
-    if "readonly" in command.flags:
+    found = {*command.flags, *_ALSO.get(command.name.partition("|")[0], ())}
+    if not (command.parts or "connection" in found):
+        found.add(_OF_GROUP.get(command.group, command.group))
+    if "readonly" in command.flags and command.group != "scripting":
         found.add("read")
     if "fast" not in found:
         found.add("slow")
-    if "admin" in found or command.name in _DANGEROUS:
+    if "admin" in found:
         found.add("dangerous")
     return [name for name in _ORDER if name in found]
 

@@ -7,9 +7,9 @@ from typing import Final
 from ...errors import CommandError
 from .._client import Client
 from .._glob import matcher
-from .._keyspace import HashValue, ListValue, Value, type_name
+from .._keyspace import encoding_of, type_name
 from .._resp import Reply
-from .._words import integer, number, said, shown
+from .._words import number, said, shown
 from ._table import Command, container
 
 __all__ = ["COMMANDS"]
@@ -127,21 +127,7 @@ def _renamenx(client: Client, words: list[bytes]) -> Reply:
 
 def _encoding(client: Client, words: list[bytes]) -> Reply:
     value = client.keyspace.read(words[2])
-    return None if value is None else _encoding_of(value)
-
-
-def _encoding_of(value: Value) -> bytes:
-    """Name what Redis would keep such a value in; what is not its own is ``raw``."""
-    match value:
-        case bytes():
-            return b"int" if integer(value) is not None else b"embstr" if len(value) <= 44 else b"raw"
-        case ListValue():
-            return b"quicklist"
-        case HashValue():
-            small = len(value) <= 512 and all(len(f) <= 64 and len(v) <= 64 for f, v in value.items())
-            return b"listpack" if small else b"hashtable"
-        case _:
-            return b"raw"
+    return None if value is None else encoding_of(value)
 
 
 def _constant(value: int) -> Callable[[Client, list[bytes]], Reply]:

@@ -15,6 +15,7 @@ from .._later import Later
 from .._resp import Reply
 from .._store import load
 from .._words import integer, said, shown
+from ._debug import asleep, described
 from ._table import Command
 
 __all__ = ["COMMANDS"]
@@ -139,17 +140,25 @@ _HELP: Final = [
     "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "LOADAOF",
     "    Read all keys from the file again.",
+    "OBJECT <key>",
+    "    Say how a value is kept.",
     "RELOAD [NOSAVE]",
     "    Write all keys, and make each of them anew out of what was written.",
+    "SLEEP <seconds>",
+    "    Answer later, this client alone.",
 ]
 
 
-def _debug(client: Client, words: list[bytes]) -> Reply:
+def _debug(client: Client, words: list[bytes]) -> Reply | Later:
     match said(words, 1), len(words):
         case (b"RELOAD", 2) | (b"LOADAOF", 2):
             pass
         case (b"RELOAD", 3) if said(words, 2) in (b"NOSAVE", b"NOFLUSH", b"MERGE"):
             pass
+        case b"SLEEP", 3:
+            return asleep(client, words[2])
+        case b"OBJECT", 3:
+            return described(client, words[2])
         case b"HELP", 2:
             return list[Reply](_HELP)
         case _:
@@ -170,13 +179,17 @@ COMMANDS = (
         name="RESTORE",
         run=_restore,
         least=4,
-        flags=("write", "deny-oom"),
+        flags=("write", "denyoom"),
         keys=(1, 1, 1),
         group="generic",
     ),
-    Command(name="SAVE", run=_save, least=1, most=1, flags=(*_ADMIN, "no_multi")),
-    Command(name="BGSAVE", run=_background_save, least=1, most=2, flags=(*_ADMIN, "no_multi")),
-    Command(name="BGREWRITEAOF", run=_rewrite, least=1, most=1, flags=(*_ADMIN, "no_multi")),
-    Command(name="LASTSAVE", run=_last_save, least=1, most=1, flags=("fast",)),
-    Command(name="DEBUG", run=_debug, least=2, flags=_ADMIN),
+    Command(name="SAVE", run=_save, least=1, most=1, flags=(*_ADMIN, "no_async_loading", "no_multi")),
+    Command(
+        name="BGSAVE", run=_background_save, least=1, most=2, flags=(*_ADMIN, "no_async_loading", "no_multi")
+    ),
+    Command(
+        name="BGREWRITEAOF", run=_rewrite, least=1, most=1, flags=(*_ADMIN, "no_async_loading", "no_multi")
+    ),
+    Command(name="LASTSAVE", run=_last_save, least=1, most=1, flags=("loading", "stale", "fast")),
+    Command(name="DEBUG", run=_debug, least=2, flags=(*_ADMIN, "loading", "stale")),
 )

@@ -1,6 +1,7 @@
 """MULTI and EXEC: commands that are carried out in one step, unless what they rest on has changed."""
 
 from collections.abc import Sequence
+from time import monotonic
 from typing import Final
 
 from ...errors import CommandError
@@ -68,9 +69,17 @@ def _exec(client: Client, words: list[bytes]) -> Reply:
         return NO_ARRAY
     client.atomic = True
     try:
-        return [carry_out(client, command, queued) for command, queued in transaction.queued]
+        return [_timed(client, command, queued) for command, queued in transaction.queued]
     finally:
         client.atomic = False
+
+
+def _timed(client: Client, command: Command, words: list[bytes]) -> Reply:
+    """Carry out a command, and put it into the slow log if it belongs there."""
+    begun = monotonic()
+    reply = carry_out(client, command, words)
+    client.services.slowlog.ended(client, words, monotonic() - begun)
+    return reply
 
 
 def _discard(client: Client, words: list[bytes]) -> Reply:
@@ -113,10 +122,11 @@ def _unwatch(client: Client, words: Sequence[bytes]) -> Reply:
     return "OK"
 
 
-_FLAGS: Final = ("noscript", "loading", "stale", "fast")
+_FLAGS: Final = ("noscript", "loading", "stale", "fast", "allow_busy")
+_EXEC: Final = ("noscript", "loading", "stale", "skip_slowlog")
 COMMANDS = (
     Command(name="MULTI", run=_multi, least=1, most=1, flags=_FLAGS, group="transactions"),
-    Command(name="EXEC", run=_exec, least=1, most=1, flags=_FLAGS[:-1], group="transactions"),
+    Command(name="EXEC", run=_exec, least=1, most=1, flags=_EXEC, group="transactions"),
     Command(name="DISCARD", run=_discard, least=1, most=1, flags=_FLAGS, group="transactions"),
     Command(name="WATCH", run=_watch, least=2, flags=_FLAGS, keys=(1, -1, 1), group="transactions"),
     Command(name="UNWATCH", run=_unwatch, least=1, most=1, flags=_FLAGS, group="transactions"),

@@ -3,6 +3,7 @@
 from ._durable import DurableKeyspace
 from ._entries import Fsync
 from ._interface import (
+    UNDONE,
     Keyspace,
     Listener,
     Loader,
@@ -10,6 +11,7 @@ from ._interface import (
     Value,
     as_model,
     as_tensor,
+    encoding_of,
     event_of,
     type_name,
 )
@@ -18,6 +20,7 @@ from ._memory import MemoryKeyspace
 from ._values import HashValue, ListValue, as_hash, as_list, as_string
 
 __all__ = [
+    "UNDONE",
     "DurableKeyspace",
     "Fsync",
     "HashValue",
@@ -33,6 +36,7 @@ __all__ = [
     "as_model",
     "as_string",
     "as_tensor",
+    "encoding_of",
     "event_of",
     "kept",
     "revived",

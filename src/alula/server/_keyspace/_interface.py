@@ -15,6 +15,7 @@ from ...graph import Done, Grown, Name, Outcome, Recorded
 from .._forms import ModelForm, ScriptForm
 from .._models import Model
 from .._tensors import Tensor
+from .._words import integer
 from ._values import HashValue, ListValue
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Value",
     "as_model",
     "as_tensor",
+    "encoding_of",
     "event_of",
     "type_name",
 ]
@@ -56,6 +58,20 @@ _EVENTS: Final[Mapping[type, str]] = {Tensor: "tensorset", Model: "modelstore"}
 def type_name(value: Value | None) -> str:
     """Give the type that the command TYPE answers."""
     return "none" if value is None else _TYPES[type(value)]
+
+
+def encoding_of(value: Value) -> bytes:
+    """Name what Redis would keep such a value in; what is not its own is ``raw``."""
+    match value:
+        case bytes():
+            return b"int" if integer(value) is not None else b"embstr" if len(value) <= 44 else b"raw"
+        case ListValue():
+            return b"quicklist"
+        case HashValue():
+            small = len(value) <= 512 and all(len(f) <= 64 and len(v) <= 64 for f, v in value.items())
+            return b"listpack" if small else b"hashtable"
+        case _:
+            return b"raw"
 
 
 def event_of(value: Value) -> str:
