@@ -76,11 +76,12 @@ def test_a_listener_may_be_told_while_it_waits_for_a_reply(
 # --------------------------------------------------------------------------------- notifications
 
 CHANGES = """
-    set k v|set k v ex 100|setex k 100 v|psetex k 100000 v|setnx n v|getset k w|append k x|mset a 1 b 2|incr c|decrby c 2
-    expire k 100|persist k|expire k -1|pexpireat a 99999999999000|rename a d|renamenx b e|getdel d|del e nope
-    rpush l 1 2|lpush l 0|lpop l|rpop l 2|hset h f 1 g 2|hmset h f 2|hdel h f nope|hdel h g|set s v keepttl|unlink s k c
-    set m v|flushall|rpush l x|expire l 100|rename l l2|set l2 v
-"""  # fmt: skip
+    set k v|set k v ex 100|setex k 100 v|psetex k 100000 v|setnx n v|getset k w|append k x|mset a 1 b 2
+    incr c|decrby c 2|expire k 100|persist k|expire k -1|pexpireat a 99999999999000|rename a d
+    renamenx b e|getdel d|del e nope|rpush l 1 2|lpush l 0|lpop l|rpop l 2|hset h f 1 g 2|hmset h f 2
+    hdel h f nope|hdel h g|set s v keepttl|unlink s k c|set m v|flushall|rpush l x|expire l 100
+    rename l l2|set l2 v
+"""
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +110,7 @@ def told(port: int, classes: str) -> list[bytes]:
         if words.strip():
             assert not wire.ask(words.strip()).startswith(b"-")
     wire.ask("PUBLISH end x")
-    heard = []
+    heard: list[bytes] = []
     while not heard or b"$3\r\nend\r\n" not in heard[-1]:
         heard.append(listener.reply())
     listener.close()
