@@ -4,6 +4,7 @@ import gc
 import re
 import weakref
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from alula._core._clock import SYSTEM
-from alula.errors import CommandError
-from alula.server import Config, Server, Stop, Tensor
+from alula.errors import CommandError, StoreUnavailableError
+from alula.server import Config, MemoryKeyspace, Server, Stop, Tensor, background
+from alula.server._background import Record
 from alula.testing import Clock
 from tests.server.world import (
     PATIENCE,
@@ -304,6 +306,35 @@ def test_the_end_is_told_when_the_keys_can_be_seen(wire: Wire, running: Server) 
     for number in (first, second):
         status(wire, number, "WAIT", "0")
     assert told == [(first, "done", True), (second, "failed", True)]
+
+
+class Full(MemoryKeyspace):
+    """A keyspace that keeps nothing of what is written to it."""
+
+    pending = True
+
+    def settle(self) -> None:
+        raise StoreUnavailableError("the keyspace", "the disk is full")
+
+
+def test_a_run_whose_keys_are_not_kept_has_failed(connect: Connect) -> None:
+    with background(Server(port=0, keyspace=Full())) as server:
+        loop, services = server._services.devices.loop, server._services
+        ended = Future[Record]()
+        words = b"AI.DAGRUNASYNC TENSORSET y INT8 1".split()
+
+        def begin() -> None:
+            number = services.background.submit(services.plans.bind(words, services.keyspace))
+            record = services.background.find(number)
+            assert not record.cancel()  # it is too late for that
+            services.background.listeners.append(lambda *_: ended.set_result(record))
+
+        loop.call_soon_threadsafe(begin)
+        record = ended.result(PATIENCE)
+    assert record.state == "failed"
+    assert isinstance(record.replies, list)
+    assert record.replies[0] == "OK"
+    assert str(record.replies[1]).startswith("MISCONF ")
 
 
 # ------------------------------------------------------------------------------------- cancelling

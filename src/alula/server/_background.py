@@ -26,6 +26,9 @@ State: TypeAlias = Literal["queued", "running", "done", "failed", "timedout", "c
 STATES: Final[tuple[State, ...]] = get_args(State)
 """What may become of a run, in the order in which it may."""
 
+Kept: TypeAlias = Callable[[CommandError | None], None]
+"""Told that what was stored is kept, or why it was undone."""
+
 _OpState: TypeAlias = Literal["waiting", "running", "ok", "error", "skipped"]
 
 
@@ -43,7 +46,13 @@ class Record:
     """
 
     def __init__(
-        self, number: bytes, bound: Bound, devices: Devices, ended: Callable[["Record"], None]
+        self,
+        number: bytes,
+        bound: Bound,
+        devices: Devices,
+        *,
+        keep: Callable[[Kept], None],
+        ended: Callable[["Record"], None],
     ) -> None:
         self.id = number
         self.state: State = "queued"
@@ -55,7 +64,7 @@ class Record:
         self._begun: float | None = None
         self._over = 0.0
         self._ops: dict[int, _OpState] = {}  # of those that have begun, by position
-        self._then = ended
+        self._keep, self._then = keep, ended
         self._waiting: list[Later] = []
         self._running: Running | None = Running(bound, devices, self._end)
 
@@ -92,15 +101,27 @@ class Record:
         self._ops[position] = what
 
     def _end(self, reply: Reply) -> None:
-        running, self._running = self._running, None
-        assert running is not None
+        assert self._running is not None
+        outcome = self._running.outcome
+        if self.state == "cancelled":
+            self._close("cancelled", reply)
+        elif not isinstance(outcome, Failed):
+            self._keep(partial(self._kept, reply))
+        else:
+            self._close("timedout" if isinstance(outcome.error, TimedOut) else "failed", reply)
+
+    def _kept(self, reply: Reply, error: CommandError | None) -> None:
+        """End a run that has stored its keys, or could not after all."""
+        if error is None:
+            self._close("done", reply)
+        else:
+            assert isinstance(reply, list)
+            self._close("failed", [*reply, error])
+
+    def _close(self, state: State, reply: Reply) -> None:
+        self._running = None
         self._over = self._clock.monotonic()
-        if self.state != "cancelled":
-            outcome = running.outcome
-            failed = isinstance(outcome, Failed)
-            late = isinstance(outcome, Failed) and isinstance(outcome.error, TimedOut)
-            self.state = "timedout" if late else "failed" if failed else "done"
-        self.replies = reply
+        self.state, self.replies = state, reply
         self.expires = self._over + self._plan.keep if self._plan.keep else None
         self._then(self)
         waiting, self._waiting = self._waiting, []
@@ -150,6 +171,8 @@ class Background:
         Where they run.
     config
         How many there may be.
+    keep
+        Calls what it is given when all that has been stored until now is kept.
 
     Attributes
     ----------
@@ -157,9 +180,15 @@ class Background:
         Told the id and the final state of every run that ends, when what it stores can be seen.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, devices: Devices, config: Config) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        devices: Devices,
+        config: Config,
+        keep: Callable[[Kept], None],
+    ) -> None:
         self.listeners: list[Callable[[bytes, State], None]] = []
-        self._loop, self._devices, self._config = loop, devices, config
+        self._loop, self._devices, self._config, self._keep = loop, devices, config, keep
         self._records: dict[bytes, Record] = {}  # with an id, by age
         self._ended: dict[bytes, Record] = {}  # of those, by end
         self._unfinished: set[Record] = set()  # all of them
@@ -175,7 +204,8 @@ class Background:
         """
         if len(self._unfinished) >= self._config.dag_async_max:
             raise CommandError("ERR too many unfinished asynchronous DAGs")
-        record = Record(b"" if bound.plan.noid else self._id(), bound, self._devices, self._end)
+        number = b"" if bound.plan.noid else self._id()
+        record = Record(number, bound, self._devices, keep=self._keep, ended=self._end)
         self._unfinished.add(record)
         if record.id:
             self._records[record.id] = record

@@ -166,7 +166,7 @@ class Server:
 
     def _make_services(self, loop: asyncio.AbstractEventLoop) -> Services:
         start = self._clock.monotonic()
-        stats = Stats()
+        stats, settlement = Stats(), Settlement(loop, self._keyspace)
         devices = Devices(
             loop,
             slots=self._slots,
@@ -179,7 +179,7 @@ class Server:
             keyspace=self._keyspace,
             plans=Plans(),
             devices=devices,
-            background=Background(loop, devices, self._config),
+            background=Background(loop, devices, self._config, settlement.keep),
             stats=stats,
             loaders=Workers(loop, limit=1, name="alula-load"),
             backends=self._backends,
@@ -191,7 +191,7 @@ class Server:
             shutdown=self.asked.set,
         )
         services.call = partial(call, services, self._ask)
-        services.settlement = Settlement(loop, self._keyspace)
+        services.settlement = settlement
         return services
 
     async def stop(self, grace: float = 5.0) -> None:

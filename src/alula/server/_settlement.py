@@ -41,6 +41,13 @@ class Settlement:
             self._loop.call_soon(self.now)
         self._waiting.append(then)
 
+    def keep(self, then: Then) -> None:
+        """Call `then` as `wait` does, but at once if nothing has been changed."""
+        if self._keyspace.pending:
+            self.wait(then)
+        else:
+            then(None)
+
     def now(self) -> CommandError | None:
         """Settle for all who wait and for the caller; give the error if everything was undone."""
         waiting, self._waiting = self._waiting, []

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from alula.errors import CommandError, StoreUnavailableError
-from alula.server import Backend, DurableKeyspace, Keyspace, Server, Session, Tensor, _resident, background
+from alula.server import Backend, DurableKeyspace, Keyspace, Server, Session, Tensor, background
 from alula.server._config import Config
 from alula.server._forms import ModelForm, ScriptForm
 from alula.server._keyspace import HashValue, ListValue, Value
@@ -151,7 +151,7 @@ def check_unloaded(session: Session) -> None:
 class Named:
     inputs, outputs = ("x",), ("y",)
 
-    def run(self, inputs: Sequence[_resident.Value], stop: Stop | None = None) -> tuple[_resident.Value, ...]:
+    def run(self, inputs: Sequence[Tensor], stop: Stop | None = None) -> tuple[Tensor, ...]:
         return tuple(inputs)
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from ...errors import CommandError
-from .. import _resident
 from .._dump import Dumped
 from .._forms import ModelForm, ScriptForm
 from .._models import Model, Stop
+from .._tensors import Tensor
 from ._interface import Loader, Value
 from ._values import HashValue, ListValue
 
@@ -87,5 +87,5 @@ class _Unloaded:
     def outputs(self) -> tuple[str, ...]:
         raise CommandError(self._text)
 
-    def run(self, inputs: Sequence[_resident.Value], stop: Stop | None = None) -> tuple[_resident.Value, ...]:
+    def run(self, inputs: Sequence[Tensor], stop: Stop | None = None) -> tuple[Tensor, ...]:
         raise CommandError(self._text)
