@@ -4,6 +4,7 @@ AlulaError
 ├─ SettingError (ValueError)              a setting that cannot be used, and where it came from
 ├─ MissingExtraError (ImportError)        a feature whose package is not installed
 ├─ SealError                              stored bytes that are unsigned, foreign or damaged
+├─ CrashLoopError                         a program that is kept running crashes again and again
 ├─ FutureError
 │  ├─ TaskError                           the task's own code raised; also an instance of its class
 │  ├─ TaskCancelledError                  the task was cancelled before it had a result
@@ -80,6 +81,7 @@ __all__ = [
     "AlulaError",
     "ArtifactNotFoundError",
     "CommandError",
+    "CrashLoopError",
     "CycleError",
     "DeployError",
     "EngineError",
@@ -203,6 +205,17 @@ class SealError(AlulaError):
     def __init__(self, what: str, why: str) -> None:
         super().__init__(f"{what} was refused: {why}")
         self.what, self.why = what, why
+
+
+class CrashLoopError(AlulaError):
+    """A program under supervision crashed too often in a row to be started once more."""
+
+    def __init__(self, program: str, times: int, how: str) -> None:
+        super().__init__(
+            f"{program} crashed {times} times in a row, and is not started again; the last time it {how}: "
+            "its log says more"
+        )
+        self.program, self.times, self.how = program, times, how
 
 
 # ---------------------------------------------------------------------------------------- futures

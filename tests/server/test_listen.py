@@ -7,7 +7,7 @@ import pytest
 
 from alula.errors import SettingError
 from alula.server import Config, Server, background
-from alula.server._listen import bound
+from alula.server._listen import listening
 from tests.server.world import Wire, request
 
 PONG = b"+PONG\r\n"
@@ -31,7 +31,7 @@ def test_a_star_is_every_address(host: str) -> None:
 
 def test_nothing_stays_open_when_one_address_cannot_be_had() -> None:
     with pytest.raises(SettingError, match=r"cannot listen on 192\.0\.2\.1"):
-        bound(Config(bind="127.0.0.1 192.0.2.1", port=0))
+        listening(Config(bind="127.0.0.1 192.0.2.1", port=0))
 
 
 def test_a_socket_file_is_there_while_the_server_is(tmp_path: Path) -> None:
@@ -54,8 +54,8 @@ def test_a_socket_file_in_no_folder_is_one_clear_error(tmp_path: Path) -> None:
 
 
 def test_a_socket_that_listens_already_is_taken_over() -> None:
-    (given,) = bound(Config(port=0))
-    port = given.getsockname()[1]
+    given = listening(Config(port=0))
+    port = given[0].getsockname()[1]
     with background(Server(port=0, listening=given)) as server:
         assert server.port == port
         wire = Wire(port)

@@ -29,7 +29,8 @@ def test_a_host_that_is_not_here_is_one_clear_error() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [("port", -1), ("port", 65536), ("threads_per_queue", 0), ("dag_parallelism", 0),
-     ("intra_op_parallelism", -1), ("model_chunk_size", 0)],
+     ("intra_op_parallelism", -1), ("model_chunk_size", 0),
+     ("inter_op_parallelism", -1), ("model_execution_timeout", 0.5), ("backend_memory_limit", -1)],
 )  # fmt: skip
 def test_a_number_out_of_range_is_refused_by_name(name: str, value: int) -> None:
     with pytest.raises(SettingError, match=f"setting '{name}' = {value}"):

@@ -4,6 +4,6 @@ An error that Alula raises on purpose is one paragraph on standard error, withou
 status other than 0: 1 if the work failed, 2 if the command was wrong.
 """
 
-from ._app import app, main
+from ._app import app, main, redis_server
 
-__all__ = ["app", "main"]
+__all__ = ["app", "main", "redis_server"]

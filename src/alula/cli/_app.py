@@ -10,6 +10,7 @@ from rich.text import Text
 
 from .._core._version import VERSION
 from ..errors import AlulaError
+from ._serve_app import serve
 from ._terminal import err
 from ._workflow_app import workflow
 
@@ -37,6 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(workflow, name="workflow")
+app.command()(serve)
 
 
 def _load(command: str) -> Any:
@@ -69,18 +71,6 @@ def doctor(
 
 
 @app.command()
-def serve(
-    host: _Host = "127.0.0.1",
-    port: _Port = 6379,
-    home: Annotated[
-        Path | None, typer.Option(help="Folder of the store whose deployed models are served.")
-    ] = None,
-) -> None:
-    """Serve tensors and models over RESP, to any Redis client."""
-    _load("_serve").run(host=host, port=port, home=home)
-
-
-@app.command()
 def worker(label: _Labels = None, num_cpus: _Cpus = None, name: _Name = None, home: _Home = None) -> None:
     """Run what waits in the queue, until Ctrl-C: workflows and tasks outlive who submitted them."""
     _load("_up").run_worker(labels=label or [], num_cpus=num_cpus, name=name, home=home)
@@ -92,13 +82,23 @@ def up(
     num_cpus: _Cpus = None,
     name: _Name = None,
     home: _Home = None,
-    serve: Annotated[bool, typer.Option(help="Also serve tensors and models over RESP.")] = True,
+    server: Annotated[
+        bool, typer.Option("--serve/--no-serve", help="Also serve tensors and models over RESP.")
+    ] = True,
     host: _Host = "127.0.0.1",
     port: _Port = 6379,
+    supervise: Annotated[bool, typer.Option(help="Start the server again when it has crashed.")] = True,
 ) -> None:
     """Run all that a store needs, until Ctrl-C: an executor, and a tensor server."""
     _load("_up").run_up(
-        labels=label or [], num_cpus=num_cpus, name=name, home=home, serve=serve, host=host, port=port
+        labels=label or [],
+        num_cpus=num_cpus,
+        name=name,
+        home=home,
+        serve=server,
+        host=host,
+        port=port,
+        supervised=supervise,
     )
 
 
@@ -128,6 +128,11 @@ def top(
 ) -> None:
     """Show what your sessions on this machine do now."""
     raise typer.Exit(_load("_top").run(session=session, once=once, as_json=json))
+
+
+def redis_server() -> NoReturn:
+    """Run the program ``alula-server`` with the arguments of this process."""
+    sys.exit(_load("_redis_server").run(sys.argv[1:]))
 
 
 def main() -> NoReturn:

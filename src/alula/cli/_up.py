@@ -27,6 +27,7 @@ def run_up(
     serve: bool,
     host: str,
     port: int,
+    supervised: bool,
 ) -> None:
     """Run an executor and a tensor server until Ctrl-C or SIGTERM."""
 
@@ -36,7 +37,7 @@ def run_up(
             out().print(_line("RESP", f"listening on {host}:{facts.port}"))
 
     settings = _settings(labels, num_cpus, home)
-    up(settings, name=name, serve=serve, host=host, port=port, ready=ready)
+    up(settings, name=name, serve=serve, host=host, port=port, supervised=supervised, ready=ready)
 
 
 def _settings(labels: list[str], num_cpus: int | None, home: Path | None) -> Settings:

@@ -1,6 +1,19 @@
 """What runs for long, composed of the faces: executors, and the tensor server of a store."""
 
-from ._serve import serve
+from ._logs import LogFormat, log_to
+from ._serve import Serving, serve
+from ._supervise import Supervisor, inherited, supervise
 from ._up import Facts, up, work
 
-__all__ = ["Facts", "serve", "up", "work"]
+__all__ = [
+    "Facts",
+    "LogFormat",
+    "Serving",
+    "Supervisor",
+    "inherited",
+    "log_to",
+    "serve",
+    "supervise",
+    "up",
+    "work",
+]

@@ -6,60 +6,110 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from threading import Lock
 
 from .._core._settings import Settings
 from ..errors import ArtifactNotFoundError, CommandError, SealError
 from ..objects import TOPIC, Deployment, Deployments, open_catalogs
-from ..server import Server, serve_until_signal
+from ..server import Config, ModuleSettings, Server, serve_until_signal
+from ._supervise import Inherited
 
-__all__ = ["deployed", "serve"]
+__all__ = ["Serving", "deployed", "made", "serve"]
 
 _log = logging.getLogger("alula.daemon")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """How a tensor server is to run.
+
+    Attributes
+    ----------
+    config
+        The parameters that CONFIG knows; host, port and password are among them.
+    module
+        Settings of `Server` beside those.
+    keyspace
+        Where values live: empty for what `config` says (memory, or a file if ``appendonly``), or the
+        address of a Redis that keeps them.
+    metrics_port
+        Where numbers are given to Prometheus; 0 takes any free one, None gives them nowhere.
+    """
+
+    config: Config = field(default_factory=Config)
+    module: ModuleSettings = field(default_factory=lambda: ModuleSettings())
+    keyspace: str = ""
+    metrics_port: int | None = None
+
+
 def serve(
-    settings: Settings,
+    settings: Settings | None,
+    serving: Serving,
     *,
-    host: str = "127.0.0.1",
-    port: int = 6379,
     ready: Callable[[int], None] | None = None,
+    parent: Inherited | None = None,
 ) -> None:
-    """Serve the models that are deployed in a store until SIGTERM or SIGINT.
+    """Serve until SIGTERM or SIGINT; then running commands have their replies, and nothing is lost.
 
     Parameters
     ----------
     settings
-        Of the store. A model that is deployed, replaced or dropped there while the server runs is
-        loaded, replaced or dropped; no request is lost meanwhile.
-    host, port
-        Where to listen; port 0 takes any free one.
+        Of the store whose deployed models are served. A model that is deployed, replaced or dropped there
+        while the server runs is loaded, replaced or dropped; no request is lost meanwhile. None serves
+        what clients store alone.
+    serving
+        How to run.
     ready
         Called with the port when clients can connect and the models are there.
+    parent
+        The supervisor, if there is one: its sockets are listened on, and its end is ours.
 
     Raises
     ------
     SettingError
-        If nobody can listen there.
+        If nobody can listen there, or a setting is out of its range.
     StoreUnavailableError
         If the store cannot be opened.
     MissingExtraError
         If the packages of the extra ``serve`` are not installed.
     """
-    with deployed(settings, host, port) as server:
-        serve_until_signal(server, ready=ready)
+
+    def up(port: int) -> None:
+        if parent is not None:
+            parent.say_ready()
+            parent.follow()
+        _log.info("Ready to accept connections", extra={"event": "start", "port": port})
+        if ready is not None:
+            ready(port)
+
+    with made(settings, serving, parent) as server:
+        serve_until_signal(server, ready=up)
+    _log.info("bye bye", extra={"event": "stop"})
 
 
 @contextmanager
-def deployed(settings: Settings, host: str, port: int) -> Iterator[Server]:
-    """Make a server, not started yet, that has what is deployed in a store for as long as the block lasts."""
-    server = Server(host, port)
+def made(settings: Settings | None, serving: Serving, parent: Inherited | None = None) -> Iterator[Server]:
+    """Make a server, not started yet, with all that is open beside it for as long as the block lasts."""
+    server = Server(
+        config=serving.config, listening=() if parent is None else parent.listening, **serving.module
+    )
+    if settings is None:
+        yield server
+    else:
+        with deployed(settings, server):
+            yield server
+
+
+@contextmanager
+def deployed(settings: Settings, server: Server) -> Iterator[None]:
+    """Keep what is deployed in a store on a server, which need not have started, while the block lasts."""
     with open_catalogs(settings) as catalogs:
         mirror = _Mirror(server, catalogs.deployments)
         stop = catalogs.store.listen(TOPIC, mirror.update)
         try:
             mirror.update()
-            yield server
+            yield
         finally:
             stop()
 

@@ -3,18 +3,25 @@
 Each part is a context manager. What starts last ends first, so nobody takes work for a part that is gone.
 """
 
-from collections.abc import Callable, Iterator
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from socket import socket
+from threading import Thread
 from typing import Final
 
 from .._core._settings import Settings
+from ..errors import CrashLoopError
 from ..futures import Engine, open_engine, set_default
-from ..server import background
+from ..server import Config, Server, background, listening
 from ..workflow import Claims, Executor
 from ._serve import deployed
 from ._signals import End
+from ._supervise import Supervisor
 
 __all__ = ["Facts", "up", "work"]
 
@@ -78,6 +85,7 @@ def up(
     serve: bool = True,
     host: str = "127.0.0.1",
     port: int = 6379,
+    supervised: bool = True,
     ready: Callable[[Facts], None] = lambda facts: None,
 ) -> None:
     """Run all that a store needs, until SIGTERM or SIGINT: an executor, as `work` does, and a tensor server.
@@ -91,27 +99,72 @@ def up(
     host, port
         Where the server listens; port 0 takes any free one.
 
+    supervised
+        Whether the server is a process of its own, started again when it has crashed; else it runs here.
+
     Raises
     ------
     SettingError
         If nobody can listen there.
+    CrashLoopError
+        If the server crashes too often in a row, or cannot be started.
     MissingExtraError
-        If the packages of the extra ``serve`` are not installed, and there is to be a server.
+        If the packages of the extra ``serve`` are not installed, and there is to be a server here.
     StoreUnavailableError, ExecutorAliveError, NodeDiedError
         As of `work`.
     """
     with ExitStack() as parts:
         end = parts.enter_context(End())
-        at = parts.enter_context(_serving(settings, host, port)) if serve else None
+        at = None
+        if serve:
+            sockets = listening(Config(bind=host, port=port))
+            serving = _supervised(settings, sockets, end) if supervised else _serving(settings, sockets)
+            at = parts.enter_context(serving)
         facts = parts.enter_context(_executing(settings, name, end))
         ready(Facts(name=facts.name, labels=facts.labels, cpus=facts.cpus, port=at))
         end.wait()
 
 
 @contextmanager
-def _serving(settings: Settings, host: str, port: int) -> Iterator[int]:
-    with deployed(settings, host, port) as server, background(server):
+def _serving(settings: Settings, sockets: Sequence[socket]) -> Iterator[int]:
+    server = Server(listening=sockets)
+    with deployed(settings, server), background(server):
         yield server.port
+
+
+@contextmanager
+def _supervised(settings: Settings, sockets: Sequence[socket], end: End) -> Iterator[int]:
+    port: int = sockets[0].getsockname()[1]
+    given = {"home": settings.home, "store": settings.store, "artifacts": settings.artifacts}
+    environment = {f"ALULA_{name.upper()}": str(value) for name, value in given.items()}
+    started: Future[None] = Future()
+    supervisor = Supervisor(
+        [sys.executable, "-m", "alula", "serve", "--port", str(port), "--loglevel", "warning"],
+        sockets,
+        environment={**os.environ, **environment},
+        ready=lambda: started.set_result(None),
+        quiet=True,
+    )
+    thread = Thread(target=_supervise, args=(supervisor, started, end), name="alula-serve", daemon=True)
+    thread.start()
+    try:
+        started.result()
+        yield port
+    finally:
+        supervisor.stop()
+        thread.join()
+
+
+def _supervise(supervisor: Supervisor, started: "Future[None]", end: End) -> None:
+    try:
+        status = supervisor.run()
+        if not started.done():
+            raise CrashLoopError("alula serve", 1, f"ended with status {status}")
+    except CrashLoopError as error:
+        if started.done():
+            end.fail(error)
+        else:
+            started.set_exception(error)
 
 
 @contextmanager

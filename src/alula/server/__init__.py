@@ -5,11 +5,14 @@ Clients are those of Redis and RedisAI. The commands are declared in `_commands`
 models becomes a `Plan` (`_dag`, `_plan`), and a plan is run by a `Drive` on the `Devices`.
 """
 
+from ._commands import VERSION as REDIS_VERSION
 from ._config import Config
 from ._keyspace import DurableKeyspace, Keyspace, MemoryKeyspace
 from ._keyspaces import open_keyspace
 from ._launch import Launch, read_launch
+from ._listen import listening
 from ._models import Backend, Session, Stop
+from ._module_settings import ModuleSettings
 from ._picture import picture
 from ._resident import Resident
 from ._resp import Limits
@@ -18,6 +21,7 @@ from ._server import Server
 from ._tensors import DType, Tensor
 
 __all__ = [
+    "REDIS_VERSION",
     "Backend",
     "Config",
     "DType",
@@ -27,12 +31,14 @@ __all__ = [
     "Launch",
     "Limits",
     "MemoryKeyspace",
+    "ModuleSettings",
     "Resident",
     "Server",
     "Session",
     "Stop",
     "Tensor",
     "background",
+    "listening",
     "open_keyspace",
     "picture",
     "read_launch",

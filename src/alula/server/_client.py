@@ -8,6 +8,7 @@ from ._background import Background
 from ._config import Config
 from ._devices import Devices
 from ._keyspace import Keyspace
+from ._load_time import LoadTime
 from ._models import Backend
 from ._notifications import Notifications
 from ._order import Order
@@ -103,6 +104,8 @@ class Services:
         Gives the seconds since the start.
     config
         What CONFIG GET and SET read and change, the password for instance.
+    load_time
+        What was fixed when the server started.
     stats
         Told of each operation that has run.
     clients
@@ -137,6 +140,7 @@ class Services:
     now: Callable[[], int]
     shutdown: Callable[[], None]
     config: Config = field(default_factory=Config)
+    load_time: LoadTime = field(default_factory=LoadTime)
     stats: Stats = field(default_factory=Stats)
     clients: "dict[int, Client]" = field(default_factory=dict)
     commands: int = 0

@@ -4,13 +4,13 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..errors import SettingError
 from ._config import Config
 
-__all__ = ["Listeners", "bound"]
+__all__ = ["Listeners", "listening"]
 
 
 class Listeners:
@@ -29,7 +29,7 @@ class Listeners:
         self._file: Path | None = None
 
     async def start(
-        self, make: Callable[[], asyncio.BaseProtocol], given: socket.socket | None = None
+        self, make: Callable[[], asyncio.BaseProtocol], given: Sequence[socket.socket] = ()
     ) -> None:
         """Listen.
 
@@ -38,7 +38,7 @@ class Listeners:
         make
             Makes the server's end of a connection.
         given
-            A socket that listens already, in place of the configured addresses.
+            Sockets that listen already, in place of the configured addresses.
 
         Raises
         ------
@@ -46,7 +46,7 @@ class Listeners:
             If nobody can listen there: the port is taken, or the address is not this machine's.
         """
         loop = asyncio.get_running_loop()
-        sockets = [given] if given is not None else bound(self._config)
+        sockets = given or listening(self._config)
         for each in sockets:
             self._open.append(await loop.create_server(make, sock=each))
         if sockets and sockets[0].family != socket.AF_UNIX:
@@ -78,7 +78,7 @@ class Listeners:
             await each.wait_closed()
 
 
-def bound(config: Config) -> list[socket.socket]:
+def listening(config: Config) -> list[socket.socket]:
     """Give sockets that listen at the configured addresses; whoever calls this closes them.
 
     Several addresses share one port. An address with ``-`` in front may be missing on this machine, and

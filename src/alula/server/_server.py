@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
@@ -22,6 +22,7 @@ from ._connection import Connection
 from ._devices import Devices
 from ._keyspace import Keyspace, MemoryKeyspace
 from ._listen import Listeners
+from ._load_time import LoadTime
 from ._models import Backend, Model
 from ._plans import Plans
 from ._resp import Limits
@@ -56,12 +57,20 @@ class Server:
         most.
     intra_op_parallelism
         Threads by which one run may split a single operator; 0 leaves it to the backend.
+    inter_op_parallelism
+        Threads by which one run may work on several operators; 0 leaves it to the backend.
+    model_execution_timeout
+        Seconds after which a run is ended, where its backend can do that.
+    backend_memory_limit
+        MB that a backend may take, where it can be held to that; 0 is no limit.
+    backends_path
+        What AI.CONFIG GET BACKENDSPATH answers at first.
     model_chunk_size
         Bytes of the pieces in which AI.MODELGET gives a model.
     config
         What CONFIG GET and SET read and change; host, port and password go there. By default as Redis has it.
     listening
-        A socket that listens already, in place of host and port; the server closes it in the end.
+        Sockets that listen already, in place of host and port; the server closes them in the end.
     keyspace
         Where tensors and models live; in memory by default.
     backends
@@ -89,9 +98,13 @@ class Server:
         threads_per_queue: int = 1,
         dag_parallelism: int | None = None,
         intra_op_parallelism: int = 1,
+        inter_op_parallelism: int = 0,
+        model_execution_timeout: float = 5.0,
+        backend_memory_limit: int = 0,
+        backends_path: str = "",
         model_chunk_size: int = 511 << 20,
         config: Config | None = None,
-        listening: socket.socket | None = None,
+        listening: Sequence[socket.socket] = (),
         keyspace: Keyspace | None = None,
         backends: Mapping[str, Backend] | None = None,
         clock: Clock = SYSTEM,
@@ -103,7 +116,18 @@ class Server:
         _check("threads_per_queue", threads_per_queue, least=1)
         _check("dag_parallelism", width, least=1)
         _check("intra_op_parallelism", intra_op_parallelism, least=0)
+        _check("inter_op_parallelism", inter_op_parallelism, least=0)
+        _check("model_execution_timeout", model_execution_timeout, least=1)
+        _check("backend_memory_limit", backend_memory_limit, least=0)
         _check("model_chunk_size", model_chunk_size, least=1)
+        self._load_time = LoadTime(
+            threads_per_queue=threads_per_queue,
+            intra_op_parallelism=intra_op_parallelism,
+            inter_op_parallelism=inter_op_parallelism,
+            model_execution_timeout=model_execution_timeout,
+            backend_memory_limit=backend_memory_limit,
+            backends_path=backends_path,
+        )
         self._slots, self._width, self._chunk = threads_per_queue, width, model_chunk_size
         self._config, self._clock, self._given = config, clock, listening
         if password is not None:
@@ -185,6 +209,7 @@ class Server:
             backends=self._backends,
             chunk=self._chunk,
             config=self._config,
+            load_time=self._load_time,
             port=self.port,
             uptime=lambda: self._clock.monotonic() - start,
             now=lambda: int(self._clock.time() * 1000),
@@ -332,7 +357,7 @@ def _not_running() -> CommandError:
     return CommandError("ERR the server has stopped")
 
 
-def _check(name: str, value: int, *, least: int, most: int | None = None) -> None:
+def _check(name: str, value: float, *, least: int, most: int | None = None) -> None:
     if value < least or (most is not None and value > most):
         span = f"at least {least}" if most is None else f"between {least} and {most}"
         raise SettingError(name, value, f"must be {span}")

@@ -3,5 +3,6 @@
 from ._all import TABLE
 from ._calls import call
 from ._dispatch import dispatch
+from ._sections import VERSION
 
-__all__ = ["TABLE", "call", "dispatch"]
+__all__ = ["TABLE", "VERSION", "call", "dispatch"]
