@@ -9,6 +9,7 @@ from ._config import Config
 from ._devices import Devices
 from ._keyspace import Keyspace
 from ._load_time import LoadTime
+from ._meter import Meter
 from ._models import Backend
 from ._notifications import Notifications
 from ._order import Order
@@ -122,6 +123,8 @@ class Services:
         Asks whoever runs the server to stop it.
     order
         In which SCAN goes through the keys.
+    meter
+        Counts the bytes that values hold. Set when the server starts.
     call
         Carries out a command for a script; see `Call`. Set when the server starts.
     settlement
@@ -147,6 +150,7 @@ class Services:
     pubsub: PubSub = field(default_factory=PubSub)
     slowlog: Slowlog = field(init=False)
     order: Order = field(init=False)
+    meter: Meter = field(init=False)
     call: Call = field(init=False)
     settlement: Settlement = field(init=False)
 
@@ -231,7 +235,8 @@ class Client:
 
     def update(self) -> None:
         """Find out whether the client is `free`: to be called after any change that this depends on."""
-        self.free = self.trusted and self.transaction is None and not self.listens_only
+        limited = self.services.meter.limited
+        self.free = self.trusted and self.transaction is None and not (self.listens_only or limited)
 
     @property
     def address(self) -> str:

@@ -23,6 +23,7 @@ from ._devices import Devices
 from ._keyspace import Keyspace, MemoryKeyspace
 from ._listen import Listeners
 from ._load_time import LoadTime
+from ._meter import Meter
 from ._models import Backend, Model
 from ._plans import Plans
 from ._resp import Limits
@@ -217,6 +218,7 @@ class Server:
         )
         services.call = partial(call, services, self._ask)
         services.settlement = settlement
+        services.meter = Meter(self._keyspace, self._config, partial(_update, services))
         return services
 
     async def stop(self, grace: float = 5.0) -> None:
@@ -235,6 +237,7 @@ class Server:
         self._listeners.close()
         self._services.background.close()
         self._sweeper.stop()
+        self._services.meter.close()
         self._beat.cancel()
         for connection in list(self._connections):
             connection.leave()
@@ -343,6 +346,11 @@ class Server:
             asked.set_result(step())
         except Exception as error:  # it belongs to the thread that asked
             asked.set_exception(error)
+
+
+def _update(services: Services) -> None:
+    for client in services.clients.values():
+        client.update()
 
 
 def _is_here(loop: asyncio.AbstractEventLoop) -> bool:

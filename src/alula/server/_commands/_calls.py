@@ -7,7 +7,7 @@ from ...errors import CommandError
 from .._client import Client, Services
 from .._resp import Reply
 from ._all import TABLE
-from ._table import Command
+from ._table import OOM, Command
 from ._transactions import carry_out
 
 __all__ = ["call"]
@@ -55,6 +55,8 @@ def _found(words: list[bytes]) -> Command:
 def _step(services: Services, command: Command, words: list[bytes]) -> Reply:
     services.commands += 1
     client = Client(services=services, number=0, trusted=True, atomic=True)
+    if services.meter.full and "deny-oom" in command.flags:
+        return CommandError(OOM)
     reply = carry_out(client, command, words)
     if client.keyspace.pending:
         return services.settlement.now() or reply

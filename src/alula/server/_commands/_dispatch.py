@@ -9,7 +9,7 @@ from .._later import Later
 from .._resp import Reply
 from .._words import arity_error, shown
 from ._all import TABLE
-from ._table import Command
+from ._table import OOM, Command
 from ._transactions import AT_ONCE, abandon
 
 __all__ = ["dispatch"]
@@ -53,6 +53,8 @@ def _guarded(client: Client, command: Command, words: list[bytes]) -> Reply | La
     if client.listens_only and command.name not in _MESSAGES:
         only = "(P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
         raise _refused(client, CommandError(f"ERR Can't execute '{shown(words[0]).lower()}': only {only}"))
+    if client.services.meter.full and "deny-oom" in command.flags:
+        raise _refused(client, CommandError(OOM))
     if client.transaction is None or command.name in AT_ONCE:
         return command.run(client, words)
     try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from ...errors import CommandError
 from .._client import Client
@@ -10,7 +10,10 @@ from .._later import Later
 from .._resp import Reply
 from .._words import shown
 
-__all__ = ["Command", "Handler", "container"]
+__all__ = ["OOM", "Command", "Handler", "container"]
+
+OOM: Final = "OOM command not allowed when used memory > 'maxmemory'."
+"""What commands answer that would hold more memory, when all that may be held is."""
 
 Handler: TypeAlias = Callable[[Client, list[bytes]], Reply | Later]
 
