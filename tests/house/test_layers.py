@@ -25,6 +25,7 @@ BY_NAME = {  # who may import modules of ours that only a text names, and what f
     "alula": "each name when it is first asked for",
     "alula._core._late": "what the one table lists",
     "alula.cli._app": "the module of a command when it is called",
+    "alula.cli._serve_app": "the same, for the server",
     "alula.cli._workflow_app": "the same, for the commands about workflows",
     "alula.futures._embedded": "the engine, while the node process starts",
     "alula.futures._embedded._resident": "what runs coroutines, for it brings asyncio",

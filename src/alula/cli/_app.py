@@ -14,7 +14,7 @@ from ._serve_app import serve
 from ._terminal import err
 from ._workflow_app import workflow
 
-__all__ = ["app", "main"]
+__all__ = ["app", "main", "redis_server"]
 
 _Labels = Annotated[
     list[str] | None,
