@@ -48,19 +48,16 @@ def test_what_it_cannot_do_is_one_line_and_a_status(words: list[str], why: str) 
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_says_when_it_is_ready_and_ends_well_by_a_signal(tmp_path: Path, number: signal.Signals) -> None:
-    words = [
-        "-",
-        "--port",
-        "0",
-        "--loadmodule",
-        "redisai.so",
-        "THREADS_PER_QUEUE",
-        "2",
-        "--dir",
-        str(tmp_path),
-    ]
+@pytest.mark.parametrize("kept", [["--dbfilename", "x.rdb"], ["--appendonly", "yes"]])
+def test_it_says_when_it_is_ready_and_a_signal_lets_it_save_and_end(tmp_path: Path, kept: list[str]) -> None:
+    for starts, number in enumerate((signal.SIGTERM, signal.SIGINT), 1):
+        run_once(tmp_path, kept, number, starts)
+
+
+def run_once(tmp_path: Path, kept: list[str], number: signal.Signals, starts: int) -> None:
+    """Start it, find it as it was left, count this start in it, and end it."""
+    module = ["--loadmodule", "redisai.so", "THREADS_PER_QUEUE", "2"]
+    words = ["-", "--port", "0", "--dir", str(tmp_path), *module, *kept]
     with subprocess.Popen(
         [*PROGRAM, *words],
         stdin=subprocess.PIPE,
@@ -76,7 +73,8 @@ def test_it_says_when_it_is_ready_and_ends_well_by_a_signal(tmp_path: Path, numb
         assert re.match(r"\d+:M \d\d \w{3} \d{4} [\d:]{8}\.\d{3} \* Ready to accept connections$", line)
         with redis.Redis(unix_socket_path=f"{tmp_path}/s", password="secret", protocol=2) as client:
             assert client.ping()
-            assert client.dbsize() == 0
+            assert client.exists("k") == starts - 1
+            client.execute_command("AI.TENSORSET k UINT8 1")
         server.send_signal(number)
         server.stdout.read()
         assert server.wait(50) == 0

@@ -28,7 +28,15 @@ def test_a_launcher_s_command_line_is_a_configuration() -> None:
 
 def test_without_words_all_is_as_redis_has_it() -> None:
     launch = read("")
-    assert (launch.config.port, launch.config.dbfilename, launch.config.dir) == (6379, "dump.rdb", ".")
+    assert (launch.config.port, launch.config.dir, launch.saved) == (6379, ".", False)
+
+
+@pytest.mark.parametrize(
+    ("line", "saved"),
+    [("--save 900 1", True), ("--dbfilename x.rdb", True), ("--appendonly yes", False)],
+)
+def test_values_have_to_be_there_again_if_a_file_or_times_were_named(line: str, saved: bool) -> None:
+    assert read(line).saved is saved
 
 
 def test_a_file_comes_before_the_options_and_may_be_the_standard_input(tmp_path: Path) -> None:

@@ -7,12 +7,21 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Lock
 
 from .._core._settings import Settings
 from ..errors import ArtifactNotFoundError, CommandError, SealError
 from ..objects import TOPIC, Deployment, Deployments, open_catalogs
-from ..server import Config, ModuleSettings, Server, serve_until_signal
+from ..server import (
+    Config,
+    DurableKeyspace,
+    Keyspace,
+    ModuleSettings,
+    Server,
+    open_keyspace,
+    serve_until_signal,
+)
 from ._supervise import Inherited
 
 __all__ = ["Serving", "deployed", "made", "serve"]
@@ -33,6 +42,8 @@ class Serving:
     keyspace
         Where values live: empty for what `config` says (memory, or a file if ``appendonly``), or the
         address of a Redis that keeps them.
+    saved
+        Whether values outlive the process also without ``appendonly``; then nothing waits for the disk.
     metrics_port
         Where numbers are given to Prometheus; 0 takes any free one, None gives them nowhere.
     """
@@ -40,7 +51,14 @@ class Serving:
     config: Config = field(default_factory=Config)
     module: ModuleSettings = field(default_factory=lambda: ModuleSettings())
     keyspace: str = ""
+    saved: bool = False
     metrics_port: int | None = None
+
+    def open(self) -> Keyspace:
+        """Open the keyspace; the server closes it."""
+        if self.saved and not self.config.appendonly:
+            return DurableKeyspace.open(Path(self.config.dir) / self.config.dbfilename, fsync="no")
+        return open_keyspace(self.config)
 
 
 def serve(
@@ -92,7 +110,10 @@ def serve(
 def made(settings: Settings | None, serving: Serving, parent: Inherited | None = None) -> Iterator[Server]:
     """Make a server, not started yet, with all that is open beside it for as long as the block lasts."""
     server = Server(
-        config=serving.config, listening=() if parent is None else parent.listening, **serving.module
+        config=serving.config,
+        keyspace=serving.open(),
+        listening=() if parent is None else parent.listening,
+        **serving.module,
     )
     if settings is None:
         yield server

@@ -32,12 +32,16 @@ class Launch:
         The file that was named as the module; it is not opened.
     log_file
         Where the log goes; empty for standard output.
+    saved
+        Whether values have to be there again after the end of the process: a file was named for them, or
+        times to save at. A redis-server would write such a file when it ends.
     """
 
     config: Config = field(default_factory=Config)
     module: ModuleSettings = field(default_factory=lambda: ModuleSettings())
     module_file: str = ""
     log_file: str = ""
+    saved: bool = False
 
 
 def read_launch(arguments: Sequence[str], stdin: TextIO) -> Launch:
@@ -60,7 +64,6 @@ def read_launch(arguments: Sequence[str], stdin: TextIO) -> Launch:
         If the file cannot be read.
     """
     launch = Launch()
-    launch.config.dbfilename = "dump.rdb"
     rest = list(arguments)
     if rest and not rest[0].startswith("--"):
         name = rest.pop(0)
@@ -108,6 +111,8 @@ def _take(launch: Launch, lines: Iterable[list[str]]) -> None:
                 launch.config.bind = " ".join(values)
             case known if known in PARAMETERS and values:
                 launch.config.begin(known, " ".join(values))
+                if known in ("save", "dbfilename"):
+                    launch.saved = bool("".join(values))
             case known if known in _REFUSED and values and values[0].lower() not in ("no", "0", ""):
                 raise SettingError(known, " ".join(values), _REFUSED[known])
             case known if values and (known in _REFUSED or known in _OWN or known.startswith(_FAMILIES)):
