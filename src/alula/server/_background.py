@@ -10,7 +10,6 @@ from functools import partial
 from typing import Final, Literal, TypeAlias, get_args
 
 from ..errors import CommandError
-from ..graph import Failed
 from ._config import Config
 from ._devices import Devices
 from ._later import Later
@@ -102,13 +101,13 @@ class Record:
 
     def _end(self, reply: Reply) -> None:
         assert self._running is not None
-        outcome = self._running.outcome
+        error = self._running.error
         if self.state == "cancelled":
             self._close("cancelled", reply)
-        elif not isinstance(outcome, Failed):
+        elif error is None:
             self._keep(partial(self._kept, reply))
         else:
-            self._close("timedout" if isinstance(outcome.error, TimedOut) else "failed", reply)
+            self._close("timedout" if isinstance(error, TimedOut) else "failed", reply)
 
     def _kept(self, reply: Reply, error: CommandError | None) -> None:
         """End a run that has stored its keys, or could not after all."""

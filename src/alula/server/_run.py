@@ -16,7 +16,7 @@ from ._resident import Value
 from ._resp import Reply
 from ._turns import Seen, Skipped, TimedOut
 
-__all__ = ["Running", "as_error", "run"]
+__all__ = ["Running", "run"]
 
 
 def run(bound: Bound, devices: Devices) -> Reply | Later:
@@ -46,18 +46,18 @@ class Running:
 
     Attributes
     ----------
-    outcome
-        How it ended, when it has.
+    error
+        Why it has ended without all its replies or without storing anything; None if it has not.
     """
 
-    __slots__ = ("_drive", "_home", "_left", "_plan", "_tensors", "_then", "_turn", "outcome")
+    __slots__ = ("_drive", "_home", "_left", "_plan", "_tensors", "_then", "_turn", "error")
 
     def __init__(self, bound: Bound, devices: Devices, then: Callable[[Reply], None]) -> None:
         plan = self._plan = bound.plan
         self._home = bound.home
         self._tensors: list[Any] = bound.tensors
         self._then = then
-        self.outcome: Outcome | None = None
+        self.error: BaseException | None = None
         turn = self._turn = devices.turn(plan.timeout)
         self._left = dict(plan.readers)
         if self._left:
@@ -100,16 +100,17 @@ class Running:
     def _finish(self, outcome: Outcome) -> None:
         drive, self._drive = self._drive, None  # no circle is left: tensors go when the reply has gone
         assert drive is not None
-        self.outcome = outcome
+        self._turn.tell(None)
+        self.error = outcome.error if isinstance(outcome, Failed) else None
         try:
-            reply = self._reply(drive, outcome)
+            reply = self._reply(drive)
         except Exception as error:  # whatever happens, the client is not left waiting
             reply = as_error(error)
-        self._then(reply)
+        then, self._then = self._then, _nothing
+        then(reply)
 
-    def _reply(self, drive: Drive, outcome: Outcome) -> Reply:
-        plan = self._plan
-        failed = outcome.error if isinstance(outcome, Failed) else None
+    def _reply(self, drive: Drive) -> Reply:
+        plan, failed = self._plan, self.error
         if isinstance(failed, TimedOut):
             return "TIMEDOUT"
         if plan.single:
@@ -145,6 +146,10 @@ class Running:
             found = drive.outcome(whole[0])
             return found.value[whole[1]] if isinstance(found, Done) else None
         return found.value if isinstance(found, Done) else None
+
+
+def _nothing(reply: Reply) -> None:
+    pass
 
 
 _NOT_RUN = (Skipped, TaskCancelledError, TimedOut)

@@ -220,7 +220,7 @@ class Turn:
                 self._lacks[after] = self._lacks.get(after, 0) + 1
         self._behind = behind or None
 
-    def tell(self, take: Callable[[tuple[int | bytes, ...]], None]) -> None:
+    def tell(self, take: Callable[[tuple[int | bytes, ...]], None] | None) -> None:
         """Call `take` with what of the command's own an operation reads, when it has it."""
         self._take = take
 
