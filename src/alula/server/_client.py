@@ -66,6 +66,11 @@ class Link(Protocol):
     """The name of the last command, as the client wrote it."""
 
     @property
+    def busy(self) -> bool:
+        """Whether a command is being carried out elsewhere, and later ones wait."""
+        ...
+
+    @property
     def unread(self) -> int:
         """Bytes that wait to be read by the client."""
         ...

@@ -111,7 +111,12 @@ class Connection(asyncio.Protocol):
     @property
     def waits(self) -> bool:
         """Whether a command is being carried out, or messages may come: then silence is no fault."""
-        return self._later is not None or self._subscribes
+        return self.busy or self._subscribes
+
+    @property
+    def busy(self) -> bool:
+        """Whether a command is being carried out elsewhere, and later ones wait."""
+        return self._later is not None
 
     @property
     def unread(self) -> int:

@@ -5,8 +5,9 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from ..errors import MissingExtraError
 from ._server import Server
@@ -165,6 +166,12 @@ async def _until_told(server: Server, started: "Future[Callable[[], object]]", g
     except BaseException as error:  # whatever it is belongs to the thread that waits for the start
         started.set_exception(error)
         return
-    started.set_result(lambda: loop.call_soon_threadsafe(over.set))
+    started.set_result(partial(_tell, loop, over))
     await over.wait()
     await server.stop(grace)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, over: asyncio.Event) -> None:
+    """Ask a server to stop, from another thread."""
+    with suppress(RuntimeError):  # its loop is closed: a client has stopped it before
+        loop.call_soon_threadsafe(over.set)

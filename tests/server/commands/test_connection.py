@@ -101,11 +101,24 @@ def test_info_has_what_clients_look_for(wire: Wire, server: Server) -> None:
 
 
 def test_info_of_a_section_is_that_section(wire: Wire) -> None:
-    assert (
-        wire.ask("INFO keyspace clients")
-        == b"$46\r\n# Clients\r\nconnected_clients:1\r\n\r\n# Keyspace\r\n\r\n"
+    assert wire.ask("SET k v EX 100") == OK
+    text = (
+        b"# Clients\r\nconnected_clients:1\r\nmaxclients:10000\r\nblocked_clients:0\r\npubsub_clients:0\r\n"
     )
+    text += b"\r\n# Keyspace\r\ndb0:keys=1,expires=1,avg_ttl=0\r\n"
+    assert wire.ask("INFO keyspace clients") == b"$%d\r\n%b\r\n" % (len(text), text)
+    assert wire.ask("FLUSHALL") == OK
+    assert wire.ask("INFO keyspace") == b"$12\r\n# Keyspace\r\n\r\n"
     assert wire.ask("INFO nope") == b"$0\r\n\r\n"
+
+
+def test_info_counts_who_waits_and_who_listens(wire: Wire, server: Server, connect: Connect) -> None:
+    connect(server).ask("SUBSCRIBE c")
+    sleeper = connect(server)
+    sleeper.send(request("DEBUG SLEEP 60"))
+    while b"\r\nblocked_clients:1\r\npubsub_clients:1\r\n" not in wire.ask("INFO clients"):
+        pass
+    assert b"\r\npubsub_channels:1\r\npubsub_patterns:0\r\n" in wire.ask("INFO stats")
 
 
 def test_command_describes_the_commands(wire: Wire) -> None:
