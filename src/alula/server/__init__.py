@@ -6,6 +6,7 @@ models becomes a `Plan` (`_dag`, `_plan`), and a plan is run by a `Drive` on the
 """
 
 from ._commands import VERSION as REDIS_VERSION
+from ._clients import AsyncClient, AsyncDag, AsyncRun, Client, Dag, DagWords, Run, RunStatus
 from ._config import Config
 from ._keyspace import DurableKeyspace, Keyspace, MemoryKeyspace
 from ._keyspaces import open_keyspace
@@ -22,9 +23,15 @@ from ._tensors import DType, Tensor
 
 __all__ = [
     "REDIS_VERSION",
+    "AsyncClient",
+    "AsyncDag",
+    "AsyncRun",
     "Backend",
+    "Client",
     "Config",
     "DType",
+    "Dag",
+    "DagWords",
     "Deployment",
     "DurableKeyspace",
     "Keyspace",
@@ -33,6 +40,8 @@ __all__ = [
     "MemoryKeyspace",
     "ModuleSettings",
     "Resident",
+    "Run",
+    "RunStatus",
     "Server",
     "Session",
     "Stop",

@@ -1,0 +1,71 @@
+"""redis-py, imported when the first client is made: what our clients are thin over."""
+
+from typing import Any, Final, Protocol
+
+from ...errors import MissingExtraError
+
+__all__ = ["AsyncCommands", "Commands", "checked", "connect", "connect_async", "patience"]
+
+_SLICE: Final = 1.0  # seconds for which a server is asked to wait at a time
+
+
+class Commands(Protocol):
+    """A client of redis-py, or what does as well."""
+
+    def execute_command(self, *words: Any) -> Any:
+        """Send a command and give its reply; an error is raised."""
+        ...
+
+    def close(self) -> None:
+        """Close its connections."""
+        ...
+
+
+class AsyncCommands(Protocol):
+    """A client of redis.asyncio, or what does as well."""
+
+    async def execute_command(self, *words: Any) -> Any:
+        """Send a command and give its reply; an error is raised."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close its connections."""
+        ...
+
+
+def connect(url: str) -> Commands:
+    """Make a client of redis-py."""
+    made: Commands = checked(_redis().Redis.from_url(url))
+    return made
+
+
+def connect_async(url: str) -> AsyncCommands:
+    """Make a client of redis.asyncio."""
+    made: AsyncCommands = checked(_redis().asyncio.Redis.from_url(url))
+    return made
+
+
+def _redis() -> Any:
+    try:
+        import redis.asyncio
+    except ImportError as error:
+        raise MissingExtraError("redis", "serve", "a client of a tensor server") from error
+    return redis
+
+
+def checked(client: Any) -> Any:
+    """Refuse a client that makes text of replies: tensors are none."""
+    if _option(client, "decode_responses"):
+        raise ValueError("decode_responses=True makes text of what is a tensor: leave it out")
+    return client
+
+
+def patience(client: Any) -> float:
+    """Give the seconds for which the server may be asked to wait at a time."""
+    limit = _option(client, "socket_timeout")
+    return _SLICE if limit is None else min(_SLICE, limit / 2)
+
+
+def _option(client: Any, name: str) -> Any:
+    pool = getattr(client, "connection_pool", None)
+    return getattr(pool, "connection_kwargs", {}).get(name)
