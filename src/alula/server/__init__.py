@@ -5,8 +5,8 @@ Clients are those of Redis and RedisAI. The commands are declared in `_commands`
 models becomes a `Plan` (`_dag`, `_plan`), and a plan is run by a `Drive` on the `Devices`.
 """
 
-from ._commands import VERSION as REDIS_VERSION
 from ._clients import AsyncClient, AsyncDag, AsyncRun, Client, Dag, DagWords, Run, RunStatus
+from ._commands import VERSION as REDIS_VERSION
 from ._config import Config
 from ._keyspace import DurableKeyspace, Keyspace, MemoryKeyspace
 from ._keyspaces import open_keyspace

@@ -124,8 +124,9 @@ class DagWords:
         return Request(self.words, self._read)
 
     def _submission(self, keep: float | None) -> Request[str]:
-        begin: list[Word] = ["AI.DAGRUNASYNC", *([] if keep is None else ["KEEP", round(keep * 1000)])]
-        return Request([*begin, *self._body()], lambda reply: _text(reply))
+        begin: list[Word] = ["AI.DAGRUNASYNC"]
+        begin += [] if keep is None else ["KEEP", round(keep * 1000)]
+        return Request([*begin, *self._body()], _text)
 
     def _read(self, reply: Any) -> list[NDArray[Any]]:
         """Give the arrays in a reply; the first operation that failed raises its error."""
