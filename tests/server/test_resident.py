@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -130,11 +131,15 @@ def test_an_output_lives_until_nobody_reads_it_any_more(stage: Stage, words: str
 
 
 def test_after_a_failure_nothing_is_left(stage: Stage) -> None:
+    failed = Event()
+    stats = stage.server._services.stats
+    stats.listeners.append(lambda *facts, **named: failed.set() if b"bad" in facts else None)
     with no_collector():
         stage.until_gate(
             "AI.DAGRUN MODELRUN make INPUTS k OUTPUTS ~a~ => MODELRUN bad INPUTS ~a~ OUTPUTS ~b~ "
             "=> MODELRUN gate INPUTS k OUTPUTS ~c~ => MODELRUN pair INPUTS ~a~ ~c~ OUTPUTS d"
         )
+        assert failed.wait(PATIENCE)  # both run at once, and this one is to end first
         reply = stage.let_go()
         assert reply == b"*4\r\n+OK\r\n-it is broken\r\n+OK\r\n+NA\r\n"
         assert stage.makers.alive == [False]
