@@ -130,23 +130,22 @@ def test_a_model_that_is_quicker_than_a_thread_runs_on_the_server_s_own(
     model.seconds = 0.001
     for _ in range(5):
         assert wire.ask(run) == OK
-    assert model.own[3:] == [
-        True,
-        True,
-        True,
-        True,
-        False,
-    ]  # not for one run that was held up, but for so many
+    # Not for one run that was held up is it sent away, but for so many.
+    assert model.own[3:] == [True, True, True, True, False]
+    model.own.clear()
+    for _ in range(9):
+        assert wire.ask(run) == OK
+    # It takes none of the processor's time elsewhere, so it is tried again, after longer and longer pauses.
+    assert model.own == [True, *[False] * 4, True, *[False] * 3]
     model.seconds = 0.0
-    assert wire.ask(run) == OK
-    assert wire.ask(run) == OK
-    assert model.own[-2:] == [False, True]
+    while not model.own[-1]:
+        assert wire.ask(run) == OK
     model.seconds = 0.1
     assert wire.ask(run) == OK
-    model.seconds = 0.0
-    for _ in range(31):
+    model.own.clear()
+    for _ in range(33):
         assert wire.ask(run) == OK
-    assert model.own[-32:] == [True, *[False] * 30, True]  # once is enough if it was that long
+    assert model.own == [*[False] * 32, True]  # once is enough if it was that long
     model.seconds = 0.0
     assert wire.ask("AI.TENSORSET k UINT8 2") == OK
     assert wire.ask(run) == OK

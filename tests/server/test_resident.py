@@ -200,7 +200,9 @@ def test_what_the_command_brought_goes_after_its_last_reader_too(words: str, ali
                 backend="ONNX", device=b"CPU", blob=b"", session=ControlledSession(run_it, count, 1)
             )
             for _ in range(8):
-                model.pace.note((Tensor(DTYPES[b"UINT8"], (1000,), bytes(1000)),) * count, 0.0)  # quick
+                model.pace.note_elsewhere(
+                    (Tensor(DTYPES[b"UINT8"], (1000,), bytes(1000)),) * count, 0.0
+                )  # quick
             keyspace.write({name.encode(): model})
         keyspace.write({b"l": fresh([])[0]})
         text = "AI.DAGRUN TENSORSET ~p~ UINT8 1000 => " + words

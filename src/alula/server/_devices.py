@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 from heapq import heapify, heappop, heappush
+from time import thread_time
 from typing import Any, Final, TypeAlias
 
 from .._core._clock import Clock
@@ -29,8 +30,9 @@ from ._workers import Workers, outcome_of
 __all__ = ["Devices"]
 
 
-_Outputs: TypeAlias = tuple[list[tuple[Value, ...]], float]
-"""The outputs of every operation of a call, and how many seconds it took."""
+_Outputs: TypeAlias = tuple[list[tuple[Value, ...]], float, float | None]
+"""The outputs of every operation of a call, how many seconds it took, and, if that was on a thread beside
+the server's, how many of the processor."""
 
 _EARLIEST: Final = 0.001  # seconds between two looks at whether something is due
 
@@ -172,10 +174,10 @@ class _Device:
         job.seat.running -= 1
         wanted = job.then is not None
         if isinstance(outcome, Done):
-            found, seconds = outcome.value
+            found, seconds, processor = outcome.value
             outputs = found[index]
             if wanted and len(jobs) == 1:
-                job.work.note(job.target, job.inputs, seconds)
+                job.work.note(job.target, job.inputs, seconds, processor)
             job.inputs = ()  # before anybody asks who still holds them
             self._note(job, len(jobs), seconds, outputs)
             job.seat.turn.saw(job, "ok")
@@ -242,9 +244,10 @@ class _Device:
 
 
 def _run(work: Work, target: Any, inputs: Sequence[Value], clock: Clock, stop: Stop | None) -> _Outputs:
-    start = clock.monotonic()
+    start, spent = clock.monotonic(), None if stop is None else thread_time()
     outputs = work.run(target, inputs, stop)
-    return [outputs], clock.monotonic() - start
+    processor = None if spent is None else thread_time() - spent
+    return [outputs], clock.monotonic() - start, processor
 
 
 def _run_batch(
@@ -254,7 +257,7 @@ def _run_batch(
     start = clock.monotonic()
     outputs = work.run(target, inputs, stop)
     seconds = clock.monotonic() - start
-    return cut(outputs, [values[0].shape[0] for values in requests]), seconds
+    return cut(outputs, [values[0].shape[0] for values in requests]), seconds, None
 
 
 class Devices:

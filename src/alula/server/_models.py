@@ -113,44 +113,64 @@ HOP: Final = 60e-6
 """Seconds that it takes to hand work to another thread and to hear of its end."""
 
 _LONG: Final = 20e-3
-"""Seconds that no run takes by accident: the machine gives every thread its turn sooner than that."""
+"""Seconds that no quick run takes, even where the machine gives another thread a turn meanwhile."""
 
 _RUNS: Final = 4
-"""How many runs are remembered."""
+"""How many runs on the server's own thread are remembered."""
+
+_AWAY: Final = 1024
+"""Runs on other threads after which another try is made at the latest."""
 
 
 class Pace:
     """Whether a model is so fast that handing it to another thread would take longer than running it.
 
-    What counts is the fastest of the last runs on inputs of the same shapes: on a busy machine any run may
-    be held up, so a middle one would say more of the machine than of the model. But after a run that was
-    truly long the next thirty are somewhere else, so a model of changing speed cannot hold up the server's
-    own thread for long. Asked and told on that thread only.
+    What counts is how long runs on the server's own thread take: the fastest of the last ones, since a busy
+    machine may hold up any of them. Of a run on another thread only the processor's time is known, for it
+    waits for its turn at the interpreter as well; if that is little, the next run is tried here, and if that
+    was in vain, because the model waits for something else, the next try comes four times as late. So a
+    model that is slow, or now and then, does not hold up the server for long. Asked and told on the server's
+    thread.
     """
 
-    __slots__ = ("_away", "_last", "_shapes")
+    __slots__ = ("_left", "_pause", "_quick", "_runs", "_shapes")
 
     def __init__(self) -> None:
         self._shapes: list[tuple[int, ...]] | None = None
-        self._last: deque[float] = deque(maxlen=_RUNS)
-        self._away = 0  # runs that are to be somewhere else whatever they take
+        self._begin()
+
+    def _begin(self) -> None:
+        self._runs: deque[float] = deque(maxlen=_RUNS)
+        self._quick = False  # or to be tried as if it were
+        self._pause = 1  # runs elsewhere before the next try
+        self._left = 2  # of those; the first run of its kind warms up, and tells nothing
 
     def quick(self, inputs: Sequence[Value]) -> bool:
         """Tell whether a run on these inputs is expected to take less than `HOP`."""
-        if self._away or [tensor.shape for tensor in inputs] != self._shapes:
-            return False
-        return min(self._last) < HOP
+        return self._quick and [tensor.shape for tensor in inputs] == self._shapes
 
-    def note(self, inputs: Sequence[Value], seconds: float) -> None:
-        """Take down how long a run took."""
+    def note(self, seconds: float) -> None:
+        """Take down how long a run on the server's own thread took."""
+        self._runs.append(seconds)
+        if seconds > _LONG:
+            self._leave(max(self._pause, _AWAY // 32))
+        elif min(self._runs) < HOP:
+            self._pause = 1
+        elif len(self._runs) in (1, _RUNS):  # the first try, or all that are remembered
+            self._leave(self._pause)
+
+    def note_elsewhere(self, inputs: Sequence[Value], processor: float) -> None:
+        """Take down how much of the processor's time a run on another thread took, in seconds."""
         shapes = [tensor.shape for tensor in inputs]
-        self._away = 30 if seconds > _LONG else max(0, self._away - 1)
-        if (
-            shapes != self._shapes
-        ):  # the first of its kind warms up caches: it is not trusted if it looks quick
-            self._shapes, seconds = shapes, max(seconds, 2 * HOP)
-            self._last.clear()
-        self._last.append(seconds)
+        if shapes != self._shapes:
+            self._shapes = shapes
+            self._begin()
+        self._left -= 1
+        self._quick = self._left <= 0 and processor < HOP
+
+    def _leave(self, pause: int) -> None:
+        self._runs.clear()
+        self._quick, self._left, self._pause = False, pause, min(4 * pause, _AWAY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -74,8 +74,10 @@ class Work:
         """Tell whether it is over before another thread would have begun."""
         return False
 
-    def note(self, target: Any, inputs: Sequence[Value], seconds: float) -> None:
-        """Take down how long it took."""
+    def note(
+        self, target: Any, inputs: Sequence[Value], seconds: float, processor: float | None = None
+    ) -> None:
+        """Take down how long it took alone; and of the processor, if it ran on another thread."""
 
     def calls(self, target: Any) -> bool:
         """Tell whether it uses the server meanwhile: such works of a command keep their listing order."""
@@ -108,6 +110,11 @@ class RunModel(Work):
         """Judge by the runs before."""
         return target.pace.quick(inputs)
 
-    def note(self, target: Model, inputs: Sequence[Value], seconds: float) -> None:
+    def note(
+        self, target: Model, inputs: Sequence[Value], seconds: float, processor: float | None = None
+    ) -> None:
         """Tell the model's pace."""
-        target.pace.note(inputs, seconds)
+        if processor is None:
+            target.pace.note(seconds)
+        else:
+            target.pace.note_elsewhere(inputs, processor)
