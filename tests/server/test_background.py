@@ -308,6 +308,43 @@ def test_the_end_is_told_when_the_keys_can_be_seen(wire: Wire, running: Server) 
     assert told == [(first, "done", True), (second, "failed", True)]
 
 
+def test_the_end_is_published_behind_the_events_of_the_keys(
+    wire: Wire, gate: Gate, running: Server, connect: Connect
+) -> None:
+    assert wire.ask("CONFIG SET notify-keyspace-events KEd") == OK
+    listener = connect(running)
+    listener.send(request("PSUBSCRIBE __key*@0__:*"))
+    assert listener.reply().endswith(b":1\r\n")
+    number = begin(wire, "MODELRUN gate INPUTS k OUTPUTS y => MODELRUN m INPUTS y OUTPUTS z")
+    listener.send(request("SUBSCRIBE", b"__aidag@0__:" + number))
+    assert listener.reply().endswith(b":2\r\n")
+    gate.may_end.set()
+    heard = [listener.reply().split(b"\r\n") for _ in range(5)]
+    events = [
+        (b"__keyspace@0__:y", b"tensorset"),
+        (b"__keyevent@0__:tensorset", b"y"),
+        (b"__keyspace@0__:z", b"tensorset"),
+        (b"__keyevent@0__:tensorset", b"z"),
+        (b"__aidag@0__:" + number, b"done"),
+    ]
+    assert [(words[-4], words[-2]) for words in heard] == events
+
+
+def test_info_counts_them_and_what_waits_for_a_batch(wire: Wire, gate: Gate, running: Server) -> None:
+    assert wire.ask("AI.MODELSTORE m ONNX CPU BATCHSIZE 9 MINBATCHSIZE 2 BLOB m") == OK
+    begin(wire, "MODELRUN gate INPUTS k OUTPUTS y")
+    assert gate.begun.wait(PATIENCE)
+    begin(wire, "KEEP 0 TENSORGET k")
+    gate.may_end.set()
+    begin(wire, "MODELRUN m INPUTS k OUTPUTS z")
+    while b"asynchronous_unfinished:1" not in (info := wire.ask("INFO runs")):
+        pass
+    assert info.endswith(
+        b"# Runs\r\noperations_waiting_for_a_batch:1\r\nasynchronous_unfinished:1\r\n"
+        b"asynchronous_remembered:2\r\n\r\n"
+    )
+
+
 class Full(MemoryKeyspace):
     """A keyspace that keeps nothing of what is written to it."""
 

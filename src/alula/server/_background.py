@@ -228,6 +228,16 @@ class Background:
         """Give those that are known, the oldest first."""
         return iter([record for record in self._records.values() if not self._due(record)])
 
+    @property
+    def unfinished(self) -> int:
+        """How many have not ended."""
+        return len(self._unfinished)
+
+    @property
+    def remembered(self) -> int:
+        """How many that have ended are known."""
+        return len(self._ended)
+
     def close(self) -> None:
         """Cancel all of them."""
         for record in list(self._unfinished):

@@ -163,6 +163,11 @@ class Services:
         self.slowlog = Slowlog(self.config, self.now)
         self.order = Order(self.keyspace)
         Notifications(self.keyspace, self.pubsub, self.config)
+        self.background.listeners.append(self._tell_end)
+
+    def _tell_end(self, number: bytes, state: str) -> None:
+        """Let who subscribed to a run in the background hear of its end."""
+        self.pubsub.publish(b"__aidag@0__:" + number, state.encode())
 
 
 @dataclass(slots=True, eq=False)

@@ -39,6 +39,7 @@ def _sections(client: Client) -> Iterable[tuple[str, _Lines]]:
     yield "Memory", _memory(services)
     yield "Persistence", _persistence(client)
     yield "Stats", _stats(services)
+    yield "Runs", _runs(services)
     yield "Replication", [("role", "master"), ("connected_slaves", 0)]
     yield "CPU", _cpu()
     yield "Cluster", [("cluster_enabled", 0)]
@@ -61,6 +62,14 @@ def _server(services: Services) -> _Lines:
         ("uptime_in_seconds", uptime),
         ("uptime_in_days", uptime // 86400),
         ("config_file", ""),
+    ]
+
+
+def _runs(services: Services) -> _Lines:
+    return [
+        ("operations_waiting_for_a_batch", services.devices.parked),
+        ("asynchronous_unfinished", services.background.unfinished),
+        ("asynchronous_remembered", services.background.remembered),
     ]
 
 
