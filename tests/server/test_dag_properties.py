@@ -1,6 +1,11 @@
-"""Any DAG gives what its operations give one by one, in the order of the listing."""
+"""Any DAG gives what its operations give one by one, in the order of the listing.
+
+That is so in both spellings, with operations side by side or one after the other, put together with
+others or not, in the foreground or not; and if one fails, what is answered is true and nothing is stored.
+"""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -9,7 +14,8 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alula.server import Server, Tensor, background
+from alula.errors import CommandError
+from alula.server import Config, Server, Tensor, background
 from tests.server.world import Controlled
 
 KEYS = ("a", "b", "c")  # of which the last is not there at first
@@ -22,7 +28,9 @@ ops = st.one_of(
     st.tuples(st.just("TENSORGET"), name),
     st.tuples(st.just("add"), name, name, name),
     st.tuples(st.just("fork"), name, name, name),
+    st.tuples(st.just("slow"), name, name),
 )
+failing = ops | st.tuples(st.just("fail"), name, name)
 
 
 def number(tensor: Tensor) -> int:
@@ -39,16 +47,50 @@ def fork(inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
     return one, Tensor(one.dtype, (1,), bytes([(number(one) + 1) % 256]))
 
 
+def same(inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    return (inputs[0],)
+
+
+def fail(inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    raise CommandError("it is broken")
+
+
+MODELS = {"add": (add, 2, 1), "fork": (fork, 1, 2), "slow": (same, 1, 1), "fail": (fail, 1, 1)}
+
+
+@contextmanager
+def serving(*, parallel: bool = True, batchsize: int = 0) -> Iterator[Any]:
+    """A client of a server with all models; the one called slow is on a device of its own."""
+    backend, config = Controlled(), Config()
+    config.dag_parallel = parallel
+    for name, (behaviour, inputs, outputs) in MODELS.items():
+        backend.add(name, behaviour, inputs=inputs, outputs=outputs)
+    with (
+        background(Server(port=0, backends={"ONNX": backend}, dag_parallelism=3, config=config)) as server,
+        redis.Redis(port=server.port, protocol=2) as made,
+    ):
+        for name in MODELS:
+            device = "CPU:1" if name == "slow" else "CPU"
+            made.execute_command("AI.MODELSTORE", name, "ONNX", device, "BATCHSIZE", batchsize, "BLOB", name)
+        yield made
+
+
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
-    backend = Controlled()
-    backend.add("add", add, inputs=2)
-    backend.add("fork", fork, outputs=2)
-    with background(Server(port=0, backends={"ONNX": backend}, dag_parallelism=3)) as server:
-        server.deploy("add", b"add")
-        server.deploy("fork", b"fork")
-        with redis.Redis(port=server.port, protocol=2) as made:
-            yield made
+    with serving() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def strict() -> Iterator[Any]:
+    with serving(parallel=False) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def batching() -> Iterator[Any]:
+    with serving(batchsize=4) as made:
+        yield made
 
 
 @dataclass
@@ -82,6 +124,9 @@ class Plain:
             case "fork", source, low, high:
                 self.bound[low], self.bound[high] = self.read(source), (self.read(source) + 1) % 256
                 self.replies.append(b"OK")
+            case "slow", source, name:
+                self.bound[name] = self.read(source)
+                self.replies.append(b"OK")
 
     def run(self, listing: list[Op], persists: Sequence[str]) -> object:
         """Give all replies, or the one error."""
@@ -104,8 +149,10 @@ def words(op: Op) -> str:
             return f"TENSORGET {name} VALUES"
         case "add", first, second, name:
             return f"MODELRUN add INPUTS {first} {second} OUTPUTS {name}"
-        case _, source, low, high:
+        case "fork", source, low, high:
             return f"MODELRUN fork INPUTS {source} OUTPUTS {low} {high}"
+        case model, source, name:
+            return f"MODELRUN {model} INPUTS {source} OUTPUTS {name}"
     raise AssertionError(op)
 
 
@@ -121,7 +168,10 @@ def stored(client: Any) -> dict[str, int]:
     return {key: client.execute_command("AI.TENSORGET", key, "VALUES")[0] for key in names}
 
 
-@given(st.lists(ops, min_size=1, max_size=8))
+listings = st.lists(ops, min_size=1, max_size=8)
+
+
+@given(listings)
 def test_inline(client: Any, listing: list[Op]) -> None:
     plain = Plain(scoped=False, keys=fresh(client))
     command = " => ".join(map(words, listing)).split()
@@ -130,7 +180,7 @@ def test_inline(client: Any, listing: list[Op]) -> None:
     assert stored(client) == plain.keys | (stores if plain.replies else {})
 
 
-@given(st.lists(ops, min_size=1, max_size=8), st.sets(st.sampled_from(["a", "b"]), min_size=1), st.data())
+@given(listings, st.sets(st.sampled_from(["a", "b"]), min_size=1), st.data())
 def test_scoped(client: Any, listing: list[Op], loads: set[str], data: st.DataObject) -> None:
     keys = fresh(client)
     plain = Plain(scoped=True, keys=keys, bound={key: keys[key] for key in loads})
@@ -153,3 +203,143 @@ def check(
     except redis.ResponseError as error:
         found = str(error)
     assert found == wanted
+
+
+# ----------------------------------------------------------------------------- ways to say the same
+
+
+def ask(client: Any, *words: str) -> object:
+    try:
+        return client.execute_command(*words)
+    except redis.ResponseError as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def inline(listing: Sequence[Op]) -> list[str]:
+    return " => ".join(map(words, listing)).split()
+
+
+def shown(reply: object) -> object:
+    """A reply with its errors as text, for they are not equal to each other."""
+    return (
+        [str(item) if isinstance(item, Exception) else item for item in reply]
+        if isinstance(reply, list)
+        else reply
+    )
+
+
+def seen(client: Any, *command: str) -> tuple[object, dict[str, int]]:
+    """What a command answers, and what is stored afterwards."""
+    fresh(client)
+    return shown(ask(client, *command)), stored(client)
+
+
+@given(listings)
+def test_strict_order_and_batches_give_the_same(
+    client: Any, strict: Any, batching: Any, listing: list[Op]
+) -> None:
+    command = ["AI.DAGRUN", *inline(listing)]
+    expected = seen(client, *command)
+    assert seen(strict, *command) == expected
+    assert seen(batching, *command) == expected
+
+
+@given(listings)
+def test_a_run_in_the_background_gives_the_same(client: Any, listing: list[Op]) -> None:
+    expected = seen(client, "AI.DAGRUN", *inline(listing))
+    fresh(client)
+    number = ask(client, "AI.DAGRUNASYNC", *inline(listing))
+    if not isinstance(number, bytes):
+        assert (number, stored(client)) == expected
+        return
+    fields: Any = ask(client, "AI.DAGSTATUS", number.decode(), "WAIT", "0")
+    found = dict(zip(fields[::2], fields[1::2], strict=True))
+    assert (found[b"state"], found[b"completed"]) == (b"done", len(listing))
+    assert (shown(found[b"replies"]), stored(client)) == expected
+
+
+@given(listings)
+def test_an_inline_dag_said_with_scopes_gives_the_same(client: Any, listing: list[Op]) -> None:
+    """LOAD what is read before it is bound, PERSIST what is bound under a plain name."""
+    expected = seen(client, "AI.DAGRUN", *inline(listing))
+    loads, persists = dict[str, None](), dict[str, None]()
+    for op in listing:
+        reads, writes = parts(op)
+        loads |= {name: None for name in reads if name not in persists and not name.startswith("~")}
+        persists |= {name: None for name in writes if not name.startswith("~")}
+    header = [f"{len(loads)}", *loads] if loads else []
+    command = ["LOAD", *header] if loads else []
+    command += ["PERSIST", f"{len(persists)}", *persists] if persists else []
+    command += [word for op in listing for word in ("|>", *words(op).split())]
+    if isinstance(expected[0], list):
+        assert seen(client, "AI.DAGRUN", *command) == expected
+    else:  # the checks come in another order then, but something is wrong
+        assert isinstance(seen(client, "AI.DAGRUN", *command)[0], str)
+
+
+def parts(op: Op) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names that an operation reads, and those that it writes."""
+    match op:
+        case "TENSORSET", name, _:
+            return (), (name,)
+        case "TENSORGET", name:
+            return (name,), ()
+        case "add", first, second, name:
+            return (first, second), (name,)
+        case "fork", source, low, high:
+            return (source,), (low, high)
+        case _, source, name:
+            return (source,), (name,)
+    raise AssertionError(op)
+
+
+# ------------------------------------------------------------------------------------- failures
+
+
+def check_failed(listing: list[Op], replies: object, before: dict[str, int], after: object) -> None:
+    """Some operation failed: what is answered is true, and nothing is stored."""
+    assert after == before
+    assert isinstance(replies, list)
+    assert "it is broken" in replies
+    values: dict[str, int | None] = dict(before)
+    for op, reply in zip(listing, replies, strict=True):
+        reads, writes = parts(op)
+        inputs = [values.get(name) for name in reads]
+        results: list[int | None] = [None] * len(writes)
+        if op[0] == "TENSORSET":
+            assert reply == b"OK"
+            results = [int(op[2])]
+        elif op[0] == "TENSORGET":
+            assert reply == (b"NA" if inputs[0] is None else [inputs[0]])
+        elif None in inputs:
+            assert reply == b"NA"
+        elif op[0] == "fail":
+            assert reply in ("it is broken", b"NA")
+        else:
+            assert reply in (b"OK", b"NA")
+            results = outputs(op[0], [number for number in inputs if number is not None], len(writes), reply)
+        values.update(zip(writes, results, strict=True))
+
+
+def outputs(model: str, inputs: Sequence[int], count: int, reply: object) -> list[int | None]:
+    if reply != b"OK":
+        return [None] * count
+    if model == "add":
+        return [sum(inputs) % 256]
+    both: list[int | None] = [inputs[0], (inputs[0] + 1) % 256]
+    return both[:count]
+
+
+@pytest.mark.parametrize("way", ["client", "strict", "batching"])
+@given(listing=st.lists(failing, min_size=1, max_size=8))
+def test_after_a_failure_all_that_is_answered_is_true(
+    request: pytest.FixtureRequest, way: str, listing: list[Op]
+) -> None:
+    server = request.getfixturevalue(way)
+    before = fresh(server)
+    found = shown(ask(server, "AI.DAGRUN", *inline(listing)))
+    after = stored(server)
+    if isinstance(found, str):
+        assert after == before
+    elif any(op[0] == "fail" for op in listing):
+        check_failed(listing, found, before, after)

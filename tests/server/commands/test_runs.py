@@ -3,7 +3,9 @@
 import struct
 
 import pytest
+import redis
 
+from alula.server import Server
 from tests.server.world import Wire, Words, onnx_model, request
 
 OK = b"+OK\r\n"
@@ -171,6 +173,8 @@ VALUES = "ERR wrong number of values was given in 'AI.TENSORSET' command"
 
 DAGS = [
     # 1. the number of words
+    ("AI.DAGRUN", "ERR wrong number of arguments for 'AI.DAGRUN' command"),
+    ("AI.DAGRUNRO x", "ERR wrong number of arguments for 'AI.DAGRUNRO' command"),
     ("AI.DAGRUN x", "ERR wrong number of arguments for 'AI.DAGRUN' command"),
     ("ai.dagrun_ro x", "ERR wrong number of arguments for 'AI.DAGRUN_RO' command"),
     ("AI.DAGEXECUTE ROUTING x |> x", "ERR missing arguments for 'AI.DAGEXECUTE' command"),
@@ -198,7 +202,13 @@ DAGS = [
     ("AI.DAGRUN TIMEOUT -1 |> TENSORSET d INT8 1", "ERR Invalid value for TIMEOUT"),
     ("AI.DAGEXECUTE ROUTING x PERSIST 1 a BAD_ARG", UNEXPECTED + "BAD_ARG"),
     ("AI.DAGRUN LOAD 1 a LOAD 1 b |> TENSORGET a", UNEXPECTED + "LOAD"),
+    ("AI.DAGRUN PERSIST 1 d PERSIST 1 e |> TENSORGET a", UNEXPECTED + "PERSIST"),
+    ("AI.DAGRUN ROUTING x routing y |> TENSORGET a", UNEXPECTED + "routing"),
+    ("AI.DAGRUN TIMEOUT 5 TIMEOUT 6 |> TENSORGET a", UNEXPECTED + "TIMEOUT"),
+    ("AI.DAGRUN TIMEOUT 99999999999999999999 TENSORGET a", "ERR Invalid value for TIMEOUT"),
     ("AI.DAGRUN NOPE a b", UNEXPECTED + "NOPE"),
+    ("AI.DAGRUN NOPE a |>", UNEXPECTED + "NOPE"),  # from left to right
+    ("AI.DAGRUN |> TENSORGET a PERSIST 1 a", "wrong number of arguments for 'AI.TENSORGET' command"),
     ("AI.DAGEXECUTE ROUTING x AI.TENSORGET a META", UNEXPECTED + "AI.TENSORGET"),
     ("AI.DAGEXECUTE ROUTING x => TENSORGET a", UNEXPECTED + "=>"),
     ("AI.DAGRUN LOAD 1 a |> TENSORGET a |>", UNEXPECTED + "|>"),
@@ -334,6 +344,13 @@ EXAMPLES: list[tuple[str, bytes, set[bytes]]] = [
     ("AI.DAGRUN PERSIST 1 => |> TENSORSET => INT8 1 |> TENSORSET ~v~ INT8 1 |> TENSORGET => VALUES",
      b"*3\r\n+OK\r\n+OK\r\n*1\r\n:0\r\n", {b"=>"}),
     ("AI.DAGRUN TIMEOUT 0 TENSORSET d INT8 1", b"*1\r\n+OK\r\n", {b"d"}),
+    ("ai.dagexecute routing x load 1 a persist 1 d |> ai.tensorset d int8 1 values 1 |> tensorget d values",
+     b"*2\r\n+OK\r\n*1\r\n:1\r\n", {b"d"}),
+    ("AI.DAGRUN TENSORSET ~~ INT8 1 => TENSORSET ~ INT8 1 => TENSORSET ~~~ INT8 1",
+     b"*3\r\n+OK\r\n+OK\r\n+OK\r\n", {b"~~", b"~"}),  # wings want something between them
+    ("AI.DAGRUN TENSORSET \u043a\u043b\u044e\u0447 INT8 1 => TENSORGET \u043a\u043b\u044e\u0447 VALUES",
+     b"*2\r\n+OK\r\n*1\r\n:0\r\n", {"\u043a\u043b\u044e\u0447".encode()}),
+    ("AI.DAGRUN MODELRUN mul INPUTS a b OUTPUTS d d2", b"-" + OUTPUTS_DIFFER.encode() + b"\r\n", set()),
 ]  # fmt: skip
 
 
@@ -424,3 +441,42 @@ def test_a_plan_reads_every_payload_anew(wire: Wire) -> None:
     assert wire.ask("AI.DAGRUN TENSORSET ~x~ INT8 2 VALUES 1 x => TENSORGET ~x~ VALUES") == (
         b"-ERR invalid value\r\n"
     )
+
+
+# --------------------------------------------------------------------------------- declarations
+
+
+@pytest.mark.parametrize(
+    ("name", "flags", "keys"),
+    [
+        ("ai.dagrun", "write deny-oom movablekeys", (3, 3, 1)),
+        ("ai.dagexecute", "write deny-oom movablekeys", (3, 3, 1)),
+        ("ai.dagrun_ro", "readonly movablekeys", (3, 3, 1)),
+        ("ai.dagrunro", "readonly movablekeys", (3, 3, 1)),
+        ("ai.dagexecute_ro", "readonly movablekeys", (3, 3, 1)),
+        ("ai.dagrunasync", "write deny-oom movablekeys", (0, 0, 0)),
+        ("ai.dagstatus", "readonly fast", (0, 0, 0)),
+        ("ai.daglist", "readonly fast", (0, 0, 0)),
+        ("ai.dagcancel", "write fast", (0, 0, 0)),
+    ],
+)
+def test_commands_are_declared_as_the_table_says(
+    server: Server, name: str, flags: str, keys: tuple[int, int, int]
+) -> None:
+    with redis.Redis(port=server.port, protocol=2) as client:
+        [entry] = client.execute_command("COMMAND INFO", name, NEVER_DECODE=True)
+    assert (entry[0], [flag.decode() for flag in entry[2]]) == (name.encode(), flags.split())
+    assert tuple(entry[3:6]) == keys
+
+
+@pytest.mark.parametrize(
+    ("words", "keys"),
+    [
+        ("LOAD 1 a PERSIST 1 b ROUTING c |> MODELRUN m INPUTS a OUTPUTS x", "a b c m"),
+        ("KEEP 5 NOID ROUTING c TENSORSET d INT8 1 => MODELRUN m INPUTS d ~e~ OUTPUTS ~f~ g", "c m d g"),
+    ],
+)
+def test_keys_are_those_that_the_keyspace_has(server: Server, words: str, keys: str) -> None:
+    with redis.Redis(port=server.port, protocol=2) as client:
+        found = client.execute_command("COMMAND GETKEYS", "AI.DAGRUNASYNC", *words.split())
+    assert sorted(found) == sorted(keys.split())
