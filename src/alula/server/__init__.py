@@ -14,7 +14,7 @@ from ._launch import Launch, read_launch
 from ._listen import listening
 from ._models import Backend, Session, Stop
 from ._module_settings import ModuleSettings
-from ._picture import picture
+from ._picture import picture, plan
 from ._resident import Resident
 from ._resp import Limits
 from ._serve import Deployment, background, serve, serve_until_signal
@@ -50,6 +50,7 @@ __all__ = [
     "listening",
     "open_keyspace",
     "picture",
+    "plan",
     "read_launch",
     "serve",
     "serve_until_signal",

@@ -1,14 +1,13 @@
-"""A DAG command as a picture: its values, by their names, and which of them are durable."""
+"""A DAG command as a picture, and as data: its values, by their names, and which of them are durable."""
 
-from dataclasses import dataclass, field
-from typing import assert_never
+from collections.abc import Callable
+from typing import Any
 
-from ..errors import CommandError
 from ..graph import Graph, Look, Node
-from ._dag import FAMILIES, Dag, Part, is_volatile, parse
-from ._ops import Get, Run, Set
+from ._dag import is_volatile
+from ._sketch import ANY, Sketch, Thing, shown, sketch_of
 
-__all__ = ["picture"]
+__all__ = ["described", "picture", "plan"]
 
 
 def picture(*words: str | bytes) -> str:
@@ -37,65 +36,92 @@ def picture(*words: str | bytes) -> str:
     >>> svg[:4]
     '<svg'
     """
-    command = [word.encode() if isinstance(word, str) else word for word in words]
-    family = FAMILIES.get(command[0].upper() if command else b"")
-    if family is None:
-        raise CommandError("ERR only a DAG command can be drawn: " + ", ".join(_names()))
-    dag = parse(command, family, _Anything())
-    sketch = _Sketch(dag)
-    for part in dag.parts:
-        sketch.add(part)
-    graph = Graph.of(*sketch.looks)
-    return graph.draw(lambda key: sketch.looks[graph.nodes[key]])
+    sketch = sketch_of(_bytes(words), ANY)
+    nodes: list[Node[None]] = []
+    for thing in sketch.things:
+        nodes.append(Node(None, tuple([nodes[at] for at in thing.inputs])))
+    looks = {node: _look(sketch, thing) for node, thing in zip(nodes, sketch.things, strict=True)}
+    graph = Graph.of(*nodes)
+    return graph.draw(lambda key: looks[graph.nodes[key]])
 
 
-def _names() -> list[str]:
-    return [name.decode() for name in FAMILIES]
+def _bytes(words: tuple[str | bytes, ...]) -> list[bytes]:
+    return [word.encode() if isinstance(word, str) else word for word in words]
 
 
-class _Anything:
-    """A keyspace in which every key is what it should be."""
-
-    def tensor(self, key: bytes) -> None:
-        pass
-
-    def counts(self, key: bytes) -> None:
-        return None
+def _look(sketch: Sketch, thing: Thing) -> Look:
+    name = thing.name[1:-1] if is_volatile(thing.name) else thing.name
+    note = "" if thing.operation is None else sketch.operations[thing.operation].target
+    return Look(shown(name), thing.durable, note=note)
 
 
-@dataclass(slots=True)
-class _Sketch:
-    dag: Dag
-    bound: dict[bytes, Node[None]] = field(default_factory=dict)
-    looks: dict[Node[None], Look] = field(default_factory=dict)
+def plan(*words: str | bytes) -> dict[str, Any]:
+    """Say what a DAG command would do, without doing it: its values as nodes, and the edges between them.
 
-    def add(self, part: Part) -> None:
-        """Take in the values that an operation binds; a TENSORGET only has to find its own."""
-        op = part.op
-        match op:
-            case Set():
-                self._bind(op.key, (), "")
-            case Run():
-                inputs = tuple([self._read(name) for name in op.inputs])
-                for name in op.outputs:
-                    self._bind(name, inputs, op.model.decode(errors="replace"))
-            case Get():
-                self._read(op.key)
-            case _:
-                assert_never(op)
+    No server is asked, so the models need not exist, and on which devices they are is not known; the
+    command ``AI.DAGPLAN`` asks one.
 
-    def _read(self, name: bytes) -> Node[None]:
-        if name not in self.bound:
-            if name not in self.dag.loads and (not self.dag.inline or is_volatile(name)):
-                raise CommandError("ERR INPUT key cannot be found in DAG")
-            self._bind(name, (), "", durable=True)
-        return self.bound[name]
+    Parameters
+    ----------
+    words
+        The command, as a client would send it.
 
-    def _bind(
-        self, name: bytes, inputs: tuple[Node[None], ...], note: str, *, durable: bool | None = None
-    ) -> None:
-        if durable is None:
-            durable = name in self.dag.persists or (self.dag.inline and not is_volatile(name))
-        label = (name[1:-1] if is_volatile(name) else name).decode(errors="replace")
-        node: Node[None] = Node(None, inputs)
-        self.bound[name], self.looks[node] = node, Look(label, durable, note=note)
+    Returns
+    -------
+    dict
+        Fit for JSON:
+
+        - ``command``, ``spelling`` (``scoped`` or ``inline``), ``timeout`` in ms or None,
+        - ``nodes``: every value with its ``name``, whether it is ``durable`` (the keyspace has it before or
+          afterwards), the ``operation`` that makes it (None for a key that is read), ``dtype`` and
+          ``shape`` where the command says so; their order is their number,
+        - ``edges``: pairs of numbers, each from an input to what is made of it,
+        - ``operations``: in listing order, each with its ``kind``, the ``key`` of the model or script, its
+          ``device``, and the operations that it ``waits`` for,
+        - ``loads``: the keys that are read, and ``stores``: those that are written, with the numbers of
+          what they get.
+
+    Raises
+    ------
+    CommandError
+        If it is no DAG command, or not a correct one.
+
+    Examples
+    --------
+    >>> words = "AI.DAGRUN MODELRUN net INPUTS image OUTPUTS ~p~ => MODELRUN top INPUTS ~p~ OUTPUTS c"
+    >>> found = plan(*words.split())
+    >>> [node["name"] for node in found["nodes"]], found["edges"], found["stores"]
+    (['image', '~p~', 'c'], [[0, 1], [1, 2]], {'c': 2})
+    """
+    return described(_bytes(words), sketch_of(_bytes(words), ANY), lambda key: None)
+
+
+def described(words: list[bytes], sketch: Sketch, device: Callable[[bytes], str | None]) -> dict[str, Any]:
+    """Put a sketch into the words of `plan`; `device` gives where what is under a key runs."""
+    return {
+        "command": shown(words[0]).upper(),
+        "spelling": "inline" if sketch.dag.inline else "scoped",
+        "timeout": sketch.dag.timeout,
+        "nodes": [
+            {
+                "name": shown(thing.name),
+                "durable": thing.durable,
+                "operation": thing.operation,
+                "dtype": thing.dtype,
+                "shape": None if thing.shape is None else list(thing.shape),
+            }
+            for thing in sketch.things
+        ],
+        "edges": [[source, at] for at, thing in enumerate(sketch.things) for source in thing.inputs],
+        "operations": [
+            {
+                "kind": operation.kind,
+                "key": None if operation.key is None else shown(operation.key),
+                "device": None if operation.key is None else device(operation.key),
+                "waits": list(operation.waits),
+            }
+            for operation in sketch.operations
+        ],
+        "loads": [shown(name) for name in sketch.loads],
+        "stores": {shown(name): at for name, at in sketch.stores.items()},
+    }
