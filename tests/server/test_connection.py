@@ -97,3 +97,34 @@ def flood(wire: Wire, data: bytes) -> None:
     with suppress(BlockingIOError):
         while True:
             wire.socket.send(data)
+
+
+@pytest.mark.parametrize(
+    ("stream", "error"),
+    [
+        (b"*11\r\n", b"-ERR Protocol error: unauthenticated multibulk length\r\n"),
+        (b"*2\r\n$4\r\nAUTH\r\n$16385\r\n", b"-ERR Protocol error: unauthenticated bulk length\r\n"),
+        (b"*99999999999\r\n", b"-ERR Protocol error: invalid multibulk length\r\n"),
+        (b"*1\r\n$999999999999\r\n", b"-ERR Protocol error: invalid bulk length\r\n"),
+    ],
+)
+def test_who_has_not_said_the_password_may_send_little(connect: Connect, stream: bytes, error: bytes) -> None:
+    with background(Server(port=0, password="secret")) as server:
+        wire = connect(server)
+        wire.send(stream)
+        assert (wire.reply(), wire.reply()) == (error, b"")
+        wire.close()
+
+
+def test_who_has_said_it_may_send_as_much_as_anybody_at_once(connect: Connect) -> None:
+    with background(Server(port=0, password="secret")) as server:
+        wire = connect(server)
+        wire.send(request("AUTH", "secret") + request("ECHO", b"x" * 20000) + request("EXISTS", *range(20)))
+        assert (wire.reply(), len(wire.reply()), wire.reply()) == (OK, 20010, b":0\r\n")
+        wire.close()
+
+
+def test_limits_that_are_configured_hold_for_who_is_there_already(wire: Wire) -> None:
+    assert wire.ask("CONFIG SET proto-max-bulk-len 1mb") == OK
+    wire.send(b"*2\r\n$4\r\nECHO\r\n$1048577\r\n")
+    assert wire.reply() == b"-ERR Protocol error: invalid bulk length\r\n"

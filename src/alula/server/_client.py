@@ -75,6 +75,10 @@ class Link(Protocol):
         """Bytes that wait to be read by the client."""
         ...
 
+    def relimit(self) -> None:
+        """Take requests as large as they may be now, by the configuration and by who the client is."""
+        ...
+
     def push(self, message: Reply) -> None:
         """Send what answers no request."""
         ...

@@ -22,6 +22,8 @@ _TURN: Final = 0.005  # seconds for which requests of one connection are carried
 _AHEAD: Final = 1 << 20  # bytes that a client may send ahead of what is being carried out
 _BATCH: Final = 256 << 10  # bytes of replies that are put together into one write
 
+_STRANGE: Final = Limits(bulk=16 << 10, words=10, known=False)  # for who has not said the password
+
 
 class Connection(asyncio.Protocol):
     """The server's end of one connection.
@@ -30,20 +32,18 @@ class Connection(asyncio.Protocol):
     ----------
     client
         Who the commands see.
-    limits
-        How much one request may hold.
     lost
         Called once, when the connection is gone.
     """
 
-    def __init__(self, client: Client, limits: Limits, lost: Callable[["Connection"], None]) -> None:
+    def __init__(self, client: Client, lost: Callable[["Connection"], None]) -> None:
         self.client = client
         client.link = self
         self.address = self.local = ""
         self.began = self.since = monotonic()
         self.latest = b""
         self._keyspace, self._slowlog = client.keyspace, client.services.slowlog
-        self._parser = Parser(limits)
+        self._parser = Parser(self._limits())
         self._lost = lost
         self._out: list[bytes | memoryview] = []
         self._size = 0  # bytes in it
@@ -145,6 +145,16 @@ class Connection(asyncio.Protocol):
         """Close the connection now."""
         if not self._closed:
             self._transport.abort()
+
+    def relimit(self) -> None:
+        """Take requests as large as they may be now, by the configuration and by who the client is."""
+        self._parser.limits = self._limits()
+
+    def _limits(self) -> Limits:
+        config = self.client.services.config
+        if self.client.trusted:
+            return Limits(bulk=config.proto_max_bulk_len, request=config.client_query_buffer_limit)
+        return _STRANGE
 
     def push(self, message: Reply) -> None:
         """Send what answers no request, after what has been answered already."""

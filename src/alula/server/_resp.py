@@ -13,7 +13,7 @@ from typing import Final, TypeAlias, Union, assert_never
 
 from ..errors import CommandError
 from ._alike import Alike
-from ._words import integer
+from ._words import integer, shown
 
 __all__ = [
     "NO_ARRAY",
@@ -88,6 +88,7 @@ Reply: TypeAlias = Union[
 line, sequences are arrays, which may nest. Floats are doubles, and bulk strings in C's ``%.17g`` in RESP2;
 mappings are maps, and arrays of names and values in turn in RESP2."""
 
+_BULK: Final = 512 << 20
 _LENGTHS = {b"$%d" % n: n for n in range(4096)}  # of nearly every word, without parsing
 
 
@@ -112,16 +113,30 @@ class Limits:
         Bytes of one request, all words together.
     line
         Bytes of an inline command, or of a line that announces a length.
+    known
+        Whether the client has said who it is; to one that has not, the limits are smaller, and it is told so.
     """
 
-    bulk: int = 512 << 20
+    bulk: int = _BULK
     words: int = 1 << 20
     request: int = 1 << 30
     line: int = 64 << 10
+    known: bool = True
+
+    @property
+    def adjective(self) -> str:
+        """What to call a number beyond a limit."""
+        return "invalid" if self.known else "unauthenticated"
 
 
 class Parser:
-    """Takes bytes as they come, in pieces of any size, and gives whole requests."""
+    """Takes bytes as they come, in pieces of any size, and gives whole requests.
+
+    Attributes
+    ----------
+    limits
+        How much one request may hold; they may change between two requests.
+    """
 
     __slots__ = (
         "_alike",
@@ -130,15 +145,15 @@ class Parser:
         "_data",
         "_fresh",
         "_left",
-        "_limits",
         "_pieces",
         "_room",
         "_wanted",
         "_words",
+        "limits",
     )
 
     def __init__(self, limits: Limits | None = None) -> None:
-        self._limits, self._alike = limits or Limits(), Alike()
+        self.limits, self._alike = limits or Limits(), Alike()
         self._data = b""
         self._at = 0  # what lies in front of it has been parsed
         self._pieces: list[bytes] = []  # came later, and are joined once they are enough
@@ -192,7 +207,7 @@ class Parser:
                 return None
             if line.startswith(b"*"):
                 self._begin(line)
-            elif words := split_line(line):
+            elif words := split_line(line.removesuffix(b"\r")):
                 return words
 
     def _join(self) -> bool:
@@ -209,32 +224,34 @@ class Parser:
         end = self._data.find(b"\n", self._at)
         if end < 0:
             held = len(self._data) - self._at
-            if held > self._limits.line:
+            if held > self.limits.line:
                 array = self._data.startswith(b"*", self._at)
                 raise ProtocolError("too big mbulk count string" if array else "too big inline request")
             self._wanted = held + 1
             return None
-        line = self._data[self._at : end].removesuffix(b"\r")
+        line = self._data[self._at : end]
         self._at = end + 1
         return line
 
     def _begin(self, line: bytes) -> None:
-        count = integer(line[1:])
-        if count is None or count > self._limits.words:
+        count = integer(line[1:-1]) if line.endswith(b"\r") else None
+        if count is None or count >= 1 << 31:
             raise ProtocolError("invalid multibulk length")
+        if count > self.limits.words:
+            raise ProtocolError(f"{self.limits.adjective} multibulk length")
         self._left = max(0, count)  # no words, or fewer: as if nothing had been sent
-        self._room = self._limits.request
+        self._room = self.limits.request
 
     def _body(self) -> list[bytes] | None:
         """Take the words of an array. One loop with local names: every word of every request is here."""
         data, at, bulk, words = self._data, self._at, self._bulk, self._words
         left, room = self._left, self._room
-        end, most = len(data), self._limits.bulk
+        end, most = len(data), self.limits.bulk
         while left:
             if bulk < 0:
                 stop = data.find(b"\r\n", at)
                 if stop < 0:
-                    self._check_head(data[at : at + self._limits.line + 1])
+                    self._check_head(data[at : at + self.limits.line + 1])
                     self._wanted = end - at + 1
                     break
                 head = data[at:stop]
@@ -265,15 +282,16 @@ class Parser:
     def _check_head(self, head: bytes) -> None:
         """Refuse what can no longer become the head of a bulk string, before more of it is kept."""
         if head and not head.startswith(b"$"):
-            raise ProtocolError(f"expected '$', got '{chr(head[0])}'")
-        if len(head) > self._limits.line:
+            raise ProtocolError(f"expected '$', got '{shown(head[:1])}'")
+        if len(head) > self.limits.line:
             raise ProtocolError("too big bulk count string")
 
     def _length(self, head: bytes) -> int:
         self._check_head(head or b"\r")
         length = integer(head[1:])
-        if length is None or not 0 <= length <= self._limits.bulk:
-            raise ProtocolError("invalid bulk length")
+        if length is None or not 0 <= length <= self.limits.bulk:
+            beyond = length is not None and 0 <= length <= _BULK
+            raise ProtocolError(f"{self.limits.adjective if beyond else 'invalid'} bulk length")
         return length
 
 
@@ -387,4 +405,4 @@ def _encode_rare(
 
 def error_line(error: ProtocolError) -> bytes:
     """Write what a client gets before its connection is closed."""
-    return b"-%b\r\n" % _LINE_END.sub(" ", str(error)).encode(errors="replace")
+    return b"-%b\r\n" % _LINE_END.sub(" ", str(error)).encode(errors="surrogateescape")

@@ -26,7 +26,6 @@ from ._load_time import LoadTime
 from ._meter import Meter
 from ._models import Backend, Model
 from ._plans import Plans
-from ._resp import Limits
 from ._settlement import Settlement
 from ._stats import Stats
 from ._store import BACKENDS, Given, check_device, load
@@ -138,6 +137,7 @@ class Server:
         self._backends: Mapping[str, Backend] = {"ONNX": onnx} if backends is None else backends
         self._keyspace.start(partial(load, backends=self._backends))
         self._connections: set[Connection] = set()
+        config.watchers.append(self._configured)
         self._numbers = 0
         self._loop: asyncio.AbstractEventLoop | None = None  # set when it has started
         self._over = False  # it has begun to stop
@@ -255,12 +255,16 @@ class Server:
 
     def _connected(self) -> Connection:
         self._numbers += 1
-        config = self._config
-        client = Client(services=self._services, number=self._numbers, trusted=not config.requirepass)
-        limits = Limits(bulk=config.proto_max_bulk_len, request=config.client_query_buffer_limit)
-        connection = Connection(client, limits, self._lost)
+        trusted = not self._config.requirepass
+        client = Client(services=self._services, number=self._numbers, trusted=trusted)
+        connection = Connection(client, self._lost)
         self._connections.add(connection)
         return connection
+
+    def _configured(self, changed: frozenset[str]) -> None:
+        if changed & {"proto_max_bulk_len", "client_query_buffer_limit"}:
+            for connection in self._connections:
+                connection.relimit()
 
     def _lost(self, connection: Connection) -> None:
         self._connections.discard(connection)

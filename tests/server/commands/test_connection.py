@@ -87,7 +87,6 @@ def test_quit_answers_closes_and_leaves_the_rest_undone(wire: Wire) -> None:
 @pytest.mark.parametrize("line", [b"POST / HTTP/1.1\r\n", b"Host: localhost\r\n"])
 def test_a_browser_is_hung_up_on(wire: Wire, line: bytes) -> None:
     wire.send(line + b"FLUSHALL\r\n")
-    assert wire.reply().startswith(b"-ERR unknown command")
     assert wire.reply() == b""
 
 

@@ -55,7 +55,7 @@ def _found(words: list[bytes]) -> Command:
 def _step(services: Services, command: Command, words: list[bytes]) -> Reply:
     services.commands += 1
     client = Client(services=services, number=0, trusted=True, atomic=True)
-    if services.meter.full and "deny-oom" in command.flags:
+    if services.meter.full and command.grows:
         return CommandError(OOM)
     reply = carry_out(client, command, words)
     if client.keyspace.pending:

@@ -62,8 +62,14 @@ def _log_in(client: Client, user: bytes, password: bytes) -> None:
         asked and not hmac.compare_digest(password, asked.encode(errors="surrogateescape"))
     ):
         raise _WRONG_PASSWORD
-    client.trusted = True
+    _trust(client, trusted=True)
+
+
+def _trust(client: Client, *, trusted: bool) -> None:
+    client.trusted = trusted
     client.update()
+    if client.link is not None:
+        client.link.relimit()
 
 
 def _hello(client: Client, words: list[bytes]) -> Reply:
@@ -121,8 +127,7 @@ def _reset(client: Client, words: list[bytes]) -> Reply:
     client.gone()
     client.subscriber = None
     client.protocol, client.name = 2, b""
-    client.trusted = not client.services.config.requirepass
-    client.update()
+    _trust(client, trusted=not client.services.config.requirepass)
     return "RESET"
 
 

@@ -6,7 +6,7 @@ from ...errors import CommandError
 from .._client import Client
 from .._failures import as_error
 from .._later import Later
-from .._resp import Reply
+from .._resp import Reply, Several
 from .._words import arity_error, shown
 from ._all import TABLE
 from ._table import OOM, Command
@@ -14,12 +14,18 @@ from ._transactions import AT_ONCE, abandon
 
 __all__ = ["dispatch"]
 
-_OPEN: Final = {"AUTH", "HELLO", "QUIT", "RESET"}  # to those who have not said the password
+_OPEN: Final = {"", "AUTH", "HELLO", "QUIT", "RESET"}  # to those who have not said the password
 
 _MESSAGES: Final = {"PING", "PSUBSCRIBE", "PUNSUBSCRIBE", "QUIT", "RESET", "SUBSCRIBE", "UNSUBSCRIBE"}
 
+
+def _hang_up(client: Client, words: list[bytes]) -> Reply:
+    client.leaving = True
+    return Several(())
+
+
 # A page that somebody visits may post to this port, and its text would be read as inline commands.
-_BROWSERS: Final = {b"POST", b"HOST:"}
+_BROWSERS: Final = {name: Command(name="", run=_hang_up) for name in (b"POST", b"HOST:")}
 
 
 def dispatch(client: Client, words: list[bytes]) -> Reply | Later:
@@ -36,9 +42,9 @@ def dispatch(client: Client, words: list[bytes]) -> Reply | Later:
 
 def _checked(client: Client, words: list[bytes]) -> Command:
     """Find the command, and see that it has as many words as it needs."""
-    command = TABLE.get(words[0].upper())
+    name = words[0].upper()
+    command = TABLE.get(name) or _BROWSERS.get(name)
     if command is None:
-        client.leaving = words[0].upper() in _BROWSERS
         raise _refused(client, CommandError(_unknown(words)))
     if len(words) < command.least or (command.most is not None and len(words) > command.most):
         error = arity_error(words)
@@ -53,7 +59,7 @@ def _guarded(client: Client, command: Command, words: list[bytes]) -> Reply | La
     if client.listens_only and command.name not in _MESSAGES:
         only = "(P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
         raise _refused(client, CommandError(f"ERR Can't execute '{shown(words[0]).lower()}': only {only}"))
-    if client.services.meter.full and "deny-oom" in command.flags:
+    if client.services.meter.full and command.grows:
         raise _refused(client, CommandError(OOM))
     if client.transaction is None or command.name in AT_ONCE:
         return command.run(client, words)

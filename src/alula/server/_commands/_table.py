@@ -60,6 +60,11 @@ class Command:
         """The number of words, in Redis' way: below zero it is the least."""
         return self.least if self.least == self.most else -self.least
 
+    @property
+    def grows(self) -> bool:
+        """Whether it may need more memory; modules spell that flag otherwise than Redis does."""
+        return "denyoom" in self.flags or "deny-oom" in self.flags
+
     def takes(self, count: int) -> bool:
         """Tell whether a command of so many words is one of these."""
         return count >= self.least and (self.most is None or count <= self.most)
