@@ -113,6 +113,7 @@ def made(settings: Settings | None, serving: Serving, parent: Inherited | None =
         config=serving.config,
         keyspace=serving.open(),
         listening=() if parent is None else parent.listening,
+        metrics_port=serving.metrics_port,
         **serving.module,
     )
     if settings is None:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from .._core._clock import SYSTEM, Clock
-from ..errors import CommandError, SettingError
+from ..errors import CommandError, MissingExtraError, SettingError
 from ._backends import OnnxBackend
 from ._background import Background
 from ._client import Client, Services
@@ -24,6 +24,7 @@ from ._keyspace import Keyspace, MemoryKeyspace
 from ._listen import Listeners
 from ._load_time import LoadTime
 from ._meter import Meter
+from ._metrics import Metrics, expose
 from ._models import Backend, Model
 from ._plans import Plans
 from ._settlement import Settlement
@@ -71,6 +72,9 @@ class Server:
         What CONFIG GET and SET read and change; host, port and password go there. By default as Redis has it.
     listening
         Sockets that listen already, in place of host and port; the server closes them in the end.
+    metrics_port
+        Where numbers are given to Prometheus, at the first of the addresses; 0 takes any free port, None
+        gives them nowhere.
     keyspace
         Where tensors and models live; in memory by default.
     backends
@@ -105,6 +109,7 @@ class Server:
         model_chunk_size: int = 511 << 20,
         config: Config | None = None,
         listening: Sequence[socket.socket] = (),
+        metrics_port: int | None = None,
         keyspace: Keyspace | None = None,
         backends: Mapping[str, Backend] | None = None,
         clock: Clock = SYSTEM,
@@ -146,6 +151,8 @@ class Server:
         self._services: Services
         self._listeners = Listeners(config)
         self._sweeper = Sweeper(self._connections, config, clock)
+        self._metrics_port = metrics_port
+        self._metrics: Metrics | None = None
         self._beat: asyncio.TimerHandle  # at which expired keys are removed
         self._empty: asyncio.Event
         self.asked = asyncio.Event()
@@ -154,6 +161,11 @@ class Server:
     def port(self) -> int:
         """Where it listens; of port 0, the one it was given, once it has started."""
         return self._listeners.port
+
+    @property
+    def metrics_port(self) -> int | None:
+        """Where its numbers are, once it has started; None if they are nowhere."""
+        return self._metrics_port if self._metrics is None else self._metrics.port
 
     # ----------------------------------------------------------------------------- start and stop
 
@@ -169,8 +181,12 @@ class Server:
         self._empty = asyncio.Event()
         self._services = self._make_services(loop)  # a client may be there as soon as anyone listens
         try:
+            if self._metrics_port is not None:
+                host = self._config.bind.split()[0]
+                self._metrics = expose(self._services, loop, host, self._metrics_port)
             await self._listeners.start(self._connected, self._given)
-        except SettingError:
+        except (SettingError, MissingExtraError):
+            self._close_metrics()
             self._keyspace.close()
             raise
         self._services.port = self._config.port = self.port
@@ -238,6 +254,7 @@ class Server:
         self._services.background.close()
         self._sweeper.stop()
         self._services.meter.close()
+        self._close_metrics()
         self._beat.cancel()
         for connection in list(self._connections):
             connection.leave()
@@ -250,6 +267,10 @@ class Server:
         self._keyspace.close()
         self._services.loaders.close(timeout=0.1)
         self._services.devices.close(timeout=0.1)
+
+    def _close_metrics(self) -> None:
+        if self._metrics is not None:
+            self._metrics.close()
 
     # -------------------------------------------------------------------------------- connections
 
