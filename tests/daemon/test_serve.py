@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,28 @@ def test_a_replaced_model_is_replaced_and_a_dropped_one_goes(client: Any, deploy
     deployments.drop("mark")
     until(client, "mark", there=False)
     assert run(client, "old") == [5, 10]
+
+
+def test_a_replacement_under_load_loses_no_request(client: Any, deployments: Deployments) -> None:
+    """Each answer is that of one version; who has seen a newer one never sees an older one again."""
+    last = 9
+    seen: list[list[float]] = [[] for _ in range(4)]
+
+    def load(answers: list[float]) -> None:
+        with redis.Redis(connection_pool=client.connection_pool) as mine:
+            while not answers or answers[-1] < last:
+                [one, two] = run(mine, "old")
+                assert two == 2 * one
+                answers.append(one)
+
+    with ThreadPoolExecutor(len(seen)) as threads:
+        futures = [threads.submit(load, answers) for answers in seen]
+        for version in range(3, last + 1):
+            deployments.put("old", times(version), tag=str(version))
+        for future in futures:
+            future.result(50)
+    assert all(answers == sorted(answers) for answers in seen)
+    assert {one for answers in seen for one in answers} <= set(range(2, last + 1))
 
 
 def test_a_model_that_cannot_be_loaded_leaves_the_others_alone(client: Any, deployments: Deployments) -> None:

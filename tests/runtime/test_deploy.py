@@ -25,7 +25,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 import alula as om
 from alula._core._settings import Settings
-from alula.errors import DeployError, InvalidNameError, MissingExtraError
+from alula.errors import DeployError, InvalidNameError, MissingExtraError, NameNotFoundError
 from alula.objects import TOPIC, Catalogs, open_catalogs
 from alula.runtime import default
 from alula.runtime._inputs import as_rows
@@ -183,8 +183,25 @@ def test_a_server_by_its_address_gets_the_model(line: Any, catalogs: Catalogs) -
             client.execute_command("AI.TENSORSET", "x", "FLOAT", 1, 1, "VALUES", 3)
             client.execute_command("AI.MODELEXECUTE", "double", "INPUTS", 1, "x", "OUTPUTS", 1, "y")
             [value] = client.execute_command("AI.TENSORGET", "y", "VALUES")
+            line.undeploy("double", server=f"redis://127.0.0.1:{server.port}")
+            assert not client.exists("double")
+        with pytest.raises(DeployError, match="refused it: model key is empty"):
+            line.undeploy("double", server=f"redis://127.0.0.1:{server.port}")
     assert float(value) == pytest.approx(6.0)
     assert catalogs.deployments.list() == []
+
+
+def test_what_was_deployed_is_taken_away_again(line: Any, catalogs: Catalogs) -> None:
+    line.deploy().get(ENOUGH)
+    line.deploy("double").get(ENOUGH)
+    line.undeploy("double")
+    assert [deployment.key for deployment in catalogs.deployments.list()] == ["line"]
+    line.undeploy()
+    assert catalogs.deployments.list() == []
+    with pytest.raises(NameNotFoundError, match="line"):
+        line.undeploy()
+    with pytest.raises(ValueError, match="is no address"):
+        line.undeploy(server="localhost")
 
 
 def test_a_server_that_is_not_there_is_named_without_its_password(line: Any) -> None:

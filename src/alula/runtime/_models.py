@@ -11,7 +11,7 @@ from ..objects import Catalogs, Deployment, Metadata, Reference, check_name
 from . import _bodies as bodies
 from ._bodies import Order
 from ._data import drop_kept, hand_over, refer
-from ._remote import check_url
+from ._remote import check_url, remove_model
 from ._results import AsyncResult
 from ._tasks import Tasks, Wish
 
@@ -150,6 +150,34 @@ class ModelProxy:
         key = Reference.parse(self.name).name if as_ is None else check_name(as_)
         order = self._order("deploy", new_id(), None, {})
         return self._tasks.submit(_DEPLOY, order, key, server, wish=self._wish)
+
+    def undeploy(self, as_: str | None = None, *, server: str | None = None) -> None:
+        """Take the model away from the tensor servers; what runs there goes on.
+
+        Parameters
+        ----------
+        as_
+            The key under which servers have it; the model's name by default.
+        server
+            Address of one server to take it from instead: ``redis://host:port``.
+
+        Raises
+        ------
+        NameNotFoundError
+            If nothing is deployed under that key.
+        DeployError
+            If that server does not take it away, or cannot be reached.
+        ValueError
+            If `server` is no such address.
+        InvalidNameError
+            If the key is empty or has a character with a meaning.
+        """
+        key = Reference.parse(self.name).name if as_ is None else check_name(as_)
+        if server is None:
+            self._catalogs.deployments.drop(key)
+        else:
+            check_url(server)
+            remove_model(server, key)
 
     def bind(
         self,

@@ -5,9 +5,10 @@ from urllib.parse import urlsplit
 
 from ..errors import DeployError, MissingExtraError
 
-__all__ = ["check_url", "store_model"]
+__all__ = ["check_url", "remove_model", "store_model"]
 
 _PATIENCE: Final = 10.0  # seconds for the server to answer
+_CHUNK: Final = 511 << 20  # bytes that a server takes in one word
 
 
 def check_url(url: str) -> None:
@@ -27,11 +28,21 @@ def store_model(url: str, key: str, tag: str, blob: bytes) -> None:
     MissingExtraError
         If redis is not installed.
     """
+    view = memoryview(blob)
+    chunks = [view[at : at + _CHUNK] for at in range(0, len(blob), _CHUNK)]
+    _send(url, key, "AI.MODELSTORE", key, "ONNX", "CPU", "TAG", tag, "BLOB", *chunks)
+
+
+def remove_model(url: str, key: str) -> None:
+    """Take a model away from the server at ``redis://host:port``; raises as `store_model` does."""
+    _send(url, key, "AI.MODELDEL", key)
+
+
+def _send(url: str, key: str, *command: Any) -> None:
     try:
         import redis
     except ImportError as error:
         raise MissingExtraError("redis", "serve", "deploying to a server by its address") from error
-    command: tuple[Any, ...] = ("AI.MODELSTORE", key, "ONNX", "CPU", "TAG", tag, "BLOB", blob)
     try:
         with redis.Redis.from_url(
             url, protocol=2, socket_timeout=_PATIENCE, socket_connect_timeout=_PATIENCE
