@@ -56,9 +56,9 @@ class Serving:
 
     def open(self) -> Keyspace:
         """Open the keyspace; the server closes it."""
-        if self.saved and not self.config.appendonly:
+        if self.saved and not (self.config.appendonly or self.keyspace):
             return DurableKeyspace.open(Path(self.config.dir) / self.config.dbfilename, fsync="no")
-        return open_keyspace(self.config)
+        return open_keyspace(self.config, self.keyspace)
 
 
 def serve(

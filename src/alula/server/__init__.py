@@ -8,6 +8,7 @@ models becomes a `Plan` (`_dag`, `_plan`), and a plan is run by a `Drive` on the
 from ._clients import AsyncClient, AsyncDag, AsyncRun, Client, Dag, DagWords, Run, RunStatus
 from ._commands import VERSION as REDIS_VERSION
 from ._config import Config
+from ._foreign import RedisKeyspace
 from ._keyspace import DurableKeyspace, Keyspace, MemoryKeyspace
 from ._keyspaces import open_keyspace
 from ._launch import Launch, read_launch
@@ -39,6 +40,7 @@ __all__ = [
     "Limits",
     "MemoryKeyspace",
     "ModuleSettings",
+    "RedisKeyspace",
     "Resident",
     "Run",
     "RunStatus",

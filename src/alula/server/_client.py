@@ -8,6 +8,7 @@ from ._background import Background
 from ._config import Config
 from ._devices import Devices
 from ._keyspace import Keyspace
+from ._later import Later
 from ._load_time import LoadTime
 from ._meter import Meter
 from ._models import Backend
@@ -22,7 +23,27 @@ from ._stats import Stats
 from ._watch import Watch
 from ._workers import Workers
 
-__all__ = ["Call", "Client", "Link", "Services", "Transaction"]
+__all__ = ["Call", "Client", "Foreign", "Link", "Services", "Transaction"]
+
+
+class Foreign(Protocol):
+    """How commands are carried out whose keys a Redis has: `Services.foreign`."""
+
+    def carry_out(self, client: "Client", command: Any, words: list[bytes]) -> Reply | Later:
+        """Carry out a command that the table has, or hand it on; give the reply, or what it will come by."""
+        ...
+
+    def pass_on(self, client: "Client", words: list[bytes]) -> Reply | Later:
+        """Hand a command on to Redis."""
+        ...
+
+    def call(self, words: list[bytes], *, readonly: bool = False) -> Reply:
+        """Carry out a command for a script; see `Call`."""
+        ...
+
+    def gone(self, client: "Client") -> None:
+        """Let go of what a connection holds in Redis."""
+        ...
 
 
 class Call(Protocol):
@@ -138,6 +159,8 @@ class Services:
         Carries out a command for a script; see `Call`. Set when the server starts.
     settlement
         Where replies wait until what they tell of is kept. Set when the server starts.
+    foreign
+        Carries out commands if a Redis has the keys; None if `keyspace` has them.
     """
 
     keyspace: Keyspace
@@ -162,6 +185,7 @@ class Services:
     meter: Meter = field(init=False)
     call: Call = field(init=False)
     settlement: Settlement = field(init=False)
+    foreign: Foreign | None = None
 
     def __post_init__(self) -> None:
         self.slowlog = Slowlog(self.config, self.now)
@@ -249,8 +273,8 @@ class Client:
 
     def update(self) -> None:
         """Find out whether the client is `free`: to be called after any change that this depends on."""
-        limited = self.services.meter.limited
-        self.free = self.trusted and self.transaction is None and not (self.listens_only or limited)
+        guarded = self.listens_only or self.services.meter.limited or self.services.foreign is not None
+        self.free = self.trusted and self.transaction is None and not guarded
 
     @property
     def address(self) -> str:
@@ -268,3 +292,5 @@ class Client:
             self.watch.end()
         if self.subscriber is not None:
             self.services.pubsub.leave(self.subscriber)
+        if self.services.foreign is not None:
+            self.services.foreign.gone(self)

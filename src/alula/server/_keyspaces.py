@@ -6,12 +6,13 @@ from typing import cast
 
 from .._core._clock import SYSTEM, Clock
 from ._config import Config
+from ._foreign import RedisKeyspace
 from ._keyspace import DurableKeyspace, Fsync, Keyspace, MemoryKeyspace
 
 __all__ = ["open_keyspace"]
 
 
-def open_keyspace(config: Config, *, clock: Clock = SYSTEM) -> Keyspace:
+def open_keyspace(config: Config, url: str = "", *, clock: Clock = SYSTEM) -> Keyspace:
     """Open the keyspace that a configuration asks for.
 
     Parameters
@@ -19,6 +20,8 @@ def open_keyspace(config: Config, *, clock: Clock = SYSTEM) -> Keyspace:
     config
         With `appendonly`, values are kept in the file `dbfilename` in the folder `dir`, and the disk has
         them as `appendfsync` says, which CONFIG SET may change; without, in memory alone.
+    url
+        Address of a Redis or Valkey that keeps the keys instead; see `RedisKeyspace`.
     clock
         Whose UNIX time says what has expired.
 
@@ -26,7 +29,11 @@ def open_keyspace(config: Config, *, clock: Clock = SYSTEM) -> Keyspace:
     ------
     StoreUnavailableError
         If another server has the file open, which is named; or it cannot be opened and written.
+    SettingError
+        If the address is none.
     """
+    if url:
+        return RedisKeyspace(url)
     if not config.appendonly:
         return MemoryKeyspace(clock)
     keyspace = DurableKeyspace.open(

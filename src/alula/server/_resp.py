@@ -21,6 +21,7 @@ __all__ = [
     "Parser",
     "ProtocolError",
     "Push",
+    "Raw",
     "Reply",
     "Several",
     "Unordered",
@@ -54,6 +55,13 @@ class Push:
 
 
 @dataclass(frozen=True, slots=True)
+class Raw:
+    """A reply that is there as it goes over the wire."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Several:
     """Replies one after another, or none at all, where a client expects a number that it knows."""
 
@@ -79,6 +87,7 @@ Reply: TypeAlias = Union[
     "Mapping[bytes, Reply]",
     Verbatim,
     Push,
+    Raw,
     Several,
     Unordered,
     _Absent,
@@ -372,7 +381,7 @@ def encode(reply: Reply, write: Callable[[bytes | memoryview], object], protocol
 
 
 def _encode_rare(
-    reply: "float | Mapping[bytes, Reply] | Verbatim | Push | Several | Unordered | _Absent",
+    reply: "float | Mapping[bytes, Reply] | Verbatim | Push | Raw | Several | Unordered | _Absent",
     write: Callable[[bytes | memoryview], object],
     protocol: int,
 ) -> None:
@@ -389,6 +398,8 @@ def _encode_rare(
             write(b"%b%d\r\n" % (mark, len(items)))
             for item in items:
                 encode(item, write, protocol)
+        case Raw(data):
+            write(data)
         case Several(items):
             for item in items:
                 encode(item, write, protocol)

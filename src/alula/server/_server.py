@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from .._core._clock import SYSTEM, Clock
-from ..errors import CommandError, MissingExtraError, SettingError
+from ..errors import CommandError, MissingExtraError, SettingError, StoreUnavailableError
 from ._backends import OnnxBackend
 from ._background import Background
 from ._client import Client, Services
@@ -20,6 +20,7 @@ from ._commands import call
 from ._config import Config
 from ._connection import Connection
 from ._devices import Devices
+from ._foreign import RedisBehind, RedisKeyspace
 from ._keyspace import Keyspace, MemoryKeyspace
 from ._listen import Listeners
 from ._load_time import LoadTime
@@ -37,6 +38,7 @@ __all__ = ["Server"]
 
 _T = TypeVar("_T")
 
+_PATIENCE: Final = 60.0  # seconds that who deploys waits for a Redis that has the keys
 _BEAT: Final = 0.1  # seconds from one look for expired keys to the next
 
 _log = logging.getLogger("alula.server")
@@ -140,7 +142,10 @@ class Server:
         self._keyspace = MemoryKeyspace(clock) if keyspace is None else keyspace
         onnx = OnnxBackend(threads=intra_op_parallelism)
         self._backends: Mapping[str, Backend] = {"ONNX": onnx} if backends is None else backends
-        self._keyspace.start(partial(load, backends=self._backends))
+        self._load = partial(load, backends=self._backends)
+        self._keyspace.start(self._load)
+        self._behind: RedisBehind | None = None  # what has the keys, if the keyspace says that it does not
+        self._early: dict[bytes, Model | None] = {}  # deployed before it could be reached
         self._connections: set[Connection] = set()
         config.watchers.append(self._configured)
         self._numbers = 0
@@ -176,18 +181,22 @@ class Server:
         ------
         SettingError
             If nobody can listen there: the port is taken, or the host is not this machine.
+        StoreUnavailableError
+            If a Redis is to keep the keys, and cannot be reached.
         """
         loop = asyncio.get_running_loop()
         self._empty = asyncio.Event()
         self._services = self._make_services(loop)  # a client may be there as soon as anyone listens
         try:
+            if self._behind is not None:
+                await self._begin_behind(self._behind)
             if self._metrics_port is not None:
                 host = self._config.bind.split()[0]
                 self._metrics = expose(self._services, loop, host, self._metrics_port)
             await self._listeners.start(self._connected, self._given)
-        except (SettingError, MissingExtraError):
+        except (SettingError, MissingExtraError, StoreUnavailableError, CommandError):
             self._close_metrics()
-            self._keyspace.close()
+            self._close_keys()
             raise
         self._services.port = self._config.port = self.port
         self._sweeper.start()
@@ -198,6 +207,17 @@ class Server:
         with self._lock:
             self._loop = loop
         self._beat = loop.call_later(_BEAT, self._reap, loop)
+
+    async def _begin_behind(self, behind: RedisBehind) -> None:
+        """See that the keys can be reached, and put there what was deployed."""
+        await behind.open()
+        for key, model in self._early.items():
+            await behind.put(key, model)
+
+    def _close_keys(self) -> None:
+        if self._behind is not None:
+            self._behind.close()
+        self._keyspace.close()
 
     def _reap(self, loop: asyncio.AbstractEventLoop) -> None:
         """Remove what has expired, again and again."""
@@ -235,6 +255,8 @@ class Server:
         services.call = partial(call, services, self._ask)
         services.settlement = settlement
         services.meter = Meter(self._keyspace, self._config, partial(_update, services))
+        if isinstance(self._keyspace, RedisKeyspace):
+            self._behind = services.foreign = RedisBehind(loop, services, self._keyspace, self._load)
         return services
 
     async def stop(self, grace: float = 5.0) -> None:
@@ -264,7 +286,7 @@ class Server:
         for connection in list(self._connections):
             connection.abort()
         await self._listeners.wait_closed()
-        self._keyspace.close()
+        self._close_keys()
         self._services.loaders.close(timeout=0.1)
         self._services.devices.close(timeout=0.1)
 
@@ -327,11 +349,26 @@ class Server:
         check_device(device.encode())
         given = Given(backend=backend.upper(), device=device.encode(), tag=tag.encode(), blob=blob)
         model = given.model(given.load(self._backends))
-        self._ask(partial(self._put, name.encode(), model))
+        self._place(name.encode(), model)
 
     def undeploy(self, name: str) -> None:
         """Remove a model, if it is there; runs that have begun keep it. From any thread."""
-        self._ask(partial(self._remove, name.encode()))
+        self._place(name.encode(), None)
+
+    def _place(self, key: bytes, model: Model | None) -> None:
+        """Put a model under a key, or remove the one that is there, wherever the keys are."""
+        if not isinstance(self._keyspace, RedisKeyspace):
+            self._ask(partial(self._remove, key) if model is None else partial(self._put, key, model))
+            return
+        with self._lock:
+            if self._over:
+                raise _not_running()
+            if self._loop is None or self._behind is None:
+                self._early[key] = model
+                return
+        placed = asyncio.run_coroutine_threadsafe(self._behind.put(key, model), self._loop)
+        if not _is_here(self._loop):
+            placed.result(_PATIENCE)
 
     def _put(self, key: bytes, model: Model) -> None:
         self._keyspace.write({key: model})

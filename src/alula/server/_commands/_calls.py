@@ -31,6 +31,8 @@ def call(
     words, readonly
         See `Call`.
     """
+    if services.foreign is not None:
+        return services.foreign.call(words, readonly=readonly)
     command = _found(words)
     if readonly and "write" in command.flags:
         raise CommandError("ERR Write commands are not allowed from read-only scripts.")

@@ -44,6 +44,8 @@ def _checked(client: Client, words: list[bytes]) -> Command:
     """Find the command, and see that it has as many words as it needs."""
     name = words[0].upper()
     command = TABLE.get(name) or _BROWSERS.get(name)
+    if command is None and client.services.foreign is not None:
+        return Command(name=shown(name), run=client.services.foreign.pass_on)
     if command is None:
         raise _refused(client, CommandError(_unknown(words)))
     if len(words) < command.least or (command.most is not None and len(words) > command.most):
@@ -61,6 +63,8 @@ def _guarded(client: Client, command: Command, words: list[bytes]) -> Reply | La
         raise _refused(client, CommandError(f"ERR Can't execute '{shown(words[0]).lower()}': only {only}"))
     if client.services.meter.full and command.grows:
         raise _refused(client, CommandError(OOM))
+    if client.services.foreign is not None:
+        return client.services.foreign.carry_out(client, command, words)
     if client.transaction is None or command.name in AT_ONCE:
         return command.run(client, words)
     try:

@@ -3,7 +3,6 @@
 from functools import partial
 from typing import Any, Final
 
-from ..._core._clock import SYSTEM
 from ...errors import CommandError, StoreError
 from ...graph import Done, Failed
 from .._client import Client
@@ -40,7 +39,7 @@ def _restore(client: Client, words: list[bytes]) -> Reply | Later:
     if ttl < 0:
         raise CommandError("ERR Invalid TTL value, must be >= 0")
     found = undump(words[3])
-    expires = None if not ttl else ttl if absolute else ttl + _now()
+    expires = None if not ttl else ttl if absolute else ttl + client.services.now()
     revive = partial(revived, found, partial(load, backends=client.services.backends))
     if client.atomic or not isinstance(found, ModelForm | ScriptForm):
         _put(client, key, revive(), expires)
@@ -92,14 +91,10 @@ def _check_free(client: Client, key: bytes, *, replace: bool) -> None:
 
 
 def _put(client: Client, key: bytes, value: Value, expires: int | None) -> None:
-    if expires is not None and expires <= _now():  # it would be gone at once
+    if expires is not None and expires <= client.services.now():  # it would be gone at once
         client.keyspace.delete([key])
     else:
         client.keyspace.put(key, value, expires=expires, event="restore")
-
-
-def _now() -> int:
-    return int(SYSTEM.time() * 1000)
 
 
 # ---------------------------------------------------------------------------------- the disk

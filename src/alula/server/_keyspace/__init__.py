@@ -2,6 +2,7 @@
 
 from ._durable import DurableKeyspace
 from ._entries import Fsync
+from ._image import MAGIC, head_of, pack, unpack
 from ._interface import (
     UNDONE,
     Keyspace,
@@ -15,11 +16,12 @@ from ._interface import (
     event_of,
     type_name,
 )
-from ._kept import kept, revived
+from ._kept import kept, revived, unloaded
 from ._memory import MemoryKeyspace
 from ._values import HashValue, ListValue, as_hash, as_list, as_string
 
 __all__ = [
+    "MAGIC",
     "UNDONE",
     "DurableKeyspace",
     "Fsync",
@@ -38,7 +40,11 @@ __all__ = [
     "as_tensor",
     "encoding_of",
     "event_of",
+    "head_of",
     "kept",
+    "pack",
     "revived",
     "type_name",
+    "unloaded",
+    "unpack",
 ]

@@ -172,6 +172,15 @@ class Keyspace(ABC):
     def unlisten(self, listener: Listener) -> None:
         """Tell it no more."""
 
+    def store(self, values: Mapping[bytes, Value], then: Recorded) -> None:
+        """Put values under their keys at the end of a run, all in one step; `then` is told how it went."""
+        try:
+            self.write(values)
+        except CommandError as error:
+            then(error)
+        else:
+            then(None)
+
     # -------------------------------------------------------------- what only some keyspaces do
 
     pending = False
@@ -265,10 +274,7 @@ class Snapshot:
 
     def commit(self, values: tuple[Any, ...], then: Recorded) -> None:
         """Store what is to be stored: all of it, or none and the reason."""
-        try:
-            if self._stores:
-                self._keyspace.write({key: values[position].host() for key, position in self._stores})
-        except CommandError as error:
-            then(error)
+        if self._stores:
+            self._keyspace.store({key: values[position].host() for key, position in self._stores}, then)
         else:
             then(None)

@@ -1,0 +1,197 @@
+"""Commands that are Redis' own: handed on as they are, unless they would show what a tensor is there.
+
+To Redis a tensor is a string. To everybody else it is none: whatever looks into strings is told so.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from ...errors import CommandError
+from .._client import Client
+from .._dump import dump as payload
+from .._keyspace import kept
+from .._later import Later
+from .._resp import Raw, Reply
+from ._fetch import Fetcher, Found, is_image
+from ._link import LostError
+from ._pool import Pool
+from ._replies import Answer, read, split
+from ._view import OTHER
+
+__all__ = ["Passing", "follow", "looks_into", "nothing", "plain", "when"]
+
+_WAITING: Final = {
+    *("BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "BZPOPMIN", "BZPOPMAX", "BZMPOP", "XREAD"),
+    *("XREADGROUP", "WAIT", "WAITAOF", "MONITOR", "DEBUG", "MIGRATE"),
+}
+"""Commands for which Redis may take any time."""
+
+_STRINGS: Final = {
+    *("APPEND", "BITCOUNT", "BITFIELD", "BITFIELD_RO", "BITPOS", "DECR", "DECRBY", "GET", "GETBIT", "GETDEL"),
+    *(
+        "GETEX",
+        "GETRANGE",
+        "GETSET",
+        "INCR",
+        "INCRBY",
+        "INCRBYFLOAT",
+        "SETBIT",
+        "SETRANGE",
+        "STRLEN",
+        "SUBSTR",
+    ),
+}
+"""Commands that look into a string, which a tensor is not to anybody but Redis; their key comes first."""
+
+_TYPES: Final = {b"T": "AI_TENSOR", b"M": "AI__MODEL", b"S": "AI_SCRIPT"}
+_TRIES: Final = 100
+
+
+def looks_into(name: str, words: list[bytes]) -> bool:
+    """Tell whether a command looks into the string under its first key."""
+    return name in _STRINGS or (name == "SET" and b"GET" in [word.upper() for word in words[3:]])
+
+
+class Passing:
+    """Hands commands on.
+
+    Parameters
+    ----------
+    pool, fetcher
+        How Redis is reached.
+    """
+
+    def __init__(self, pool: Pool, fetcher: Fetcher) -> None:
+        self._pool, self._fetcher = pool, fetcher
+
+    def pass_on(self, client: Client, words: list[bytes]) -> Later:
+        """Hand a command on to Redis, and its reply to the client."""
+        name = words[0].upper().decode(errors="replace")
+        waits = name in _WAITING
+        link = self._pool.own(client.protocol) if waits else self._pool.shared(client.protocol)
+        later = Later(partial(self._pool.drop, link) if waits else nothing)
+
+        def answered(reply: bytes | LostError) -> None:
+            if waits:
+                self._pool.drop(link)
+            later.settle(reply if isinstance(reply, LostError) else Raw(reply))
+
+        link.send(words, answered)
+        return later
+
+    def type(self, client: Client, words: list[bytes]) -> Later:
+        """TYPE: a string may be one of ours."""
+        later, key = Later(), words[1] if len(words) == 2 else b""
+
+        def answered(answers: list[Answer] | LostError) -> None:
+            if isinstance(answers, LostError):
+                later.settle(answers)
+                return
+            kind, front = answers
+            front = front if isinstance(front, bytes) else b""
+            ours = is_image(front)
+            later.settle(_TYPES.get(front[-1:], "string") if ours else plain(kind))
+
+        if len(words) != 2:
+            return self.pass_on(client, words)
+        self._pool.shared().send_all([(b"TYPE", key), (b"GETRANGE", key, b"0", b"7")], answered)
+        return later
+
+    def dump(self, client: Client, words: list[bytes]) -> Later:
+        """DUMP: of ours, the payload that other servers of tensors read."""
+        if len(words) != 2:
+            return self.pass_on(client, words)
+        later, key = Later(), words[1]
+
+        def fetched(found: Found | CommandError) -> None:
+            value = found if isinstance(found, CommandError) else found[key]
+            if value is None or isinstance(value, CommandError):
+                later.settle(value)
+            elif value is OTHER or isinstance(value, bytes):
+                follow(later, self.pass_on(client, words))
+            else:
+                later.settle(payload(kept(value)))  # type: ignore[arg-type]  # a tensor, model or script
+
+        self._fetcher.fetch([key], fetched)
+        return later
+
+    def mget(self, client: Client, words: list[bytes]) -> Later:
+        """MGET: one of ours is no string, and so nothing."""
+        later = Later()
+
+        def answered(reply: bytes | LostError) -> None:
+            if isinstance(reply, LostError) or (items := split(reply)) is None:
+                later.settle(reply if isinstance(reply, LostError) else Raw(reply))
+                return
+            values = [plain(read(item)) for item in items]
+            later.settle([None if isinstance(each, bytes) and is_image(each) else each for each in values])
+
+        self._pool.shared(client.protocol).send(words, answered)
+        return later
+
+    def string(self, client: Client, words: list[bytes]) -> Later:
+        """A command that looks into a string: Redis does it, unless it is one of ours."""
+        later = Later()
+        self._looked_into(later, client, words, _TRIES)
+        return later
+
+    def _looked_into(self, later: Later, client: Client, words: list[bytes], tries: int) -> None:
+        link = self._pool.take(client.protocol)
+
+        def looked(answers: list[Answer] | LostError) -> None:
+            front = answers if isinstance(answers, LostError) else answers[1]
+            if isinstance(front, LostError) or (isinstance(front, bytes) and is_image(front)):
+                self._pool.give(link, watching=True)
+                later.settle(front if isinstance(front, LostError) else CommandError.wrongtype())
+                return
+            link.send((b"MULTI",), nothing)
+            link.send(words, queued)
+            link.send((b"EXEC",), executed)
+
+        refused: list[bytes] = []
+
+        def queued(reply: bytes | LostError) -> None:
+            if isinstance(reply, bytes) and reply.startswith(b"-"):
+                refused.append(reply)
+
+        def executed(reply: bytes | LostError) -> None:
+            self._pool.give(link)
+            items = None if isinstance(reply, LostError) else split(reply)
+            if items is not None:
+                later.settle(Raw(items[0]))
+            elif isinstance(reply, LostError):
+                later.settle(reply)
+            elif refused or not tries:
+                later.settle(Raw(refused[0] if refused else reply))
+            else:
+                self._looked_into(later, client, words, tries - 1)
+
+        key = words[1] if len(words) > 1 else b""
+        link.send_all([(b"WATCH", key), (b"GETRANGE", key, b"0", b"7")], looked)
+
+
+def nothing(*_: object) -> None:
+    """Pass: what comes is of no interest."""
+
+
+def when(reply: Reply | Later, told: Callable[[Reply], None]) -> None:
+    """Tell a reply, as soon as it is there."""
+    if not isinstance(reply, Later):
+        told(reply)
+    elif reply.settled:
+        told(reply.reply)
+    else:
+        reply.watch(told)
+
+
+def follow(later: Later, reply: Reply | Later) -> None:
+    """Settle a reply with another one, when that is there."""
+    if isinstance(reply, Later):
+        later.cancel = reply.cancel
+    when(reply, later.settle)
+
+
+def plain(answer: Answer) -> Reply:
+    """Give an answer that was read as a reply."""
+    return [plain(each) for each in answer] if isinstance(answer, list) else answer
