@@ -62,5 +62,5 @@ $(VENV)/.lab: $(VENV)/.pip pyproject.toml $(LOCK)
 	@touch $@
 
 $(VENV)/.all: $(VENV)/.pip pyproject.toml $(LOCK)
-	@$(PIP) --editable '.[lab,postgres,ray,s3]' --group dev
+	@$(PIP) --editable '.[lab,postgres,ray,s3,torch]' --group dev
 	@touch $(VENV)/.lab $@

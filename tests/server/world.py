@@ -99,6 +99,12 @@ class Controlled:
     stops: dict[str, Callable[[Stop | None], None]] = field(default_factory=dict)
     counts: dict[str, tuple[int, int]] = field(default_factory=dict)
 
+    def open(self) -> None:
+        pass
+
+    def facts(self) -> Mapping[str, str]:
+        return {}
+
     def add(self, name: str, run: Behaviour, inputs: int = 1, outputs: int = 1) -> None:
         self.behaviours[name], self.counts[name] = run, (inputs, outputs)
 
@@ -110,6 +116,8 @@ class Controlled:
 
 
 class ControlledSession:
+    steady = True
+
     def __init__(
         self,
         run: Behaviour,

@@ -129,6 +129,8 @@ class Services:
         By the name that AI.MODELSTORE calls them by, upper case; what is not there cannot be loaded.
     chunk
         Bytes of the pieces in which AI.MODELGET gives a blob.
+    backends_path
+        What AI.CONFIG was told of where backends are; nothing is looked for there.
     port
         Where it listens.
     uptime
@@ -170,6 +172,7 @@ class Services:
     loaders: Workers
     backends: Mapping[str, Backend]
     chunk: int
+    backends_path: bytes
     port: int
     uptime: Callable[[], float]
     now: Callable[[], int]

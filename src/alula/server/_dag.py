@@ -8,12 +8,13 @@ Here words become operations. What their names mean is left to `_plan`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Final, assert_never
 
 from ..errors import CommandError
 from ._ops import Get, Look, Op, Run, Set, read_execute, read_get, read_run, read_set
+from ._script_ops import Invoke, execute_end, read_script_execute, read_script_run
 from ._tensors import DTYPES, Tensor
 from ._words import integer, milliseconds, said, shown
 
@@ -269,6 +270,8 @@ def _end(words: list[bytes], at: int, separators: tuple[bytes, ...]) -> int:
             return _next(words, _payload_end(words, at + 3, behind), separators)
         case b"MODELEXECUTE":
             return _next(words, _counted_end(words, at), separators)
+        case b"SCRIPTEXECUTE":
+            return _next(words, execute_end(words, at), separators)
         case _:
             return behind
 
@@ -314,7 +317,7 @@ def _operation(words: list[bytes], family: Family, dag: Dag, look: Look) -> Op:
     op = read(words, dag, look)
     if family.readonly and dag.inline and not all(map(is_volatile, _written(op))):
         raise CommandError("ERR a non volatile key cannot be written in a read-only DAG")
-    return op
+    return replace(op, readonly=True) if family.readonly and isinstance(op, Invoke) else op
 
 
 def _set(words: list[bytes], dag: Dag, look: Look) -> Op:
@@ -331,17 +334,13 @@ def _get(words: list[bytes], dag: Dag, look: Look) -> Op:
     return read_get(words)
 
 
-def _scripts(words: list[bytes], dag: Dag, look: Look) -> Op:
-    raise CommandError("Unsupported command within DAG")  # scripts need a backend that is not here yet
-
-
 _OPERATIONS: Final[dict[bytes, Callable[[list[bytes], Dag, Look], Op]]] = {
     b"TENSORSET": _set,
     b"TENSORGET": _get,
     b"MODELRUN": lambda words, dag, look: read_run(words, look, in_dag=True),
     b"MODELEXECUTE": lambda words, dag, look: read_execute(words, look, in_dag=True),
-    b"SCRIPTRUN": _scripts,
-    b"SCRIPTEXECUTE": _scripts,
+    b"SCRIPTRUN": lambda words, dag, look: read_script_run(words, look, in_dag=True),
+    b"SCRIPTEXECUTE": lambda words, dag, look: read_script_execute(words, look, in_dag=True),
 }
 
 _FORMS: Final = {
@@ -362,7 +361,7 @@ def _written(op: Op) -> tuple[bytes, ...]:
     match op:
         case Set():
             return (op.key,)
-        case Run():
+        case Run() | Invoke():
             return op.outputs
         case Get():
             return ()

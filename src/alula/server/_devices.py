@@ -49,6 +49,10 @@ class _Device:
         self._batches = Batches()
         self.parked: dict[Job, asyncio.TimerHandle | None] = {}  # those that wait for a batch
 
+    @property
+    def threads(self) -> list[int]:
+        return self._workers.threads
+
     # ---------------------------------------------------------------------------------- the queue
 
     @property
@@ -195,6 +199,7 @@ class _Device:
     def _note(self, job: Job, batch: int, seconds: float, outputs: tuple[Value, ...] | None) -> None:
         samples = outputs[0].shape[0] if outputs and outputs[0].shape else 0
         work, failed = job.work, outputs is None
+        job.target.counts.note(seconds, samples, failed=failed)
         self._devices.stats.note(work.key, work.kind, job.queued, seconds, samples, batch, failed)
 
     # ------------------------------------------------------------------------ waiting for a batch
@@ -327,6 +332,10 @@ class Devices:
     def parked(self) -> int:
         """How many operations wait for others to make a batch with."""
         return sum(len(device.parked) for device in self._devices.values())
+
+    def threads(self) -> dict[str, list[int]]:
+        """Give the identities of every device's threads."""
+        return {name: device.threads for name, device in self._devices.items()}
 
     def close(self, timeout: float) -> None:
         """End the threads, waiting for those that are at work until `timeout` s have passed."""

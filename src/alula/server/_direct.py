@@ -10,6 +10,7 @@ from typing import Any, assert_never
 
 from .._core._ids import Key
 from ..graph import InputItem, Name
+from ._counts import Counts
 from ._devices import Devices
 from ._failures import as_error
 from ._later import Later
@@ -28,7 +29,7 @@ def direct(bound: Bound, devices: Devices) -> Reply | Later | None:
         return None
     values: dict[Key, Any] = {}
     where = (bound.tensors, bound.home.values, values)
-    ran: list[tuple[Work, float, int]] = []
+    ran: list[tuple[Work, Counts, float, int]] = []
     for key, fn, sources in steps:
         inputs: list[Any] = [where[place][name] for place, name in sources]
         if not isinstance(fn, Work):
@@ -44,9 +45,11 @@ def direct(bound: Bound, devices: Devices) -> Reply | Later | None:
             return None
         seconds = devices.clock.monotonic() - began
         fn.note(target, inputs, seconds)
-        ran.append((fn, seconds, outputs[0].shape[0] if outputs and outputs[0].shape else 0))
+        samples = outputs[0].shape[0] if outputs and outputs[0].shape else 0
+        ran.append((fn, target.counts, seconds, samples))
         values[key] = outputs if fn.outputs != 1 else outputs[0]
-    for fn, seconds, samples in ran:
+    for fn, counts, seconds, samples in ran:
+        counts.note(seconds, samples, failed=False)
         devices.stats.note(fn.key, fn.kind, 0.0, seconds, samples, 1, failed=False)
     return _stored(bound, values, "OK" if bound.plan.single else _replies(bound, values))
 

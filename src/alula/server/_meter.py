@@ -12,6 +12,7 @@ from typing import Final, assert_never
 from ._config import Config
 from ._keyspace import HashValue, Keyspace, ListValue, Value
 from ._models import Model
+from ._scripts import Script
 from ._tensors import Tensor
 
 __all__ = ["Meter", "size_of"]
@@ -104,6 +105,8 @@ def size_of(value: Value) -> int:
             return len(value.data)
         case Model():
             return len(value.blob)
+        case Script():
+            return len(value.source)
         case bytes():
             return len(value)
         case ListValue():

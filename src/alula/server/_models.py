@@ -1,11 +1,12 @@
 """Stored models, and what a backend has to give for them."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final, Protocol
 
+from ._counts import Counts
 from ._resident import Value
 from ._tensors import Tensor
 
@@ -57,6 +58,11 @@ class Session(Protocol):
     """
 
     @property
+    def steady(self) -> bool:
+        """Whether the time of a run depends on the shapes of its inputs alone, not on what is in them."""
+        ...
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         """Names of the inputs, in their order."""
         ...
@@ -88,6 +94,20 @@ class Session(Protocol):
 
 class Backend(Protocol):
     """What loads and runs the models of one framework."""
+
+    def open(self) -> None:
+        """Import the framework, unless that has been done; from any thread.
+
+        Raises
+        ------
+        MissingExtraError
+            If it is not installed.
+        """
+        ...
+
+    def facts(self) -> Mapping[str, str]:
+        """Give what INFO says of the framework: nothing before it was imported."""
+        ...
 
     def load(self, blob: bytes, device: str) -> Session:
         """Make a model ready on a device; called from any thread but the server's own.
@@ -131,11 +151,17 @@ class Pace:
     was in vain, because the model waits for something else, the next try comes four times as late. So a
     model that is slow, or now and then, does not hold up the server for long. Asked and told on the server's
     thread.
+
+    Parameters
+    ----------
+    steady
+        Whether past runs say anything about the next one; if not, none is expected to be fast.
     """
 
-    __slots__ = ("_left", "_pause", "_quick", "_runs", "_shapes")
+    __slots__ = ("_left", "_pause", "_quick", "_runs", "_shapes", "_steady")
 
-    def __init__(self) -> None:
+    def __init__(self, *, steady: bool = True) -> None:
+        self._steady = steady
         self._shapes: list[tuple[int, ...]] | None = None
         self._begin()
 
@@ -166,7 +192,7 @@ class Pace:
             self._shapes = shapes
             self._begin()
         self._left -= 1
-        self._quick = self._left <= 0 and processor < HOP
+        self._quick = self._steady and self._left <= 0 and processor < HOP
 
     def _leave(self, pause: int) -> None:
         self._runs.clear()
@@ -197,6 +223,8 @@ class Model:
         What the backend made of it.
     pace
         How fast it was until now.
+    counts
+        What AI.INFO says of it.
     """
 
     backend: str
@@ -208,6 +236,7 @@ class Model:
     blob: bytes
     session: Session
     pace: Pace = field(default_factory=Pace)
+    counts: Counts = field(default_factory=Counts)
 
     @property
     def queue(self) -> str:

@@ -11,6 +11,7 @@ from ..errors import CommandError
 from ._payloads import Layout, values
 from ._resident import Value
 from ._resp import Reply
+from ._script_ops import Invoke, LookScript
 from ._tensors import DTYPES
 from ._words import integer, said, shown
 
@@ -32,7 +33,7 @@ MAX_DIMENSIONS: Final = 64
 """As many as an array may have."""
 
 
-class Look(Protocol):
+class Look(LookScript, Protocol):
     """What parsing asks about keys."""
 
     def tensor(self, key: bytes) -> None:
@@ -120,7 +121,7 @@ class Run:
     timeout: int | None = None
 
 
-Op: TypeAlias = Set | Get | Run
+Op: TypeAlias = Set | Get | Run | Invoke
 
 
 # ------------------------------------------------------------------------------------- TENSORSET

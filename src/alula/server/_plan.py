@@ -16,6 +16,9 @@ from ._dag import Dag, is_volatile
 from ._ops import Format, Get, Look, Op, Run, Set
 from ._payloads import Layout
 from ._resident import Value
+from ._script_ops import Invoke
+from ._script_work import RunScript
+from ._scripts import Invocation
 from ._steps import Steps, steps_of
 from ._tensors import Tensor
 from ._work import RunModel, Work
@@ -121,6 +124,8 @@ class Plan:
         One per operation, in listing order.
     models
         Keys of models, with the numbers of inputs and outputs that they must have.
+    scripts
+        Keys of scripts.
     loads
         Keys of tensors that are read from the keyspace.
     stores
@@ -144,6 +149,7 @@ class Plan:
     payloads: tuple[Payload, ...] = ()
     answers: tuple[Answer, ...]
     models: tuple[tuple[bytes, tuple[int, int]], ...]
+    scripts: tuple[bytes, ...] = ()
     loads: tuple[bytes, ...]
     stores: tuple[tuple[bytes, int], ...]
     readers: Mapping[int | bytes, int]
@@ -155,8 +161,8 @@ class Plan:
 
     @property
     def keys(self) -> tuple[bytes, ...]:
-        """All keys that a run reads, of models and tensors."""
-        return (*[key for key, _ in self.models], *self.loads)
+        """All keys that a run reads, of models, scripts and tensors."""
+        return (*[key for key, _ in self.models], *self.scripts, *self.loads)
 
     def chains(self, targets: Mapping[bytes, Any], *, parallel: bool) -> list[list[int]]:
         """Give operations, by their positions, that have to run one after the other.
@@ -198,8 +204,8 @@ def plan_dag(dag: Dag, look: Look) -> Plan:
     return builder.plan(timeout=dag.timeout, noid=dag.noid, keep=dag.keep)
 
 
-def plan_run(run: Run, look: Look) -> Plan:
-    """Make the plan of a model run that is a command of its own: all its names are keys."""
+def plan_run(run: Run | Invoke, look: Look) -> Plan:
+    """Make the plan of a model or script run that is a command of its own: all its names are keys."""
     builder = _Builder(look, inline=True, volatile=False)
     builder.add(run, 0, 0)
     return builder.plan(timeout=run.timeout, single=True)
@@ -224,11 +230,12 @@ class _Builder:
     volatile: bool = True
     bound: dict[bytes, _Binding] = field(default_factory=dict)
     stored: dict[bytes, None] = field(default_factory=dict)
-    works: dict[Key, tuple[Run, tuple[_Binding, ...]]] = field(default_factory=dict)
+    works: dict[Key, tuple[Run | Invoke, tuple[_Binding, ...]]] = field(default_factory=dict)
     nodes: dict[Key, Node[Any]] = field(default_factory=dict)
     payloads: list[Payload] = field(default_factory=list)
     answers: list[tuple[_Binding, Format] | Answer] = field(default_factory=list)
     models: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    scripts: dict[bytes, None] = field(default_factory=dict)
     loads: dict[bytes, None] = field(default_factory=dict)
 
     def load(self, key: bytes) -> None:
@@ -246,15 +253,18 @@ class _Builder:
             case Get():
                 self.answers.append((self._binding(op.key), op.format))
             case Run():
+                self.models[op.model] = (len(op.inputs), len(op.outputs))
+                self._run(op)
+            case Invoke():
+                self.scripts[op.script] = None
                 self._run(op)
             case _:
                 assert_never(op)
 
-    def _run(self, run: Run) -> None:
+    def _run(self, run: Run | Invoke) -> None:
         inputs = tuple([self._binding(name) for name in run.inputs])
         key, count = Key(str(len(self.answers))), len(run.outputs)
         self.works[key] = (run, inputs)
-        self.models[run.model] = (len(run.inputs), count)
         self.answers.append(Ran(key))
         for index, name in enumerate(run.outputs):
             self._bind(name, _Output(key, index, count))
@@ -317,6 +327,7 @@ class _Builder:
             payloads=tuple(self.payloads),
             answers=tuple(answers),
             models=tuple(self.models.items()),
+            scripts=tuple(self.scripts),
             loads=tuple(self.loads),
             stores=tuple([(name, position[key]) for name, key in stores.items()]),
             readers=readers,
@@ -346,16 +357,9 @@ class _Builder:
         works: list[Work] = []
         for key, (run, inputs) in self.works.items():
             given = {_given(binding) for binding in inputs}
-            works.append(
-                RunModel(
-                    position=int(key),
-                    key=run.model,
-                    outputs=len(run.outputs),
-                    wanted=tuple(sorted(wanted.get(key, ()))),
-                    reads=tuple([g for g in given if g is not None and g in readers]),
-                )
-            )
-            self.nodes[key] = Node(works[-1], (Name(run.model), *map(self._mark, inputs)))
+            reads = tuple([g for g in given if g is not None and g in readers])
+            works.append(_work(run, int(key), tuple(sorted(wanted.get(key, ()))), reads))
+            self.nodes[key] = Node(works[-1], (Name(works[-1].key), *map(self._mark, inputs)))
         return works
 
     def _wanted(self) -> dict[Key, set[int]]:
@@ -378,6 +382,19 @@ class _Builder:
             outputs[binding.run] = None
             whole = (binding.run, binding.index)
         return Read(key, whole, form)
+
+
+def _work(run: Run | Invoke, position: int, wanted: tuple[int, ...], reads: tuple[int | bytes, ...]) -> Work:
+    """Make what an operation does on its device."""
+    outputs = len(run.outputs)
+    if isinstance(run, Run):
+        return RunModel(position=position, key=run.model, outputs=outputs, wanted=wanted, reads=reads)
+    invocation = Invocation(
+        function=run.function, keys=run.keys, args=run.args, outputs=outputs, readonly=run.readonly
+    )
+    return RunScript(
+        position=position, key=run.script, outputs=outputs, wanted=wanted, reads=reads, invocation=invocation
+    )
 
 
 def _given(binding: _Binding) -> int | bytes | None:

@@ -13,10 +13,12 @@ from typing import Final, TypeAlias
 
 from ..errors import CommandError
 from ._dag import FAMILIES, parse
-from ._keyspace import Keyspace, Snapshot, as_model, as_tensor
+from ._keyspace import Keyspace, Snapshot, as_model, as_script, as_tensor
 from ._models import Model
 from ._ops import Look, read_execute, read_run
 from ._plan import Plan, plan_dag, plan_run
+from ._script_ops import read_script_execute, read_script_run
+from ._scripts import Script
 from ._tensors import Tensor
 
 __all__ = ["Bound", "Plans", "Stored"]
@@ -42,6 +44,10 @@ class Stored:
     def counts(self, key: bytes) -> tuple[int, int]:
         """Give how many inputs and outputs the model under a key has; raise if there is none."""
         return _counts(as_model(self.keyspace.read(key)))
+
+    def script(self, key: bytes) -> None:
+        """Raise unless the key holds a script."""
+        as_script(self.keyspace.read(key))
 
 
 def _counts(model: Model) -> tuple[int, int]:
@@ -87,6 +93,9 @@ class Plans:
         for key, counts in plan.models:
             model = home.values.get(key)
             if not isinstance(model, Model) or _counts(model) != counts:
+                return None
+        for key in plan.scripts:
+            if not isinstance(home.values.get(key), Script):
                 return None
         for key in plan.loads:
             if not isinstance(home.values.get(key), Tensor):
@@ -137,8 +146,18 @@ def _run(words: list[bytes], look: Look) -> tuple[Plan, list[Tensor]]:
     return plan_run(read_run(words, look, in_dag=False), look), []
 
 
+def _script_execute(words: list[bytes], look: Look) -> tuple[Plan, list[Tensor]]:
+    return plan_run(read_script_execute(words, look, in_dag=False), look), []
+
+
+def _script_run(words: list[bytes], look: Look) -> tuple[Plan, list[Tensor]]:
+    return plan_run(read_script_run(words, look, in_dag=False), look), []
+
+
 _PARSERS: Final[dict[bytes, _Parser]] = {
     b"AI.MODELEXECUTE": _execute,
     b"AI.MODELRUN": _run,
+    b"AI.SCRIPTEXECUTE": _script_execute,
+    b"AI.SCRIPTRUN": _script_run,
     **dict.fromkeys(FAMILIES, _dag),
 }

@@ -33,7 +33,7 @@ def serve(
     password: str | None = None,
     threads_per_queue: int = 1,
     dag_parallelism: int | None = None,
-    intra_op_parallelism: int = 1,
+    intra_op_parallelism: int = 0,
     models: Iterable[Deployment] = (),
     ready: Callable[[int], None] | None = None,
     grace: float = 5.0,

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from .._core._clock import SYSTEM, Clock
 from ..errors import CommandError, MissingExtraError, SettingError, StoreUnavailableError
-from ._backends import OnnxBackend
+from ._backends import BACKENDS_PATH, make_backends
 from ._background import Background
 from ._client import Client, Services
 from ._commands import call
@@ -28,9 +28,11 @@ from ._meter import Meter
 from ._metrics import Metrics, expose
 from ._models import Backend, Model
 from ._plans import Plans
+from ._reach import ServerReach
+from ._revive import load
 from ._settlement import Settlement
 from ._stats import Stats
-from ._store import BACKENDS, Given, check_device, load
+from ._store import BACKENDS, Given, check_device
 from ._sweeper import Sweeper
 from ._workers import Workers
 
@@ -59,15 +61,15 @@ class Server:
         Operations of one command that may run on one device at once; None is the number of cores, 4 at
         most.
     intra_op_parallelism
-        Threads by which one run may split a single operator; 0 leaves it to the backend.
+        Threads by which one run may split a single operator; 0 is the backend's own choice.
     inter_op_parallelism
-        Threads by which one run may work on several operators; 0 leaves it to the backend.
+        Threads by which one run may work on several operators; 0 is the backend's own choice.
     model_execution_timeout
         Seconds after which a run is ended, where its backend can do that.
     backend_memory_limit
         MB that a backend may take, where it can be held to that; 0 is no limit.
     backends_path
-        What AI.CONFIG GET BACKENDSPATH answers at first.
+        What AI.CONFIG GET BACKENDSPATH answers at first; nothing is looked for there.
     model_chunk_size
         Bytes of the pieces in which AI.MODELGET gives a model.
     config
@@ -80,7 +82,8 @@ class Server:
     keyspace
         Where tensors and models live; in memory by default.
     backends
-        What loads models, by the name that AI.MODELSTORE calls it by; ONNX by default.
+        What loads models, by the name that AI.MODELSTORE calls it by; ONNX and TORCH by default, each
+        imported when it is first needed.
     clock
         By which timeouts are measured.
 
@@ -103,7 +106,7 @@ class Server:
         password: str | None = None,
         threads_per_queue: int = 1,
         dag_parallelism: int | None = None,
-        intra_op_parallelism: int = 1,
+        intra_op_parallelism: int = 0,
         inter_op_parallelism: int = 0,
         model_execution_timeout: float = 5.0,
         backend_memory_limit: int = 0,
@@ -120,7 +123,6 @@ class Server:
         config = Config() if config is None else config
         config.bind, config.port = host or config.bind, config.port if port is None else port
         _check("port", config.port, least=0, most=65535)
-        _check("threads_per_queue", threads_per_queue, least=1)
         _check("dag_parallelism", width, least=1)
         _check("intra_op_parallelism", intra_op_parallelism, least=0)
         _check("inter_op_parallelism", inter_op_parallelism, least=0)
@@ -133,15 +135,15 @@ class Server:
             inter_op_parallelism=inter_op_parallelism,
             model_execution_timeout=model_execution_timeout,
             backend_memory_limit=backend_memory_limit,
-            backends_path=backends_path,
+            backends_path=backends_path or BACKENDS_PATH,
         )
-        self._slots, self._width, self._chunk = threads_per_queue, width, model_chunk_size
+        self._width, self._chunk = width, model_chunk_size
         self._config, self._clock, self._given = config, clock, listening
         if password is not None:
             self._config.requirepass = password
         self._keyspace = MemoryKeyspace(clock) if keyspace is None else keyspace
-        onnx = OnnxBackend(threads=intra_op_parallelism)
-        self._backends: Mapping[str, Backend] = {"ONNX": onnx} if backends is None else backends
+        reach = ServerReach(lambda: self._services, self._ask)
+        self._backends = make_backends(self._load_time, reach) if backends is None else backends
         self._load = partial(load, backends=self._backends)
         self._keyspace.start(self._load)
         self._behind: RedisBehind | None = None  # what has the keys, if the keyspace says that it does not
@@ -230,7 +232,7 @@ class Server:
         stats, settlement = Stats(), Settlement(loop, self._keyspace)
         devices = Devices(
             loop,
-            slots=self._slots,
+            slots=self._load_time.threads_per_queue,
             width=self._width,
             clock=self._clock,
             config=self._config,
@@ -245,6 +247,7 @@ class Server:
             loaders=Workers(loop, limit=1, name="alula-load"),
             backends=self._backends,
             chunk=self._chunk,
+            backends_path=self._load_time.backends_path.encode(errors="surrogateescape"),
             config=self._config,
             load_time=self._load_time,
             port=self.port,
@@ -255,6 +258,7 @@ class Server:
         services.call = partial(call, services, self._ask)
         services.settlement = settlement
         services.meter = Meter(self._keyspace, self._config, partial(_update, services))
+        services.devices.device("CPU")  # it is there from the start, others when something is stored for them
         if isinstance(self._keyspace, RedisKeyspace):
             self._behind = services.foreign = RedisBehind(loop, services, self._keyspace, self._load)
         return services
@@ -331,7 +335,7 @@ class Server:
         blob
             The model's file.
         backend
-            ``ONNX``; the others are not here yet.
+            ``ONNX`` or ``TORCH``.
         device
             ``CPU``, ``GPU``, or one of them with a number: ``GPU:1``.
         tag

@@ -120,6 +120,9 @@ class Sketch:
                 self.operations.append(Operation(kind=kind, waits=self._makers((source,))))
             case Run():
                 self._run(kind, op.model, shown(op.model), op.inputs, op.outputs)
+            case Invoke():
+                target = shown(op.script + b" " + op.function)
+                self._run(kind, op.script, target, op.inputs, op.outputs)
             case _:
                 assert_never(op)
 

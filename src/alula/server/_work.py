@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from ..errors import CommandError
+from ._counts import Counts
 from ._models import Model, Stop
 from ._resident import Value
 from ._stats import Kind
@@ -18,6 +19,11 @@ class Target(Protocol):
     @property
     def queue(self) -> str:
         """The device, upper case."""
+        ...
+
+    @property
+    def counts(self) -> Counts:
+        """What is told of each of its runs."""
         ...
 
     @property

@@ -47,6 +47,11 @@ class Workers:
             self._threads[-1].start()
         self._jobs.put((work, ended))
 
+    @property
+    def threads(self) -> list[int]:
+        """Identities of the threads that there are."""
+        return [thread.ident for thread in self._threads if thread.ident is not None]
+
     def close(self, timeout: float) -> None:
         """End the threads, waiting for them until `timeout` s have passed."""
         for _ in self._threads:

@@ -33,7 +33,7 @@ OK = b"+OK\r\n"
         (("COMMAND", "NOPE"), b"-ERR unknown subcommand 'NOPE'. Try COMMAND HELP.\r\n"),
         (("NOPE",), b"-ERR unknown command 'NOPE', with args beginning with: \r\n"),
         (("nope", "a", "b\r\n"), b"-ERR unknown command 'nope', with args beginning with: 'a' 'b  ' \r\n"),
-        (("AI.INFO", "k"), b"-ERR unknown command 'AI.INFO', with args beginning with: 'k' \r\n"),
+        (("AI.NOPE", "k"), b"-ERR unknown command 'AI.NOPE', with args beginning with: 'k' \r\n"),
     ],
 )  # fmt: skip
 def test_plain_commands_answer_as_redis_does(wire: Wire, words: tuple[Words, ...], reply: bytes) -> None:

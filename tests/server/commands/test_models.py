@@ -51,7 +51,7 @@ REFUSED: list[tuple[tuple[Words, ...], str]] = [
     (("ONNX", "CPU", "TAG", "t", "BLOB"), "ERR Insufficient arguments, missing model BLOB"),
     (("TF", "CPU", "INPUTS", "1", "a", "OUTPUTS", "1", "b", "BLOB", "b"), "ERR Could not load backend"),
     (("TFLITE", "CPU", "BLOB", "b"), "ERR Could not load backend"),
-    (("TORCH", "CPU", "BLOB", "b"), "ERR Could not load backend"),
+    (("TORCH", "GPU", "BLOB", "b"), "GPU requested but Torch couldn't find CUDA"),
     (("ONNX", "CPU", "BLOB", "this is no model"), "No graph was found in the protobuf."),
     (("ONNX", "CPU", "BLOB", ""), "No graph was found in the protobuf."),
     (("ONNX", "GPU:1", "BLOB", MUL), "ERR GPU requested but ONNX couldn't find CUDA"),

@@ -149,6 +149,7 @@ def check_unloaded(session: Session) -> None:
 
 
 class Named:
+    steady = True
     inputs, outputs = ("x",), ("y",)
 
     def run(self, inputs: Sequence[Tensor], stop: Stop | None = None) -> tuple[Tensor, ...]:

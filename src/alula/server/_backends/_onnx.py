@@ -6,12 +6,16 @@ adds, and in the words of the version that RedisAI was built with.
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any
+
+from numpy.typing import NDArray
 
 from ...errors import CommandError, MissingExtraError
 from .._models import Stop
 from .._tensors import Tensor
+from ._deadlines import Deadlines
 from ._protobuf import has_external_data
 
 __all__ = ["OnnxBackend"]
@@ -23,51 +27,119 @@ class OnnxBackend:
     Parameters
     ----------
     threads
-        Threads by which one run may split a single operator. With the default, 1, a small model is
-        fastest, and the models of a DAG run side by side instead; 0 leaves it to ONNX Runtime.
+        Threads by which one run may split a single operator. 0 is this backend's own choice: one, by which
+        a small model is fastest, and the models of a DAG run side by side instead.
+    inter_threads
+        Operators of one run that may run side by side; 0 is one.
+    timeout
+        Seconds after which a run is ended.
+    memory_limit
+        Bytes that all models of the process may hold together for what they compute; 0 is no limit. It
+        holds for the whole process, as ONNX Runtime keeps one arena for all who share a limit.
     """
 
-    def __init__(self, *, threads: int = 1) -> None:
-        self._threads = threads
+    def __init__(
+        self, *, threads: int = 0, inter_threads: int = 0, timeout: float = 5.0, memory_limit: int = 0
+    ) -> None:
+        self._threads, self._inter_threads = threads or 1, inter_threads
+        self._memory_limit = memory_limit
+        self._deadlines = Deadlines(timeout)
+        self._runtime: Any = None
+
+    def open(self) -> None:
+        """Import ONNX Runtime; see `Backend`."""
+        if self._runtime is None:
+            runtime = _import()
+            if self._memory_limit:
+                _limit_memory(runtime, self._memory_limit)
+            self._runtime = runtime
+
+    def facts(self) -> Mapping[str, str]:
+        """Give its version, once it was imported.
+
+        How much memory it has, and how often it asked for some, its Python package does not tell: 0.
+        """
+        if self._runtime is None:
+            return {}
+        version: str = self._runtime.__version__
+        return {
+            "onnxruntime_version": version,
+            "onnxruntime_memory": "0",
+            "onnxruntime_memory_access_num": "0",
+        }
 
     def load(self, blob: bytes, device: str) -> "OnnxSession":
         """Make a model ready; see `Backend`."""
-        runtime = _runtime()
-        providers = _providers(device, runtime.get_available_providers())
+        self.open()
+        providers = _providers(device, self._runtime.get_available_providers())
         if has_external_data(blob):
             raise CommandError("Initializer tensors with external data is not allowed.")
-        options = runtime.SessionOptions()
+        if 0 < self._memory_limit < len(blob):
+            raise CommandError(f"Exception during initialization: {_MEMORY}")
+        try:
+            session = self._runtime.InferenceSession(blob, self._options(), providers=providers)
+        except Exception as error:  # its errors share no class of their own
+            raise CommandError(_load_message(str(error))) from error
+        # Only a loop may run for longer than another time on inputs of the same shapes. One whose name is
+        # in the file for another reason is taken for one, too.
+        return OnnxSession(session, self._runtime.RunOptions, self._deadlines, steady=b"Loop" not in blob)
+
+    def _options(self) -> Any:
+        options = self._runtime.SessionOptions()
         options.intra_op_num_threads = self._threads
+        if self._inter_threads:
+            options.inter_op_num_threads = self._inter_threads
+            options.execution_mode = self._runtime.ExecutionMode.ORT_PARALLEL
         options.log_severity_level = 4  # what goes wrong is said in the reply
         # Threads that spin while they wait take the cores from the models of other requests.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            return OnnxSession(runtime.InferenceSession(blob, options, providers=providers))
-        except Exception as error:  # its errors share no class of their own
-            raise CommandError(_load_message(str(error))) from error
+        options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+        if self._memory_limit:
+            options.add_session_config_entry("session.use_env_allocators", "1")
+        return options
 
 
 class OnnxSession:
     """A loaded ONNX model."""
 
-    __slots__ = ("_run", "inputs", "outputs")
+    __slots__ = ("_deadlines", "_options", "_session", "inputs", "outputs", "steady")
 
-    def __init__(self, session: Any) -> None:
+    def __init__(
+        self, session: Any, options: Callable[[], Any], deadlines: Deadlines, *, steady: bool
+    ) -> None:
         self.inputs: tuple[str, ...] = tuple([entry.name for entry in session.get_inputs()])
         self.outputs: tuple[str, ...] = tuple([entry.name for entry in session.get_outputs()])
-        self._run = session.run
+        self.steady = steady
+        self._session, self._options, self._deadlines = session, options, deadlines
 
     def run(self, inputs: Sequence[Tensor], stop: Stop | None = None) -> tuple[Tensor, ...]:
         """Compute the outputs; see `Session`."""
-        arrays = [tensor.array() for tensor in inputs]
+        if len(inputs) != len(self.inputs):
+            raise CommandError(f"ERR Expected {len(self.inputs)} inputs but got {len(inputs)}")
+        arrays = [_array(tensor) for tensor in inputs]
+        options = self._options()
+        end = partial(setattr, options, "terminate", True)
+        if stop is not None:
+            stop.watch(end)
+        mark = self._deadlines.begin(end)
         try:
-            found = self._run(self.outputs, dict(zip(self.inputs, arrays, strict=True)))
+            found = self._session.run(self.outputs, dict(zip(self.inputs, arrays, strict=True)), options)
         except Exception as error:  # its errors share no class of their own
-            raise CommandError(message(str(error))) from error
+            raise CommandError(self._why(str(error), arrays)) from error
+        finally:
+            self._deadlines.end(mark)
         return tuple([_tensor(value, name) for value, name in zip(found, self.outputs, strict=True)])
 
+    def _why(self, text: str, arrays: Sequence[NDArray[Any]]) -> str:
+        """Say why a run failed; of several inputs of wrong shapes, the first is named."""
+        if "nvalid dimensions for input: " in text or "Invalid rank for input: " in text:
+            for entry, array in zip(self._session.get_inputs(), arrays, strict=True):
+                if why := _mismatch(entry.name, array.shape, entry.shape):
+                    return why
+        return message(text)
 
-def _runtime() -> Any:
+
+def _import() -> Any:
     # The official builds report to their maker unless this is said before they are loaded.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
@@ -75,6 +147,16 @@ def _runtime() -> Any:
     except ImportError as error:
         raise MissingExtraError("onnxruntime", "serve", "running ONNX models") from error
     return onnxruntime
+
+
+@cache  # one allocator serves the process
+def _limit_memory(runtime: Any, limit: int) -> None:
+    """Make the arena that sessions share which have a limit."""
+    kind = runtime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
+    place = runtime.OrtMemoryInfo("Cpu", kind, 0, runtime.OrtMemType.DEFAULT)
+    as_needed = 1  # not in powers of two, by which half of the limit might stay unused
+    config = runtime.OrtArenaCfg({"max_mem": limit, "arena_extend_strategy": as_needed})
+    runtime.create_and_register_allocator(place, config)
 
 
 def _providers(device: str, available: Sequence[str]) -> list[Any]:
@@ -87,6 +169,12 @@ def _providers(device: str, available: Sequence[str]) -> list[Any]:
     return [("CUDAExecutionProvider", {"device_id": int(number or 0)}), "CPUExecutionProvider"]
 
 
+def _array(tensor: Tensor) -> NDArray[Any]:
+    """Give the array of a tensor; ONNX Runtime reads each string up to its NUL, also a longest one."""
+    array = tensor.array()
+    return array if tensor.dtype.size else array.astype(f"S{array.dtype.itemsize + 1}")
+
+
 def _tensor(value: Any, name: str) -> Tensor:
     if not hasattr(value, "dtype"):  # a sequence or a map, which scikit-learn's exporter likes
         raise CommandError(f"ERR unsupported dtype: output {name} is not a tensor")
@@ -96,15 +184,36 @@ def _tensor(value: Any, name: str) -> Tensor:
 # ------------------------------------------------------------------------------------- messages
 
 _PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
+_MEMORY = "Onnxruntime memory limit exceeded, memory allocation failed."
+_NO_MEMORY = re.compile(
+    r"(\S+: \S.*? )?Available memory of \d+ is smaller than requested bytes of \d+", re.DOTALL
+)
+_FIX = "Please fix either the inputs or the model"
 
 
 def message(text: str) -> str:
     """Give a message of ONNX Runtime in RedisAI's words, on one line."""
     text = _PREFIX.sub("", text).replace("inputs/outputs or the model", "inputs or the model")
-    return re.sub(r"[\r\n]", " ", text)
+    return re.sub(r"[\r\n]", " ", _NO_MEMORY.sub(_MEMORY, text))
 
 
 def _load_message(text: str) -> str:
     if "protobuf parsing failed" in text:
         return "No graph was found in the protobuf."
     return message(text)
+
+
+def _mismatch(name: str, got: Sequence[int], expected: Sequence[Any]) -> str | None:
+    """Say how a shape does not fit; a dimension that is no number may be any."""
+    if not expected:  # a scalar, or anything
+        return None
+    if len(got) != len(expected):
+        return f"Invalid rank for input: {name} Got: {len(got)} Expected: {len(expected)} {_FIX}."
+    wrong = [
+        f" index: {i} Got: {length} Expected: {wanted} "
+        for i, (length, wanted) in enumerate(zip(got, expected, strict=True))
+        if isinstance(wanted, int) and length != wanted
+    ]
+    if not wrong:
+        return None
+    return f"Got invalid dimensions for input: {name} for the following indices {''.join(wrong)} {_FIX}."

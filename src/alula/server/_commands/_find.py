@@ -12,9 +12,10 @@ from typing import Final
 from ...errors import CommandError
 from .._dag import FAMILIES, Dag, is_volatile, parse
 from .._ops import Get, Op, Run, Set, read_execute, read_run
+from .._script_ops import Invoke, read_script_execute, read_script_run
 from .._words import said
 
-__all__ = ["keys_of_dag", "keys_of_execute", "keys_of_run"]
+__all__ = ["keys_of_dag", "keys_of_execute", "keys_of_run", "keys_of_script_execute", "keys_of_script_run"]
 
 
 @dataclass(slots=True)
@@ -27,6 +28,9 @@ class _Recorder:
         self.keys[key] = None
 
     def counts(self, key: bytes) -> None:
+        self.keys[key] = None
+
+    def script(self, key: bytes) -> None:
         self.keys[key] = None
 
 
@@ -43,6 +47,22 @@ def keys_of_run(words: list[bytes]) -> list[bytes]:
     recorder = _Recorder()
     with suppress(CommandError):
         return list(_names(read_run(words, recorder, in_dag=False)))
+    return list(recorder.keys)
+
+
+def keys_of_script_execute(words: list[bytes]) -> list[bytes]:
+    """Give the keys of AI.SCRIPTEXECUTE: script, KEYS, inputs, outputs."""
+    recorder = _Recorder()
+    with suppress(CommandError):
+        return list(_names(read_script_execute(words, recorder, in_dag=False)))
+    return list(recorder.keys)
+
+
+def keys_of_script_run(words: list[bytes]) -> list[bytes]:
+    """Give the keys of AI.SCRIPTRUN: script, inputs, outputs."""
+    recorder = _Recorder()
+    with suppress(CommandError):
+        return list(_names(read_script_run(words, recorder, in_dag=False)))
     return list(recorder.keys)
 
 
@@ -74,5 +94,7 @@ def _names(op: Op) -> tuple[bytes, ...]:
     """Give the names in an operation, in the order of its words."""
     if isinstance(op, Run):
         return (op.model, *op.inputs, *op.outputs)
+    if isinstance(op, Invoke):
+        return (op.script, *op.keys, *op.inputs, *op.outputs)
     assert isinstance(op, Set | Get)
     return (op.key,)

@@ -1,40 +1,38 @@
 """Storing, reading and removing models."""
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
-from ...graph import Done, Failed
 from .._client import Client
-from .._failures import as_error
 from .._keyspace import as_model
 from .._later import Later
-from .._models import Model
+from .._models import Model, Session
 from .._resp import Reply
-from .._store import Given, read_store
+from .._store import Given, read_set, read_store
+from ._loads import load
 from ._table import Command
 
-__all__ = ["COMMANDS"]
+__all__ = ["COMMANDS", "tags"]
 
 
 def _store(client: Client, words: list[bytes]) -> Reply | Later:
-    given = read_store(words)
-    services, later = client.services, Later()
-    services.loaders.submit(
-        partial(given.load, services.backends), partial(_loaded, client, later, words[1], given)
-    )
-    return later
+    return _load(client, words[1], read_store(words))
 
 
-def _loaded(client: Client, later: Later, key: bytes, given: Given, outcome: Done[Any] | Failed) -> None:
-    """Put a loaded model under its key, on the server's thread, where its type is checked last."""
-    try:
-        if isinstance(outcome, Failed):
-            raise outcome.error
-        client.keyspace.write({key: given.model(outcome.value)})
-    except Exception as error:  # whatever a backend raised, the client is not left waiting
-        later.settle(as_error(error))
-    else:
-        later.settle("OK")
+def _set(client: Client, words: list[bytes]) -> Reply | Later:
+    return _load(client, words[1], read_set(words))
+
+
+def _load(client: Client, key: bytes, given: Given) -> Reply | Later:
+    return load(client, partial(given.load, client.services.backends), partial(_loaded, client, key, given))
+
+
+def _loaded(client: Client, key: bytes, given: Given, session: Session) -> Reply:
+    """Put a loaded model under its key, whose type is checked last."""
+    model = given.model(session)
+    client.keyspace.write({key: model})
+    client.services.devices.device(model.queue)  # from now on INFO shows its queue
+    return "OK"
 
 
 # -------------------------------------------------------------------------------------- reading
@@ -82,14 +80,19 @@ def _delete(client: Client, words: list[bytes]) -> Reply:
 
 
 def _scan(client: Client, words: list[bytes]) -> Reply:
-    found = [(key, value.tag) for key, value in client.keyspace.scan() if isinstance(value, Model)]
+    return tags({key: value.tag for key, value in client.keyspace.scan() if isinstance(value, Model)})
+
+
+def tags(found: Mapping[bytes, bytes]) -> Reply:
+    """List keys with their tags."""
     # The longest key first: RedisAI's order is that of a hash, but its client's tests know this case.
-    return [list(entry) for entry in sorted(found, key=lambda entry: (-len(entry[0]), entry[0]))]
+    return [list(entry) for entry in sorted(found.items(), key=lambda entry: (-len(entry[0]), entry[0]))]
 
 
 _WRITE = ("write", "deny-oom")
 COMMANDS = (
     Command(name="AI.MODELSTORE", run=_store, least=6, flags=_WRITE, keys=(1, 1, 1)),
+    Command(name="AI.MODELSET", run=_set, least=4, flags=_WRITE, keys=(1, 1, 1)),
     Command(name="AI.MODELGET", run=_get, least=2, most=4, flags=("readonly",), keys=(1, 1, 1)),
     Command(name="AI.MODELDEL", run=_delete, least=2, most=2, flags=("write",), keys=(1, 1, 1)),
     Command(name="AI._MODELSCAN", run=_scan, least=1, most=1, flags=("readonly",)),

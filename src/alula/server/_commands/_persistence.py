@@ -12,7 +12,7 @@ from .._forms import ModelForm, ScriptForm
 from .._keyspace import Value, kept, revived
 from .._later import Later
 from .._resp import Reply
-from .._store import load
+from .._revive import load
 from .._words import integer, said, shown
 from ._debug import asleep, described
 from ._table import Command

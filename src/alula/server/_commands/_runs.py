@@ -10,7 +10,7 @@ from .._picture import described
 from .._resp import Reply
 from .._run import run
 from .._sketch import ANY, sketch_of
-from ._find import keys_of_dag, keys_of_execute, keys_of_run
+from ._find import keys_of_dag, keys_of_execute, keys_of_run, keys_of_script_execute, keys_of_script_run
 from ._table import Command
 
 __all__ = ["COMMANDS"]
@@ -52,6 +52,8 @@ COMMANDS = (
     ),
     _command("AI.MODELEXECUTE", (4, 4, 1), keys_of_execute),
     _command("AI.MODELRUN", (3, 3, 1), keys_of_run),
+    _command("AI.SCRIPTEXECUTE", (5, 5, 1), keys_of_script_execute),
+    _command("AI.SCRIPTRUN", (4, 4, 1), keys_of_script_run),
     _command("AI.DAGRUN", (3, 3, 1), keys_of_dag),
     _command("AI.DAGEXECUTE", (3, 3, 1), keys_of_dag),
     _command("AI.DAGRUN_RO", (3, 3, 1), keys_of_dag, readonly=True),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from .._client import Client, Services
+from .._modules import modules_text
 from .._resp import Reply, Verbatim
 from .._words import shown
 from ._table import Command
@@ -29,6 +30,8 @@ def _info(client: Client, words: list[bytes]) -> Reply:
         for title, lines in _sections(client)
         if wanted or title.lower() in asked
     ]
+    if asked & {"modules", "everything"}:
+        texts.append(modules_text(client.services))
     return Verbatim("\r\n".join(texts).encode())
 
 

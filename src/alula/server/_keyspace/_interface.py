@@ -14,6 +14,7 @@ from ...errors import CommandError, StoreUnavailableError
 from ...graph import Done, Grown, Name, Outcome, Recorded
 from .._forms import ModelForm, ScriptForm
 from .._models import Model
+from .._scripts import Script
 from .._tensors import Tensor
 from .._words import integer
 from ._values import HashValue, ListValue
@@ -26,13 +27,14 @@ __all__ = [
     "Snapshot",
     "Value",
     "as_model",
+    "as_script",
     "as_tensor",
     "encoding_of",
     "event_of",
     "type_name",
 ]
 
-Value: TypeAlias = Tensor | Model | bytes | ListValue | HashValue
+Value: TypeAlias = Tensor | Model | Script | bytes | ListValue | HashValue
 
 Listener: TypeAlias = Callable[[str, Sequence[bytes]], None]
 """Called with an event and its keys once what happened to them can be seen. The event is the one that
@@ -48,11 +50,12 @@ Loader: TypeAlias = Callable[[ModelForm | ScriptForm], Value]
 _TYPES: Final[Mapping[type, str]] = {
     Tensor: "AI_TENSOR",
     Model: "AI__MODEL",
+    Script: "AI_SCRIPT",
     bytes: "string",
     ListValue: "list",
     HashValue: "hash",
 }
-_EVENTS: Final[Mapping[type, str]] = {Tensor: "tensorset", Model: "modelstore"}
+_EVENTS: Final[Mapping[type, str]] = {Tensor: "tensorset", Model: "modelstore", Script: "scriptstore"}
 
 
 def type_name(value: Value | None) -> str:
@@ -94,6 +97,15 @@ def as_model(value: Value | None) -> Model:
         return value
     if value is None:
         raise CommandError("ERR model key is empty")
+    raise CommandError.wrongtype()
+
+
+def as_script(value: Value | None) -> Script:
+    """Give what was found under a key as the script that it must be, or say why it is not."""
+    if isinstance(value, Script):
+        return value
+    if value is None:
+        raise CommandError("ERR script key is empty")
     raise CommandError.wrongtype()
 
 

@@ -6,6 +6,8 @@ from ...errors import CommandError
 from .._dump import Dumped
 from .._forms import ModelForm, ScriptForm
 from .._models import Model, Stop
+from .._scripts import Invocation, Script
+from .._store import MissingBackendError
 from .._tensors import Tensor
 from ._interface import Loader, Value
 from ._values import HashValue, ListValue
@@ -18,6 +20,10 @@ def kept(value: Value) -> Dumped:
     match value:
         case Model():
             return _form(value)
+        case Script():
+            return ScriptForm(
+                device=value.device, tag=value.tag, entry_points=value.entry_points, source=value.source
+            )
         case ListValue():
             return list(value)
         case _:
@@ -59,8 +65,22 @@ def revived(found: Dumped, load: Loader) -> Value:
             return found
 
 
-def unloaded(form: ModelForm, error: CommandError) -> Model:
-    """Give a model that stands under its key although it cannot be loaded; every use of it says why."""
+def unloaded(form: ModelForm | ScriptForm, error: CommandError) -> Model | Script:
+    """Give a model or script that stands under its key although it cannot be loaded.
+
+    Every use of it says why; but what is kept of it can be had.
+    """
+    text = error.text
+    if isinstance(error, MissingBackendError):
+        text = f"ERR Backend not loaded: {form.backend if isinstance(form, ModelForm) else 'TORCH'}"
+    if isinstance(form, ScriptForm):
+        return Script(
+            device=form.device,
+            tag=form.tag,
+            source=form.source,
+            entry_points=form.entry_points,
+            program=_Uncompiled(text),
+        )
     return Model(
         backend=form.backend,
         device=form.device,
@@ -69,15 +89,17 @@ def unloaded(form: ModelForm, error: CommandError) -> Model:
         minbatchsize=form.minbatchsize,
         minbatchtimeout=form.minbatchtimeout,
         blob=form.blob,
-        session=_Unloaded(form, error),
+        session=_Unloaded(form, text),
     )
 
 
 class _Unloaded:
     """The session of a model that could not be loaded."""
 
-    def __init__(self, form: ModelForm, error: CommandError) -> None:
-        self.form, self._text = form, error.text
+    steady = False
+
+    def __init__(self, form: ModelForm, text: str) -> None:
+        self.form, self._text = form, text
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -88,4 +110,19 @@ class _Unloaded:
         raise CommandError(self._text)
 
     def run(self, inputs: Sequence[Tensor], stop: Stop | None = None) -> tuple[Tensor, ...]:
+        raise CommandError(self._text)
+
+
+class _Uncompiled:
+    """The program of a script that could not be compiled."""
+
+    calls = True
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def check(self, entry_points: Sequence[bytes]) -> None:
+        raise CommandError(self._text)
+
+    def run(self, invocation: Invocation, inputs: Sequence[Tensor], *, entry: bool) -> tuple[Tensor, ...]:
         raise CommandError(self._text)

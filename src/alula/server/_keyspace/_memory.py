@@ -117,13 +117,14 @@ class MemoryKeyspace(Keyspace):
             self._values[key] = self._revived(key, pack(kept(value)))
 
     def _revived(self, key: bytes, data: bytes) -> Value:
-        """Make a value; a model that cannot be loaded says so when it is used, and is not lost."""
+        """Make a value; a model or script that cannot be loaded says so when it is used, and is not lost."""
         found = unpack(data)
         try:
             return revived(found, self._load)
         except CommandError as error:
-            assert isinstance(found, ModelForm)
-            _log.error("the model under %r is kept, but cannot be loaded: %s", key, error.text)
+            assert isinstance(found, ModelForm | ScriptForm)
+            kind = "model" if isinstance(found, ModelForm) else "script"
+            _log.error("the %s under %r is kept, but cannot be loaded: %s", kind, key, error.text)
             return unloaded(found, error)
 
     # ----------------------------------------------------------------------------------- expiring
