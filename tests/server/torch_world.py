@@ -41,7 +41,7 @@ def push(tensors: List[Tensor], keys: List[str], args: List[str]):
 def nothing(tensors: List[Tensor], keys: List[str], args: List[str]):
     found = redis.execute("GET", keys[0])
     empty = redis.asList(redis.execute("LRANGE", keys[0], 0, -1))
-    return torch.tensor([int(found is None), len(empty)])
+    return torch.tensor([int(str(found) == "None"), len(empty)])
 
 def unknown(tensors: List[Tensor], keys: List[str], args: List[str]):
     redis.execute("NOPE")
