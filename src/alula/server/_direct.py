@@ -10,7 +10,6 @@ from typing import Any, assert_never
 
 from .._core._ids import Key
 from ..graph import InputItem, Name
-from ._counts import Counts
 from ._devices import Devices
 from ._failures import as_error
 from ._later import Later
@@ -29,7 +28,7 @@ def direct(bound: Bound, devices: Devices) -> Reply | Later | None:
         return None
     values: dict[Key, Any] = {}
     where = (bound.tensors, bound.home.values, values)
-    ran: list[tuple[Work, Counts, float, int]] = []
+    ran: list[tuple[Work, Any, float, int]] = []
     for key, fn, sources in steps:
         inputs: list[Any] = [where[place][name] for place, name in sources]
         if not isinstance(fn, Work):
@@ -46,10 +45,10 @@ def direct(bound: Bound, devices: Devices) -> Reply | Later | None:
         seconds = devices.clock.monotonic() - began
         fn.note(target, inputs, seconds)
         samples = outputs[0].shape[0] if outputs and outputs[0].shape else 0
-        ran.append((fn, target.counts, seconds, samples))
+        ran.append((fn, target, seconds, samples))
         values[key] = outputs if fn.outputs != 1 else outputs[0]
-    for fn, counts, seconds, samples in ran:
-        counts.note(seconds, samples, failed=False)
+    for fn, target, seconds, samples in ran:
+        target.counts.note(seconds, samples, failed=False)
         devices.stats.note(fn.key, fn.kind, 0.0, seconds, samples, 1, failed=False)
     return _stored(bound, values, "OK" if bound.plan.single else _replies(bound, values))
 

@@ -123,6 +123,7 @@ class Server:
         config = Config() if config is None else config
         config.bind, config.port = host or config.bind, config.port if port is None else port
         _check("port", config.port, least=0, most=65535)
+        _check("threads_per_queue", threads_per_queue, least=1)
         _check("dag_parallelism", width, least=1)
         _check("intra_op_parallelism", intra_op_parallelism, least=0)
         _check("inter_op_parallelism", inter_op_parallelism, least=0)
