@@ -82,7 +82,7 @@ class Session(Protocol):
             home in place of any of them.
         stop
             Asked when nobody wants the outputs any more. Who can end early then does, by raising whatever
-            it likes; who cannot need not look.
+            it likes; who cannot need not look. None for a run that is known to be quick, as past ones were.
 
         Raises
         ------

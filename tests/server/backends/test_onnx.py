@@ -1,13 +1,16 @@
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from alula.errors import CommandError
 from alula.server import Tensor
 from alula.server._backends import OnnxBackend
 from alula.server._backends._onnx import OnnxSession, _providers, message
+from alula.server._models import Stop
 from alula.server._payloads import values
 from alula.server._tensors import DTYPES
 from tests.server.world import SPLIT, onnx_model
@@ -76,6 +79,132 @@ def test_an_output_that_is_no_tensor_fails_the_run() -> None:
 )
 def test_messages_are_those_that_clients_know(text: str, said: str) -> None:
     assert message(text) == said
+
+
+MUL_BOTH = onnx_model("Mul", {"a": [2, 3], "b": [2, 3]}, ["y"])
+
+
+DIMENSIONS = "Got invalid dimensions for input: {} for the following indices {} {}."
+FIX = "Please fix either the inputs or the model"
+
+
+@pytest.mark.parametrize(
+    ("shapes", "why"),
+    [
+        (((3, 3), (2, 3)), DIMENSIONS.format("a", " index: 0 Got: 3 Expected: 2 ", FIX)),
+        (((3, 4), (9, 9)),
+         DIMENSIONS.format("a", " index: 0 Got: 3 Expected: 2  index: 1 Got: 4 Expected: 3 ", FIX)),
+        (((2, 3), (2, 5)), DIMENSIONS.format("b", " index: 1 Got: 5 Expected: 3 ", FIX)),
+        (((2,), (3,)), f"Invalid rank for input: a Got: 1 Expected: 2 {FIX}."),
+    ],
+)  # fmt: skip
+def test_the_first_input_of_a_wrong_shape_is_named(shapes: tuple[tuple[int, ...], ...], why: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        load(MUL_BOTH).run([Tensor.of(np.zeros(shape, "f4")) for shape in shapes])
+    assert caught.value.text == why
+
+
+def test_a_shape_that_may_be_any_is_not_blamed() -> None:
+    model = onnx_model("Mul", {"a": None, "b": [2]}, ["y"])
+    with pytest.raises(CommandError, match="for input: b for"):
+        load(model).run([Tensor.of(np.zeros(shape, "f4")) for shape in (3, 3)])
+
+
+def test_the_number_of_inputs_must_be_right() -> None:
+    with pytest.raises(CommandError) as caught:
+        load(MUL_BOTH).run([Tensor.of(np.zeros(1, "f4"))])
+    assert caught.value.text == "ERR Expected 2 inputs but got 1"
+
+
+def endless() -> bytes:
+    """A loop that goes on for as long as its input is below zero or above."""
+    typed = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [
+            helper.make_node("Cast", ["s"], ["go"], to=TensorProto.BOOL),
+            helper.make_node("Identity", ["s"], ["t"]),
+        ],
+        "body",
+        [
+            typed("i", TensorProto.INT64, []),
+            typed("c", TensorProto.BOOL, []),
+            typed("s", TensorProto.FLOAT, None),
+        ],
+        [typed("go", TensorProto.BOOL, []), typed("t", TensorProto.FLOAT, None)],
+    )
+    graph = helper.make_graph(
+        [helper.make_node("Loop", ["", "yes", "x"], ["y"], body=body)],
+        "endless",
+        [typed("x", TensorProto.FLOAT, [])],
+        [typed("y", TensorProto.FLOAT, None)],
+        [helper.make_tensor("yes", TensorProto.BOOL, [], [True])],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    blob: bytes = made.SerializeToString()
+    return blob
+
+
+ENDED = "Exiting due to terminate flag being set to true"
+
+
+def test_a_run_that_takes_too_long_is_ended() -> None:
+    session = OnnxBackend(timeout=0.05).load(endless(), "CPU")
+    with pytest.raises(CommandError, match=ENDED):
+        session.run([Tensor.of(np.ones((), "f4"))], Stop())
+    [zero] = session.run([Tensor.of(np.zeros((), "f4"))], Stop())
+    assert values(zero) == [0.0]
+
+
+def test_a_run_that_nobody_wants_is_ended() -> None:
+    stop = Stop()
+    stop.ask()
+    with pytest.raises(CommandError, match=ENDED):
+        load(endless()).run([Tensor.of(np.ones((), "f4"))], stop)
+
+
+def test_a_model_with_a_loop_may_take_any_time() -> None:
+    assert not load(endless()).steady
+    assert load(MUL_BOTH).steady
+
+
+def test_what_too_little_memory_says() -> None:
+    text = (
+        "[ONNXRuntimeError] : 1 : FAIL : Non-zero status code returned while running Mul node. Name:'' "
+        "Status Message: /bfc_arena.cc:360 void* onnxruntime::BFCArena::AllocateRawInternal(size_t, bool) Available "
+        "memory of 1048576 is smaller than requested bytes of 4194304\n"
+    )
+    assert message(text) == (
+        "Non-zero status code returned while running Mul node. Name:'' Status Message: "
+        "Onnxruntime memory limit exceeded, memory allocation failed. "
+    )
+
+
+def test_the_memory_of_all_models_can_be_limited() -> None:
+    """In a process of its own, for the limit holds for the whole process."""
+    program = """
+import numpy as np
+from alula.errors import CommandError
+from alula.server import Tensor
+from alula.server._backends import OnnxBackend
+from tests.server.world import MUL
+session = OnnxBackend(memory_limit=1 << 20).load(MUL, "CPU")
+for size in (1000, 1 << 20):
+    try:
+        [found] = session.run([Tensor.of(np.ones(size, "f4"))] * 2)
+        print(found.shape)
+    except CommandError as error:
+        print("memory limit exceeded, memory allocation failed." in error.text)
+try:
+    OnnxBackend(memory_limit=10).load(MUL, "CPU")
+except CommandError as error:
+    print(error)
+"""
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert said.stdout.splitlines() == [
+        "(1000,)",
+        "True",
+        "Exception during initialization: Onnxruntime memory limit exceeded, memory allocation failed.",
+    ]
 
 
 def test_devices_become_providers() -> None:

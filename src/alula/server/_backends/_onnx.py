@@ -116,19 +116,25 @@ class OnnxSession:
         """Compute the outputs; see `Session`."""
         if len(inputs) != len(self.inputs):
             raise CommandError(f"ERR Expected {len(self.inputs)} inputs but got {len(inputs)}")
-        arrays = [_array(tensor) for tensor in inputs]
-        options = self._options()
-        end = partial(setattr, options, "terminate", True)
-        if stop is not None:
-            stop.watch(end)
-        mark = self._deadlines.begin(end)
+        arrays = [tensor.array() if tensor.dtype.size else _strings(tensor) for tensor in inputs]
+        feed = dict(zip(self.inputs, arrays, strict=True))
         try:
-            found = self._session.run(self.outputs, dict(zip(self.inputs, arrays, strict=True)), options)
+            # Without a stop it is a run of a model known to be quick: there is nothing to look after.
+            found = self._session.run(self.outputs, feed) if stop is None else self._run(feed, stop)
         except Exception as error:  # its errors share no class of their own
             raise CommandError(self._why(str(error), arrays)) from error
+        return tuple([_tensor(value, name) for value, name in zip(found, self.outputs, strict=True)])
+
+    def _run(self, feed: dict[str, NDArray[Any]], stop: Stop) -> Any:
+        """Run until the end, or until that is not wanted any more, or for as long as a run may take."""
+        options = self._options()
+        end = partial(setattr, options, "terminate", True)
+        stop.watch(end)
+        mark = self._deadlines.begin(end)
+        try:
+            return self._session.run(self.outputs, feed, options)
         finally:
             self._deadlines.end(mark)
-        return tuple([_tensor(value, name) for value, name in zip(found, self.outputs, strict=True)])
 
     def _why(self, text: str, arrays: Sequence[NDArray[Any]]) -> str:
         """Say why a run failed; of several inputs of wrong shapes, the first is named."""
@@ -169,10 +175,10 @@ def _providers(device: str, available: Sequence[str]) -> list[Any]:
     return [("CUDAExecutionProvider", {"device_id": int(number or 0)}), "CPUExecutionProvider"]
 
 
-def _array(tensor: Tensor) -> NDArray[Any]:
-    """Give the array of a tensor; ONNX Runtime reads each string up to its NUL, also a longest one."""
+def _strings(tensor: Tensor) -> NDArray[Any]:
+    """Give the array of a STRING tensor; ONNX Runtime reads each string up to its NUL, also a longest one."""
     array = tensor.array()
-    return array if tensor.dtype.size else array.astype(f"S{array.dtype.itemsize + 1}")
+    return array.astype(f"S{array.dtype.itemsize + 1}")
 
 
 def _tensor(value: Any, name: str) -> Tensor:
@@ -186,7 +192,7 @@ def _tensor(value: Any, name: str) -> Tensor:
 _PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
 _MEMORY = "Onnxruntime memory limit exceeded, memory allocation failed."
 _NO_MEMORY = re.compile(
-    r"(\S+: \S.*? )?Available memory of \d+ is smaller than requested bytes of \d+", re.DOTALL
+    r"(\S+:\d+ \S.*? )?Available memory of \d+ is smaller than requested bytes of \d+", re.DOTALL
 )
 _FIX = "Please fix either the inputs or the model"
 
