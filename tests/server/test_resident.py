@@ -250,6 +250,7 @@ class OnDevice:
     home: str
     inputs: tuple[str, ...] = ("x",)
     outputs: tuple[str, ...] = ("y",)
+    steady: bool = True
 
     def run(self, inputs: Sequence[Tensor | Resident], stop: Stop | None = None) -> tuple[Resident, ...]:
         arrays = []
@@ -268,6 +269,12 @@ class OnDevice:
 @dataclass
 class DeviceBackend:
     memory: Memory
+
+    def open(self) -> None:
+        pass
+
+    def facts(self) -> Mapping[str, str]:
+        return {}
 
     def load(self, blob: bytes, device: str) -> Session:
         count, outputs = blob

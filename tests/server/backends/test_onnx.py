@@ -170,8 +170,8 @@ def test_a_model_with_a_loop_may_take_any_time() -> None:
 def test_what_too_little_memory_says() -> None:
     text = (
         "[ONNXRuntimeError] : 1 : FAIL : Non-zero status code returned while running Mul node. Name:'' "
-        "Status Message: /bfc_arena.cc:360 void* onnxruntime::BFCArena::AllocateRawInternal(size_t, bool) Available "
-        "memory of 1048576 is smaller than requested bytes of 4194304\n"
+        "Status Message: /bfc_arena.cc:360 void* onnxruntime::BFCArena::AllocateRawInternal(size_t, bool) "
+        "Available memory of 1048576 is smaller than requested bytes of 4194304\n"
     )
     assert message(text) == (
         "Non-zero status code returned while running Mul node. Name:'' Status Message: "

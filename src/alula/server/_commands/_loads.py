@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 from ...graph import Done, Failed
 from .._client import Client
+from .._failures import as_error
 from .._later import Later
 from .._resp import Reply
-from .._run import as_error
 
 __all__ = ["load"]
 
