@@ -76,6 +76,34 @@ def onnx_model(
     return blob
 
 
+def endless() -> bytes:
+    """A loop that goes on for as long as its input is below zero or above."""
+    typed = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [
+            helper.make_node("Cast", ["s"], ["go"], to=TensorProto.BOOL),
+            helper.make_node("Identity", ["s"], ["t"]),
+        ],
+        "body",
+        [
+            typed("i", TensorProto.INT64, []),
+            typed("c", TensorProto.BOOL, []),
+            typed("s", TensorProto.FLOAT, None),
+        ],
+        [typed("go", TensorProto.BOOL, []), typed("t", TensorProto.FLOAT, None)],
+    )
+    graph = helper.make_graph(
+        [helper.make_node("Loop", ["", "yes", "x"], ["y"], body=body)],
+        "endless",
+        [typed("x", TensorProto.FLOAT, [])],
+        [typed("y", TensorProto.FLOAT, None)],
+        [helper.make_tensor("yes", TensorProto.BOOL, [], [True])],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    blob: bytes = made.SerializeToString()
+    return blob
+
+
 MUL = onnx_model("Mul", {"0": None, "1": None}, ["2"])
 MUL_2 = onnx_model("Mul", {"0": [2], "1": [2]}, ["2"])
 SUM = onnx_model("Sum", {"a": None, "b": None, "c": None}, ["s"])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ._models import Stop
 from ._resident import Value
 from ._scripts import Invocation, Script
-from ._work import Work
+from ._work import Work, at
 
 __all__ = ["RunScript"]
 
@@ -27,8 +27,10 @@ class RunScript(Work):
     invocation: Invocation
 
     def run(self, target: Script, inputs: Sequence[Value], stop: Stop | None) -> tuple[Value, ...]:
-        """Call the function on what lies in the host's memory."""
-        return target.run(self.invocation, [value.host() for value in inputs])
+        """Call the function on what it can read."""
+        outputs = target.run(self.invocation, at(target.program.home, inputs))
+        self.fetch(outputs)
+        return outputs
 
     def calls(self, target: Script) -> bool:
         """Ask the script."""

@@ -4,14 +4,14 @@ A script is source text with functions. Its entry points are called with tensors
 may call back into the server; any other function is called with tensors alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, runtime_checkable
 
 from ._counts import Counts
 from ._models import Backend, Session
+from ._resident import Value
 from ._resp import Reply
-from ._tensors import Tensor
 
 __all__ = ["Invocation", "Program", "Reach", "Script", "ScriptBackend"]
 
@@ -67,6 +67,14 @@ class Program(Protocol):
     """A compiled script; its runs may overlap."""
 
     @property
+    def home(self) -> Hashable:
+        """Where its results stay, as `Resident.home`; None if that is the host's memory.
+
+        What its runs take may then be a `Resident` of an equal home.
+        """
+        ...
+
+    @property
     def calls(self) -> bool:
         """Whether any function calls into the server, so that the order of runs can be seen."""
         ...
@@ -81,7 +89,7 @@ class Program(Protocol):
         """
         ...
 
-    def run(self, invocation: Invocation, inputs: Sequence[Tensor], *, entry: bool) -> tuple[Tensor, ...]:
+    def run(self, invocation: Invocation, inputs: Sequence[Value], *, entry: bool) -> tuple[Value, ...]:
         """Call a function, as an entry point or not; from any thread but the server's own.
 
         Raises
@@ -146,7 +154,7 @@ class Script:
         """The device by which it runs, upper case."""
         return self.device.decode(errors="replace").upper()
 
-    def run(self, invocation: Invocation, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    def run(self, invocation: Invocation, inputs: Sequence[Value]) -> tuple[Value, ...]:
         """Call one of its functions; see `Program`."""
         entry = invocation.function in self.entry_points
         return self.program.run(invocation, inputs, entry=entry)

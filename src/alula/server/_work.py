@@ -10,7 +10,7 @@ from ._models import Model, Stop
 from ._resident import Value
 from ._stats import Kind
 
-__all__ = ["RunModel", "Target", "Work"]
+__all__ = ["RunModel", "Target", "Work", "at"]
 
 
 class Target(Protocol):
@@ -76,6 +76,11 @@ class Work:
         """Compute the outputs, on any thread; raises `CommandError` if that fails."""
         raise NotImplementedError
 
+    def fetch(self, outputs: Sequence[Value]) -> None:
+        """Copy to the host what is needed there: here, as the server's own thread should wait for nothing."""
+        for index in self.wanted:
+            outputs[index].host()
+
     def quick(self, target: Any, inputs: Sequence[Value]) -> bool:
         """Tell whether it is over before another thread would have begun."""
         return False
@@ -90,6 +95,13 @@ class Work:
         return False
 
 
+def at(home: Hashable, inputs: Sequence[Value]) -> Sequence[Any]:
+    """Give what can be read at a home as it is, and everything else in the host's memory."""
+    if home is None:
+        return [value.host() for value in inputs]
+    return [value if value.home == home else value.host() for value in inputs]
+
+
 class RunModel(Work):
     """Run a model."""
 
@@ -99,17 +111,10 @@ class RunModel(Work):
     def run(self, target: Model, inputs: Sequence[Value], stop: Stop | None) -> tuple[Value, ...]:
         """Run the model's session on what it can read."""
         session = target.session
-        home: Hashable = getattr(session, "home", None)
-        given: Sequence[Any] = (
-            [value.host() for value in inputs]
-            if home is None
-            else [value if value.home == home else value.host() for value in inputs]
-        )
-        outputs = session.run(given, stop)
+        outputs = session.run(at(getattr(session, "home", None), inputs), stop)
         if len(outputs) != self.outputs:
             raise CommandError("ERR Model did not generate the expected number of outputs")
-        for index in self.wanted:
-            outputs[index].host()  # here, because the server's own thread should not wait for a device
+        self.fetch(outputs)
         return outputs
 
     def quick(self, target: Model, inputs: Sequence[Value]) -> bool:

@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto
 
 from alula.errors import CommandError
 from alula.server import Tensor
@@ -13,7 +13,7 @@ from alula.server._backends._onnx import OnnxSession, _providers, message
 from alula.server._models import Stop
 from alula.server._payloads import values
 from alula.server._tensors import DTYPES
-from tests.server.world import SPLIT, onnx_model
+from tests.server.world import SPLIT, endless, onnx_model
 
 
 def load(blob: bytes) -> OnnxSession:
@@ -114,34 +114,6 @@ def test_the_number_of_inputs_must_be_right() -> None:
     with pytest.raises(CommandError) as caught:
         load(MUL_BOTH).run([Tensor.of(np.zeros(1, "f4"))])
     assert caught.value.text == "ERR Expected 2 inputs but got 1"
-
-
-def endless() -> bytes:
-    """A loop that goes on for as long as its input is below zero or above."""
-    typed = helper.make_tensor_value_info
-    body = helper.make_graph(
-        [
-            helper.make_node("Cast", ["s"], ["go"], to=TensorProto.BOOL),
-            helper.make_node("Identity", ["s"], ["t"]),
-        ],
-        "body",
-        [
-            typed("i", TensorProto.INT64, []),
-            typed("c", TensorProto.BOOL, []),
-            typed("s", TensorProto.FLOAT, None),
-        ],
-        [typed("go", TensorProto.BOOL, []), typed("t", TensorProto.FLOAT, None)],
-    )
-    graph = helper.make_graph(
-        [helper.make_node("Loop", ["", "yes", "x"], ["y"], body=body)],
-        "endless",
-        [typed("x", TensorProto.FLOAT, [])],
-        [typed("y", TensorProto.FLOAT, None)],
-        [helper.make_tensor("yes", TensorProto.BOOL, [], [True])],
-    )
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    blob: bytes = made.SerializeToString()
-    return blob
 
 
 ENDED = "Exiting due to terminate flag being set to true"

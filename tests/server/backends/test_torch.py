@@ -11,7 +11,9 @@ from alula.errors import CommandError
 from alula.server import Session, Tensor
 from alula.server._backends import TorchBackend
 from alula.server._backends._torch import TorchSession
+from alula.server._backends._torch_tensors import Bridge
 from alula.server._payloads import values
+from alula.server._resident import Resident
 from alula.server._scripts import Invocation, Program
 from alula.server._tensors import DTYPES
 from tests.server.torch_world import ENTRY, SCRIPT, torch_model
@@ -31,7 +33,7 @@ def test_inputs_are_named_by_forward_and_outputs_are_counted() -> None:
     assert (load("mul").inputs, load("mul").outputs) == (("a", "b"), ("",))
     both = load("both")
     assert both.outputs == ("", "")
-    assert [values(t) for t in both.run([floats(3), floats(2)])] == [[5.0], [1.0]]
+    assert [values(t.host()) for t in both.run([floats(3), floats(2)])] == [[5.0], [1.0]]
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -39,7 +41,7 @@ def test_inputs_are_named_by_forward_and_outputs_are_counted() -> None:
 def test_every_dtype_goes_in_and_out(name: str, shape: tuple[int, ...]) -> None:
     dtype = DTYPES[name.encode()]
     tensor = Tensor.of(np.ones(shape, dtype.array))
-    [output] = load("same").run([tensor])
+    output = load("same").run([tensor])[0].host()
     assert (output.dtype, output.shape, bytes(output.data)) == (dtype, shape, bytes(tensor.data))
 
 
@@ -62,14 +64,33 @@ def test_a_result_without_a_name_for_its_type_is_refused() -> None:
 @pytest.mark.parametrize("size", [1, 100_000])
 def test_a_tensor_is_never_written_to(size: int) -> None:
     tensor = Tensor.of(np.zeros(size, "f4"))
-    [output] = load("in place").run([tensor])
+    output = load("in place").run([tensor])[0].host()
     assert (values(output), values(tensor)) == ([1.0] * size, [0.0] * size)
 
 
 def test_a_large_tensor_that_is_only_read_is_not_copied() -> None:
     tensor = Tensor.of(np.zeros(100_000, "f4"))
-    [output] = load("same").run([tensor])
+    output = load("same").run([tensor])[0].host()
     assert np.shares_memory(output.array(), tensor.array())
+
+
+def test_what_stays_on_a_device_is_taken_there_as_it_is() -> None:
+    """On the processor, which PyTorch treats like any device."""
+    lent, owned = (Bridge(torch, "cpu", copy=copy, stay=True) for copy in (False, True))
+    value = torch.tensor([1.0, 2.0])
+    for bridge, own in ((lent, False), (owned, True)):
+        found = bridge.back(value)
+        assert isinstance(found, Resident)
+        assert (found.home, found.dtype.name, found.shape) == (("torch", "cpu"), "FLOAT", (2,))
+        assert (bridge.there(found) is found.handle) is not own
+        assert values(found.host()) == [1.0, 2.0]
+    assert (lent.home, Bridge(torch, "cpu", copy=False).home) == (("torch", "cpu"), None)
+    assert Bridge(torch, "cuda:0", copy=False).home == ("torch", "cuda:0")
+
+
+def test_a_type_without_a_name_stays_nowhere() -> None:
+    with pytest.raises(CommandError, match="BFloat16 is not supported by dlpack"):
+        Bridge(torch, "cpu", copy=False, stay=True).back(torch.zeros(1, dtype=torch.bfloat16))
 
 
 def test_a_list_of_results_has_no_number_that_is_known_before() -> None:
@@ -140,7 +161,7 @@ def program(reached: Reached | None = None, source: bytes = SCRIPT) -> Program:
 
 def call(script: Program, function: str, *inputs: Tensor, outputs: int = 1, **given: Any) -> list[Any]:
     invocation = Invocation(function=function.encode(), outputs=outputs, **given)
-    return [values(t) for t in script.run(invocation, inputs, entry=function in ENTRY)]
+    return [values(t.host()) for t in script.run(invocation, inputs, entry=function in ENTRY)]
 
 
 def test_functions_are_called_with_as_many_tensors_as_they_take() -> None:

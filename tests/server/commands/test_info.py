@@ -195,3 +195,33 @@ def test_the_time_of_a_queue_is_that_of_its_threads(controlled: Controlled, conn
 def test_a_setting_out_of_its_range_is_refused_by_name(name: str, value: float) -> None:
     with pytest.raises(SettingError, match=name):
         Server(port=0, **{name: value})  # type: ignore[arg-type]  # the wrong values are the test
+
+
+# ------------------------------------------------------------------------------- what is declared
+
+TABLE: list[tuple[str, tuple[str, ...], tuple[int, int, int]]] = [
+    ("ai.modelset", ("write", "deny-oom"), (1, 1, 1)),
+    ("ai.modelstore", ("write", "deny-oom"), (1, 1, 1)),
+    ("ai.scriptset", ("write", "deny-oom"), (1, 1, 1)),
+    ("ai.scriptstore", ("write", "deny-oom"), (1, 1, 1)),
+    ("ai.modelget", ("readonly",), (1, 1, 1)),
+    ("ai.scriptget", ("readonly",), (1, 1, 1)),
+    ("ai.info", ("readonly",), (1, 1, 1)),
+    ("ai.modeldel", ("write",), (1, 1, 1)),
+    ("ai.scriptdel", ("write",), (1, 1, 1)),
+    ("ai.scriptrun", ("write", "deny-oom", "movablekeys"), (4, 4, 1)),
+    ("ai.scriptexecute", ("write", "deny-oom", "movablekeys"), (5, 5, 1)),
+    ("ai._modelscan", ("readonly",), (0, 0, 0)),
+    ("ai._scriptscan", ("readonly",), (0, 0, 0)),
+    ("ai.config", ("write",), (0, 0, 0)),
+]
+
+
+@pytest.mark.parametrize(("name", "flags", "keys"), TABLE)
+def test_commands_are_declared(
+    wire: Wire, name: str, flags: tuple[str, ...], keys: tuple[int, int, int]
+) -> None:
+    found = wire.ask("COMMAND", "INFO", name)
+    assert found.startswith(f"*1\r\n*10\r\n${len(name)}\r\n{name}\r\n:".encode())
+    words = "".join(f"+{flag}\r\n" for flag in flags) + "".join(f":{key}\r\n" for key in keys)
+    assert f"\r\n*{len(flags)}\r\n{words}*".encode() in found

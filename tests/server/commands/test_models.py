@@ -4,7 +4,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from alula.server import Server, background
-from tests.server.world import MUL, Connect, Controlled, Wire, Words, onnx_model
+from alula.server._backends import OnnxBackend
+from tests.server.world import MUL, Connect, Controlled, Wire, Words, endless, onnx_model
 
 OK = b"+OK\r\n"
 WRONGTYPE = b"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"
@@ -159,3 +160,24 @@ def test_models_are_listed_with_their_tags(wire: Wire, blobs: Mapping[str, bytes
     assert wire.ask("AI.MODELSTORE", "m", "ONNX", "CPU", "BLOB", blobs["mul"]) == OK
     assert wire.ask("AI.MODELSTORE", "pt_model", "ONNX", "CPU", "TAG", "x", "BLOB", blobs["sum"]) == OK
     assert wire.ask(command) == b"*2\r\n*2\r\n$8\r\npt_model\r\n$1\r\nx\r\n*2\r\n$1\r\nm\r\n$0\r\n\r\n"
+
+
+def test_a_run_that_takes_too_long_is_ended(connect: Connect) -> None:
+    with background(Server(port=0, backends={"ONNX": OnnxBackend(timeout=0.05)})) as server:
+        wire = connect(server)
+        assert wire.ask("AI.MODELSTORE", "m", "ONNX", "CPU", "BLOB", endless()) == OK
+        assert wire.ask("AI.TENSORSET x FLOAT VALUES 1") == OK
+        reply = wire.ask("AI.MODELEXECUTE m INPUTS 1 x OUTPUTS 1 y")
+        assert reply == (
+            b"-Non-zero status code returned while running Loop node. Name:'' Status Message: "
+            b"Exiting due to terminate flag being set to true.\r\n"
+        )
+        assert wire.ask("AI.INFO m").endswith(b"calls\r\n:1\r\n$6\r\nerrors\r\n:1\r\n")
+
+
+def test_a_wrong_shape_is_told_in_the_words_that_clients_know(wire: Wire, models: Server) -> None:
+    assert wire.ask("AI.TENSORSET a FLOAT 3") == OK
+    assert wire.ask("AI.MODELEXECUTE mul2 INPUTS 2 a a OUTPUTS 1 b") == (
+        b"-Got invalid dimensions for input: 0 for the following indices  index: 0 Got: 3 Expected: 2  "
+        b"Please fix either the inputs or the model.\r\n"
+    )

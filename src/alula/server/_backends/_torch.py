@@ -6,14 +6,14 @@ queue, and nobody else waits for it.
 
 import io
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from ...errors import CommandError, MissingExtraError
 from .._models import Stop
+from .._resident import Value
 from .._scripts import Invocation, Program, Reach
-from .._tensors import Tensor
 from ._torch_calls import Operators
 from ._torch_graphs import inspect
 from ._torch_tensors import Bridge
@@ -82,7 +82,12 @@ class TorchSession:
         self.outputs: tuple[str, ...] = ("",) * sum(_tensors(each.type) for each in forward.schema.returns)
         self.steady = False  # it may hold loops whose end depends on what is in the inputs
 
-    def run(self, inputs: Sequence[Tensor], stop: Stop | None = None) -> tuple[Tensor, ...]:
+    @property
+    def home(self) -> Hashable:
+        """Where its outputs stay; see `Session`."""
+        return self._bridge.home
+
+    def run(self, inputs: Sequence[Value], stop: Stop | None = None) -> tuple[Value, ...]:
         """Compute the outputs; see `Session`."""
         given = [self._bridge.there(tensor) for tensor in inputs]
         found = _call(self._bridge.torch, self._forward, given)
@@ -99,6 +104,11 @@ class TorchProgram:
         self.calls = traits.calls
         self._unit, self._operators, self._reach = unit, operators, reach
         self._bridge = Bridge(operators.torch, place, copy=traits.writes)
+
+    @property
+    def home(self) -> Hashable:
+        """Where its outputs stay; see `Program`."""
+        return self._bridge.home
 
     def check(self, entry_points: Sequence[bytes]) -> None:
         """See that functions can be entry points; see `Program`."""
@@ -117,7 +127,7 @@ class TorchProgram:
                     f"def {name}(tensors: List[Tensor], keys: List[str], args: List[str])"
                 )
 
-    def run(self, invocation: Invocation, inputs: Sequence[Tensor], *, entry: bool) -> tuple[Tensor, ...]:
+    def run(self, invocation: Invocation, inputs: Sequence[Value], *, entry: bool) -> tuple[Value, ...]:
         """Call a function; see `Program`."""
         name, function = invocation.function.decode(errors="surrogateescape"), self._find(invocation.function)
         if function is None:
@@ -206,7 +216,7 @@ def _tensors(kind: Any) -> int:
     return int(kind.kind() == "TensorType")
 
 
-def _results(value: Any, count: int, name: str, bridge: Bridge) -> tuple[Tensor, ...]:
+def _results(value: Any, count: int, name: str, bridge: Bridge) -> tuple[Value, ...]:
     found = _flat(value, name)
     if len(found) != count:
         raise CommandError(f"Function returned unexpected number of outputs - {name}")

@@ -125,7 +125,7 @@ class Operators:
                 raise CommandError("Number of keys given as INPUTS here does not match model definition")
             if outputs != len(session.outputs):
                 raise CommandError("Number of keys given as OUTPUTS here does not match model definition")
-            found = session.run([caller.bridge.back(value) for value in inputs], Stop())
+            found = session.run([caller.bridge.back(value).host() for value in inputs], Stop())
             return [caller.bridge.there(value.host()) for value in found]
         except CommandError as error:
             caller.failed = error

@@ -4,13 +4,16 @@ Stored tensors never change, and PyTorch's may. So the memory of a stored tensor
 that writes to no tensor; what else there is gets a copy, and so does whoever is handed a result.
 """
 
+from collections.abc import Hashable
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import CommandError
-from .._tensors import Tensor
+from .._resident import Resident, Value
+from .._tensors import DTYPES, Tensor
 
 __all__ = ["Bridge"]
 
@@ -28,19 +31,31 @@ class Bridge:
         The device as PyTorch calls it: ``cpu``, ``cuda:0``.
     copy
         Whether the code on the other side may write to its tensors.
+    stay
+        Whether results stay on the device until the host asks for them. With the default, None, they do
+        where that is not the host's memory anyway.
     """
 
-    def __init__(self, torch: Any, place: str, *, copy: bool) -> None:
+    def __init__(self, torch: Any, place: str, *, copy: bool, stay: bool | None = None) -> None:
         self.torch, self._place, self._copy = torch, place, copy
+        self._stay = place != "cpu" if stay is None else stay
 
-    def there(self, tensor: Tensor) -> Any:
-        """Give PyTorch's tensor for one of ours.
+    @property
+    def home(self) -> Hashable:
+        """Where results stay, as `Resident.home`; None if they do not."""
+        return ("torch", self._place) if self._stay else None
+
+    def there(self, tensor: Value) -> Any:
+        """Give PyTorch's tensor for one of ours, or for what stays at this home.
 
         Raises
         ------
         CommandError
             If PyTorch cannot take its type.
         """
+        if isinstance(tensor, Resident):
+            handle: Any = tensor.handle
+            return handle.clone() if self._copy else handle
         if tensor.dtype.name == "UINT16":
             raise CommandError("Unsupported kUInt bits 16")
         if not tensor.dtype.size:
@@ -50,14 +65,24 @@ class Bridge:
         found = self.torch.from_numpy(own)
         return found if self._place == "cpu" else found.to(self._place)
 
-    def back(self, value: Any) -> Tensor:
-        """Give our tensor for one of PyTorch's.
+    def back(self, value: Any) -> Value:
+        """Give our tensor for one of PyTorch's, or leave it where it is if results stay there.
 
         Raises
         ------
         CommandError
             If there is no name for its type.
         """
+        dtype = _DTYPES.get(str(value.dtype).removeprefix("torch."))
+        if not self._stay or dtype is None:
+            return self._fetch(value)
+        if self._place != "cpu":
+            self.torch.cuda.synchronize(self._place)  # so that the run's time and errors are its own
+        own = value.detach().clone() if self._copy else value.detach()
+        return Resident(self.home, own, dtype, tuple(own.shape), partial(self._fetch, own))
+
+    def _fetch(self, value: Any) -> Tensor:
+        """Copy a tensor to the host, if it is not there."""
         kind = str(value.dtype).removeprefix("torch.")
         if kind in _FOREIGN:
             raise CommandError(f"{_FOREIGN[kind]} is not supported by dlpack")
@@ -67,6 +92,9 @@ class Bridge:
             raise CommandError(f"ERR unsupported dtype: {error}") from error
         return Tensor.of(array.copy() if self._copy else array)
 
+
+_DTYPES: Final = {dtype.array.name: dtype for dtype in DTYPES.values() if dtype.size}
+"""By the names of PyTorch, which are those of numpy."""
 
 _FOREIGN: Final = {
     "bfloat16": "BFloat16",

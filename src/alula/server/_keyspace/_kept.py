@@ -116,7 +116,7 @@ class _Unloaded:
 class _Uncompiled:
     """The program of a script that could not be compiled."""
 
-    calls = True
+    calls, home = True, None
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -124,5 +124,5 @@ class _Uncompiled:
     def check(self, entry_points: Sequence[bytes]) -> None:
         raise CommandError(self._text)
 
-    def run(self, invocation: Invocation, inputs: Sequence[Tensor], *, entry: bool) -> tuple[Tensor, ...]:
+    def run(self, invocation: Invocation, inputs: Sequence[object], *, entry: bool) -> tuple[Tensor, ...]:
         raise CommandError(self._text)
