@@ -9,6 +9,7 @@ from typing import assert_never
 from ..errors import CommandError
 from ._dag import FAMILIES, Dag, Part, is_volatile, parse
 from ._ops import Get, Look, Run, Set
+from ._script_ops import Invoke
 
 __all__ = ["ANY", "Operation", "Sketch", "Thing", "shown", "sketch_of"]
 
@@ -21,6 +22,9 @@ class _Anything:
 
     def counts(self, key: bytes) -> None:
         return None
+
+    def script(self, key: bytes) -> None:
+        pass
 
 
 ANY: Look = _Anything()
