@@ -26,6 +26,11 @@ SAMPLES = [  # commands that mean something, of every kind; the first ones are t
     "AI.DAGRUN TENSORSET ~a~ FLOAT 2 VALUES 2 3 => MODELRUN m INPUTS ~a~ ~a~ OUTPUTS d => TENSORGET d VALUES",
     "AI.DAGRUN_RO TENSORSET ~a~ STRING 2 VALUES |> => => TENSORGET ~a~ BLOB",
     "AI.DAGRUNASYNC NOID TENSORSET a FLOAT 2 VALUES 2 3",
+    "AI.DAGRUNASYNC KEEP 5 |> AI.TENSORSET a FLOAT 2 VALUES 2 3",
+    "AI.DAGSTATUS 1-0 NOREPLIES",
+    "AI.DAGCANCEL 1-0",
+    "AI.DAGLIST STATE done",
+    "AI.DAGPLAN AI.DAGRUN LOAD 1 p |> AI.TENSORGET p",
     "AI.TENSORSET k INT8 2 3 BLOB abcdef",
     "AI.TENSORGET p META BLOB",
     "AI.MODELEXECUTE m INPUTS 2 p p OUTPUTS 1 y TIMEOUT 100",
@@ -137,6 +142,7 @@ def mutated(draw: st.DrawFn) -> bytes:
 words = st.one_of(
     st.sampled_from([word for sample in SAMPLES for word in sample.split()]).map(str.encode),
     st.integers(-(1 << 65), 1 << 65).map(lambda number: b"%d" % number),
+    st.sampled_from([b"9" * 5000, b"-" + b"1" * 5000, b"1" * 20, b"0x1p9999", b"[" * 2000, b"*" * 2000]),
     noise,
 )
 

@@ -6,7 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alula.errors import CommandError
-from alula.server._resp import Limits, Parser, ProtocolError, Reply, encode, split_line
+from alula.server._resp import (
+    NO_ARRAY,
+    Limits,
+    Parser,
+    ProtocolError,
+    Push,
+    Reply,
+    Several,
+    Unordered,
+    Verbatim,
+    encode,
+    split_line,
+)
 from tests.server.world import request
 
 words = st.lists(st.binary(max_size=40), min_size=1, max_size=8)
@@ -24,9 +36,9 @@ def parsed(data: bytes, cuts: list[int], limits: Limits | None = None) -> list[l
     return found
 
 
-def encoded(reply: Reply) -> bytes:
+def encoded(reply: Reply, protocol: int = 2) -> bytes:
     out: list[bytes | memoryview] = []
-    encode(reply, out.append)
+    encode(reply, out.append, protocol)
     return b"".join(out)
 
 
@@ -148,6 +160,31 @@ def test_replies_are_written_as_resp2(reply: Reply, data: bytes) -> None:
     assert encoded(reply) == data
 
 
+@pytest.mark.parametrize(
+    ("reply", "two", "three"),
+    [
+        (None, b"$-1\r\n", b"_\r\n"),
+        (NO_ARRAY, b"*-1\r\n", b"_\r\n"),
+        (0.1, b"$19\r\n0.10000000000000001\r\n", b",0.10000000000000001\r\n"),
+        (5.0, b"$1\r\n5\r\n", b",5\r\n"),
+        (float("inf"), b"$3\r\ninf\r\n", b",inf\r\n"),
+        (-float("inf"), b"$4\r\n-inf\r\n", b",-inf\r\n"),
+        (float("nan"), b"$3\r\nnan\r\n", b",nan\r\n"),
+        ({b"a": 1, b"b": [None]}, b"*4\r\n$1\r\na\r\n:1\r\n$1\r\nb\r\n*1\r\n$-1\r\n",
+         b"%2\r\n$1\r\na\r\n:1\r\n$1\r\nb\r\n*1\r\n_\r\n"),
+        ({}, b"*0\r\n", b"%0\r\n"),
+        (Verbatim(b"a\r\nb"), b"$4\r\na\r\nb\r\n", b"=8\r\ntxt:a\r\nb\r\n"),
+        (Push((b"m", 1)), b"*2\r\n$1\r\nm\r\n:1\r\n", b">2\r\n$1\r\nm\r\n:1\r\n"),
+        (Unordered(("a", None)), b"*2\r\n+a\r\n$-1\r\n", b"~2\r\n+a\r\n_\r\n"),
+        (Several(("a", None)), b"+a\r\n$-1\r\n", b"+a\r\n_\r\n"),
+        (Several(()), b"", b""),
+        ([1, "OK", b"x"], b"*3\r\n:1\r\n+OK\r\n$1\r\nx\r\n", b"*3\r\n:1\r\n+OK\r\n$1\r\nx\r\n"),
+    ],
+)  # fmt: skip
+def test_the_versions_differ_in_the_forms_of_some_replies(reply: Reply, two: bytes, three: bytes) -> None:
+    assert (encoded(reply), encoded(reply, 3)) == (two, three)
+
+
 numbers = st.floats(allow_nan=False) | st.integers(-(1 << 63), (1 << 63) - 1)
 leaves = st.binary(max_size=20) | numbers | st.none() | st.from_regex(r"[A-Z]{1,9}", fullmatch=True)
 
@@ -157,6 +194,32 @@ def test_a_client_reads_what_was_replied(reply: Reply) -> None:
     reader = hiredis.Reader()
     reader.feed(encoded(reply))
     assert reader.gets() == as_read(reply)
+
+
+@given(
+    st.recursive(
+        leaves,
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.binary(max_size=5), inner, max_size=3),
+        max_leaves=12,
+    )
+)
+def test_a_client_of_resp3_reads_what_was_replied(reply: Reply) -> None:
+    reader = hiredis.Reader()
+    reader.feed(encoded(reply, 3))
+    assert reader.gets() == as_read_in_3(reply)
+
+
+def as_read_in_3(reply: Reply) -> object:
+    """What a client makes of a reply in RESP3: numbers stay numbers."""
+    match reply:
+        case list():
+            return [as_read_in_3(item) for item in reply]
+        case dict():
+            return {name: as_read_in_3(value) for name, value in reply.items()}
+        case str():
+            return reply.encode()
+        case _:
+            return reply
 
 
 def as_read(reply: Reply) -> object:

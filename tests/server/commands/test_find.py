@@ -28,6 +28,7 @@ from tests.server.world import Wire
             "m a b k",
         ),
         ("AI.DAGRUN LOAD 2 a b NOPE", "a b"),
+        ("AI.DAGRUNASYNC NOID KEEP 5 ROUTING r LOAD 1 a |> AI.TENSORGET a", "a r"),
     ],
 )
 def test_the_keys_of_a_command(wire: Wire, words: str, keys: str) -> None:
@@ -41,6 +42,7 @@ def test_the_keys_of_a_command(wire: Wire, words: str, keys: str) -> None:
         ("NOPE a", "ERR Invalid command specified"),
         ("PING x", "ERR The command has no key arguments"),
         ("AI.DAGRUN TENSORSET ~a~ INT8 1", "ERR The command has no key arguments"),
+        (f"AI.DAGRUN LOAD {'9' * 5000} a", "ERR The command has no key arguments"),
         ("AI.TENSORSET k", "ERR Invalid number of arguments specified for command"),
     ],
 )

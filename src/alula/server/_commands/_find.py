@@ -13,7 +13,7 @@ from ...errors import CommandError
 from .._dag import FAMILIES, Dag, is_volatile, parse
 from .._ops import Get, Op, Run, Set, read_execute, read_run
 from .._script_ops import Invoke, read_script_execute, read_script_run
-from .._words import said
+from .._words import integer, said
 
 __all__ = ["keys_of_dag", "keys_of_execute", "keys_of_run", "keys_of_script_execute", "keys_of_script_run"]
 
@@ -85,8 +85,8 @@ def _routing(words: list[bytes]) -> list[bytes]:
     """Give the value of the section ROUTING, which is a hint where the keys are."""
     at = 1
     while (word := said(words, at)) in _SECTIONS and at + 1 < len(words):
-        count = words[at + 1]
-        at += _SECTIONS[word] + (int(count) if word in (b"LOAD", b"PERSIST") and count.isdigit() else 0)
+        keys = integer(words[at + 1]) if word in (b"LOAD", b"PERSIST") else 0
+        at += _SECTIONS[word] + max(0, keys or 0)
     return words[at + 1 : at + 2] if said(words, at) == b"ROUTING" else []
 
 

@@ -1,6 +1,7 @@
 """Commands about keys, whatever they hold."""
 
 import random
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -62,8 +63,11 @@ def _randomkey(client: Client, words: list[bytes]) -> Reply:
     return random.choice(found)[0] if found else None
 
 
+_CURSOR: Final = re.compile(rb"[0-9]{1,20}")
+
+
 def _scan(client: Client, words: list[bytes]) -> Reply:
-    if not words[1].isdigit() or int(words[1]) >= 1 << 64:
+    if _CURSOR.fullmatch(words[1]) is None or int(words[1]) >= 1 << 64:
         raise CommandError("ERR invalid cursor")
     count, matches, kind = _scan_options(words)
     cursor, keys = client.services.order.page(int(words[1]), count)
