@@ -126,7 +126,8 @@ def test_the_first_operation_that_fails_is_named(client: Client) -> None:
 def test_a_plan_is_drawn_without_a_server_and_says_what_is_wrong() -> None:
     with Client("redis://127.0.0.1:1") as nobody:
         dag = nobody.dag().tensorset("~a~", np.ones(2)).modelexecute("m", ["~a~"], ["b"])
-        assert dag.plan().startswith("<svg")
+        assert dag.picture().startswith("<svg")
+        assert dag.plan()["stores"] == {"b": 1}
         with pytest.raises(CommandError, match="INPUT key cannot be found"):
             dag.tensorget("~nothing~").plan()
 

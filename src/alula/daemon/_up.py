@@ -134,12 +134,23 @@ def _serving(settings: Settings, sockets: Sequence[socket]) -> Iterator[int]:
 
 @contextmanager
 def _supervised(settings: Settings, sockets: Sequence[socket], end: End) -> Iterator[int]:
-    port: int = sockets[0].getsockname()[1]
+    host, port = sockets[0].getsockname()[:2]
     given = {"home": settings.home, "store": settings.store, "artifacts": settings.artifacts}
     environment = {f"ALULA_{name.upper()}": str(value) for name, value in given.items()}
     started: Future[None] = Future()
     supervisor = Supervisor(
-        [sys.executable, "-m", "alula", "serve", "--port", str(port), "--loglevel", "warning"],
+        [
+            sys.executable,
+            "-m",
+            "alula",
+            "serve",
+            "--host",
+            host,
+            "--port",
+            str(port),
+            "--loglevel",
+            "warning",
+        ],
         sockets,
         environment={**os.environ, **environment},
         ready=lambda: started.set_result(None),

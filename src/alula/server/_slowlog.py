@@ -1,5 +1,6 @@
 """SLOWLOG: the last commands that took long."""
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,6 +9,8 @@ from typing import Final, Protocol
 from ._config import Config
 
 __all__ = ["Author", "Slow", "Slowlog"]
+
+_log = logging.getLogger("alula.server")
 
 _WORDS: Final = 32  # of a command that are kept
 _BYTES: Final = 128  # of each of them
@@ -88,6 +91,8 @@ class Slowlog:
         )
         self._next += 1
         self.trim()
+        facts = {"event": "slow command", "command": words[0].decode(errors="replace"), "seconds": seconds}
+        _log.info("a command took long: %s, %.6f s", facts["command"], seconds, extra=facts)
 
     def trim(self) -> None:
         """Drop what is more than should be kept."""

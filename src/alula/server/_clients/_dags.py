@@ -6,7 +6,7 @@ from typing import Any, Final, Self
 
 from numpy.typing import ArrayLike, NDArray
 
-from .._picture import picture
+from .._picture import picture, plan
 from ._arrays import Word, array_of, fields_of, tensor_words
 from ._requests import Key, Request, execute_words, milliseconds, script_words
 
@@ -80,7 +80,17 @@ class DagWords:
         name = "AI.DAGEXECUTE" if self._scoped else "AI.DAGRUN"
         return [f"{name}_RO" if self.readonly else name, *self._body()]
 
-    def plan(self) -> str:
+    def plan(self) -> dict[str, Any]:
+        """Say what the command would do, as data fit for JSON; nothing is sent. See `alula.server.plan`.
+
+        Raises
+        ------
+        CommandError
+            If the command is not correct; with the reply that a server would give.
+        """
+        return plan(*self._given())
+
+    def picture(self) -> str:
         """Draw the values of the command, and how they are made of each other; nothing is sent.
 
         Returns
@@ -93,7 +103,10 @@ class DagWords:
         CommandError
             If the command is not correct; with the reply that a server would give.
         """
-        return picture(*(word if isinstance(word, str) else _as_bytes(word) for word in self.words))
+        return picture(*self._given())
+
+    def _given(self) -> list[bytes]:
+        return [_as_bytes(word) for word in self.words]
 
     def __str__(self) -> str:
         return " ".join(map(_shown, self.words))

@@ -199,9 +199,10 @@ def _ended(reply: Any) -> None:
 
 
 def _described(reply: Any) -> dict[str, Any]:
-    return {name.lower().replace(" ", "_"): _shown(value) for name, value in fields_of(reply).items()} | {
-        name: value for name, value in fields_of(reply).items() if name == "blob"
-    }
+    fields = fields_of(reply)
+    blob = fields.pop("blob", None)
+    shown = {name.lower().replace(" ", "_"): _shown(value) for name, value in fields.items()}
+    return shown if blob is None else {**shown, "blob": b"".join(blob) if isinstance(blob, list) else blob}
 
 
 def _shown(value: Any) -> Any:
