@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 from ._background import Background
 from ._config import Config
 from ._devices import Devices
-from ._keyspace import Keyspace
+from ._keyspace import Keyspace, Value
 from ._later import Later
 from ._load_time import LoadTime
 from ._meter import Meter
@@ -39,6 +39,10 @@ class Foreign(Protocol):
 
     def call(self, words: list[bytes], *, readonly: bool = False) -> Reply:
         """Carry out a command for a script; see `Call`."""
+        ...
+
+    def read(self, key: bytes) -> Value | None:
+        """Give what is under a key, for any thread but the loop's."""
         ...
 
     def gone(self, client: "Client") -> None:

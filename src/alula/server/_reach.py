@@ -33,6 +33,9 @@ class ServerReach:
 
     def session(self, key: bytes) -> Session:
         """Give the loaded model under a key; see `Reach`."""
+        services = self.services()
+        if services.foreign is not None:
+            return as_model(services.foreign.read(key)).session
         found: Session = self.ask(lambda: self._session(key))
         return found
 

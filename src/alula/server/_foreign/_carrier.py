@@ -17,6 +17,7 @@ from .._keyspace import Value
 from .._later import Later
 from .._models import Model
 from .._resp import Reply
+from .._scripts import Script
 from ._fetch import Fetcher, Found
 from ._link import Link
 from ._pool import Pool
@@ -122,7 +123,7 @@ class Carrier:
         """Take note that changes have happened."""
         for words in changes.commands:
             value = changes.values.get(words[1])
-            if isinstance(value, Model):
+            if isinstance(value, Model | Script):
                 self.fetcher.keep(words[1], words[2], value)
         self._tell(changes)
 

@@ -194,7 +194,6 @@ class Fetcher:
 
 
 def _unloaded(form: ModelForm | ScriptForm, error: BaseException) -> Value:
-    assert isinstance(form, ModelForm)
     told = error if isinstance(error, CommandError) else CommandError(f"ERR {error}")
     return unloaded(form, told)
 
@@ -203,6 +202,7 @@ _EMPTY: Final = ModelForm(backend="ONNX", device=b"CPU", blob=b"")
 _STUBS: Final[dict[bytes, Value]] = {
     b"T": Tensor(DTYPES[b"INT8"], (0,), b""),
     b"M": unloaded(_EMPTY, CommandError("ERR this model was not fetched")),
+    b"S": unloaded(ScriptForm(device=b"CPU", source=b""), CommandError("ERR this script was not fetched")),
 }
 
 

@@ -16,7 +16,7 @@ from .._client import Client, Services
 from .._commands._all import TABLE
 from .._commands._table import Command
 from .._failures import as_error
-from .._keyspace import Loader, MemoryKeyspace
+from .._keyspace import Loader, MemoryKeyspace, Value
 from .._later import Later
 from .._models import Model
 from .._resp import Raw, Reply
@@ -245,6 +245,31 @@ class RedisBehind:
         if isinstance(answer, CommandError):
             raise answer
         return answer
+
+    def read(self, key: bytes) -> Value | None:
+        """Give what is under a key, for any thread but the loop's.
+
+        Raises
+        ------
+        CommandError
+            If Redis cannot be reached.
+        """
+        found: list[Found] = []
+
+        def begin(told: Callable[[Reply], None]) -> None:
+            def fetched(answer: Found | CommandError) -> None:
+                if isinstance(answer, CommandError):
+                    told(answer)
+                else:
+                    found.append(answer)
+                    told("OK")
+
+            self._carrier.fetcher.fetch([key], fetched)
+
+        reply = self.ask(begin)
+        if isinstance(reply, CommandError):
+            raise reply
+        return View(found[0], None, self._carrier.send).read(key)
 
     async def put(self, key: bytes, model: Model | None) -> None:
         """Put a model under a key, or remove the one that is there.
