@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..errors import MissingExtraError
+from ._allocator import keep_freed_memory
 from ._server import Server
 
 __all__ = ["Deployment", "background", "serve", "serve_until_signal"]
@@ -94,6 +95,7 @@ def serve_until_signal(
     MissingExtraError
         If uvloop is not installed.
     """
+    keep_freed_memory()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_until_signal(server, ready or (lambda port: None), grace))
 
