@@ -112,3 +112,20 @@ def test_a_model_that_cannot_be_loaded_leaves_the_others_alone(client: Any, depl
     until(client, "good", there=True)
     assert not client.exists("bad")
     assert run(client, "good") == [4, 8]
+
+
+def test_a_script_without_end_keeps_no_server_from_ending_well(client: Any) -> None:
+    source = """
+def run(tensors: List[Tensor], keys: List[str], args: List[str]):
+    redis.execute("SET", keys[0], "x")
+    while bool((tensors[0] == 0).item()):
+        pass
+    return tensors
+"""
+    client.execute_command("AI.SCRIPTSTORE", "s", "CPU", "ENTRY_POINTS", 1, "run", "SOURCE", source)
+    client.execute_command("AI.TENSORSET", "x", "FLOAT", 1)
+    with redis.Redis(port=client.get_connection_kwargs()["port"], protocol=2) as other:
+        connection = other.connection_pool.get_connection()
+        connection.send_command("AI.SCRIPTEXECUTE", "s", "run", "KEYS", 1, "begun", "INPUTS", 1, "x")
+        until(client, "begun", there=True)
+        connection.disconnect()

@@ -4,11 +4,14 @@
 """
 
 import logging
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
+from typing import NoReturn
 
 from .._core._settings import Settings
 from ..errors import ArtifactNotFoundError, CommandError, SealError
@@ -104,6 +107,16 @@ def serve(
     with made(settings, serving, parent) as server:
         serve_until_signal(server, ready=up)
     _log.info("bye bye", extra={"event": "stop"})
+    if server.stuck:
+        _leave()
+
+
+def _leave() -> NoReturn:
+    """End the process with success, though a run of a model or script goes on that nothing can end."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 @contextmanager

@@ -337,6 +337,11 @@ class Devices:
         """Give the identities of every device's threads."""
         return {name: device.threads for name, device in self._devices.items()}
 
+    @property
+    def stuck(self) -> bool:
+        """Whether something still runs that was asked to end."""
+        return any(workers.stuck for workers in self._workers)
+
     def close(self, timeout: float) -> None:
         """End the threads, waiting for those that are at work until `timeout` s have passed."""
         for workers in self._workers:

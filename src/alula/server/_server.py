@@ -295,6 +295,15 @@ class Server:
         self._services.loaders.close(timeout=0.1)
         self._services.devices.close(timeout=0.1)
 
+    @property
+    def stuck(self) -> bool:
+        """Whether, after `stop`, a run goes on that nothing can end: a script without end, for instance.
+
+        Python cannot end orderly then, as the run's thread cannot: it aborts, whatever its exit status
+        was to be. A process that is there for the server alone leaves by `os._exit`.
+        """
+        return self._services.devices.stuck
+
     def _close_metrics(self) -> None:
         if self._metrics is not None:
             self._metrics.close()

@@ -52,6 +52,11 @@ class Workers:
         """Identities of the threads that there are."""
         return [thread.ident for thread in self._threads if thread.ident is not None]
 
+    @property
+    def stuck(self) -> bool:
+        """Whether a thread is still at work; of interest once they were asked to end."""
+        return any(thread.is_alive() for thread in self._threads)
+
     def close(self, timeout: float) -> None:
         """End the threads, waiting for them until `timeout` s have passed."""
         for _ in self._threads:
