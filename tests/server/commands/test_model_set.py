@@ -97,6 +97,20 @@ def test_a_torchscript_model_runs_and_refuses_what_it_cannot_take(wire: Wire) ->
     assert b"The size of tensor a (2) must match the size of tensor b (3)" in reply
 
 
+@pytest.mark.parametrize(
+    ("model", "dtype", "why"),
+    [
+        ("bfloat16", "FLOAT", "BFloat16 is not supported by dlpack"),
+        ("same", "UINT16", "Unsupported kUInt bits 16"),
+        ("same", "STRING", "Unsupported code 7"),
+    ],
+)
+def test_what_torchscript_does_not_know_is_an_error(wire: Wire, model: str, dtype: str, why: str) -> None:
+    assert wire.ask("AI.MODELSTORE", "m", "TORCH", "CPU", "BLOB", torch_model(model)) == OK
+    assert wire.ask("AI.TENSORSET", "x", dtype, 1) == OK
+    assert wire.ask("AI.MODELEXECUTE m INPUTS 1 x OUTPUTS 1 y") == f"-{why}\r\n".encode()
+
+
 def test_a_model_of_a_list_can_be_asked_for_no_number_of_outputs(wire: Wire) -> None:
     assert wire.ask("AI.MODELSTORE", "m", "TORCH", "CPU", "BLOB", torch_model("listed")) == OK
     assert wire.ask("AI.TENSORSET a FLOAT 1") == OK

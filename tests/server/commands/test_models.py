@@ -181,3 +181,11 @@ def test_a_wrong_shape_is_told_in_the_words_that_clients_know(wire: Wire, models
         b"-Got invalid dimensions for input: 0 for the following indices  index: 0 Got: 3 Expected: 2  "
         b"Please fix either the inputs or the model.\r\n"
     )
+
+
+def test_a_model_that_is_too_large_for_the_memory_is_refused(connect: Connect) -> None:
+    with background(Server(port=0, backends={"ONNX": OnnxBackend(memory_limit=10)})) as server:
+        assert connect(server).ask("AI.MODELSTORE", "m", "ONNX", "CPU", "BLOB", MUL) == (
+            b"-Exception during initialization: "
+            b"Onnxruntime memory limit exceeded, memory allocation failed.\r\n"
+        )

@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cache
+from threading import Lock
 from typing import Any
 
 from ...errors import CommandError, MissingExtraError
@@ -153,8 +154,12 @@ def _import() -> Any:
         import torch
     except ImportError as error:
         raise MissingExtraError("torch", "torch", "running TorchScript models and scripts") from error
-    _operators(torch)  # a model may have been saved with calls of theirs
+    with _registering:
+        _operators(torch)  # a model may have been saved with calls of theirs
     return torch
+
+
+_registering = Lock()
 
 
 @cache  # an operator can be registered once in a process
