@@ -5,12 +5,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from redis import Redis as Client
 
 from alula.errors import CommandError, SettingError, StoreUnavailableError
 from alula.server import RedisKeyspace, Server, background
+from alula.server._dump import dump
+from alula.server._forms import ModelForm
 from alula.server._keyspace import unpack
 from alula.server._tensors import Tensor
 from tests.server.redis_server import RedisServer, free_port
+from tests.server.test_dump import WORKED
 from tests.server.world import MUL, SPLIT, Connect, Wire, request
 
 OK = b"+OK\r\n"
@@ -71,6 +75,69 @@ def test_what_is_not_ours_passes_through(wire: Wire) -> None:
         ("MGET s z nothing", b"*3\r\n$4\r\ntext\r\n$-1\r\n$-1\r\n"),
     ):
         assert wire.ask(words) == reply, words
+
+
+def test_what_would_make_a_connection_something_else_is_refused(wire: Wire) -> None:
+    for name in ("MONITOR", "PSYNC ? -1", "SYNC", "REPLCONF ACK 1"):
+        assert b"cannot be handed on: connect to the Redis behind this server" in wire.ask(name)
+    assert wire.ask("SET s x") == OK
+
+
+def test_a_command_that_waits_keeps_nobody_else_waiting(wire: Wire, server: Server, connect: Connect) -> None:
+    wire.send(request("BLPOP list 0"))
+    other = connect(server)
+    assert other.ask("RPUSH list x") == b":1\r\n"
+    assert wire.reply() == b"*2\r\n$4\r\nlist\r\n$1\r\nx\r\n"
+    leaving = connect(server)
+    leaving.send(request("BLPOP list 0"))
+    leaving.close()
+    assert other.ask("GET s") == b"$-1\r\n"
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_each_client_gets_the_replies_of_its_protocol(server: Server, protocol: int) -> None:
+    with Client(port=server.port, protocol=protocol) as client:
+        client.hset("h", "f", "v")
+        client.zadd("z", {"a": 1.5})
+        assert client.hgetall("h") == {b"f": b"v"}
+        assert client.zscore("z", "a") == 1.5
+        assert client.execute_command("AI.TENSORSET", "t", "DOUBLE", 1, "VALUES", 0.5) in (b"OK", "OK")
+        pipeline = client.pipeline(transaction=True)
+        pipeline.hgetall("h")
+        pipeline.execute_command("AI.TENSORGET", "t", "VALUES")
+        found, values = pipeline.execute()
+        assert (found, [float(each) for each in values]) == ({b"f": b"v"}, [0.5])
+
+
+def test_scans_and_patterns_pass_through(wire: Wire) -> None:
+    assert wire.ask("AI.TENSORSET t:1 INT8 1") == OK
+    assert wire.ask("KEYS t:*") == b"*1\r\n$3\r\nt:1\r\n"
+    assert wire.ask("SCAN 0 MATCH t:*") == b"*2\r\n$1\r\n0\r\n*1\r\n$3\r\nt:1\r\n"
+
+
+def test_payloads_of_dump_are_those_of_other_servers(wire: Wire) -> None:
+    assert wire.ask("RESTORE", "t", 0, WORKED) == OK
+    assert wire.ask("AI.TENSORGET t VALUES") == b"*2\r\n:1\r\n:2\r\n"
+    assert wire.ask("DUMP t") == b"$%d\r\n%b\r\n" % (len(WORKED), WORKED)
+    assert wire.ask("RESTORE", "t", 0, WORKED) == b"-BUSYKEY Target key name already exists.\r\n"
+    assert wire.ask("RESTORE", "t", 60000, WORKED, "REPLACE") == OK
+    assert wire.ask("TTL t") == b":60\r\n"
+    wire.ask("RPUSH l x")
+    payload = bulk(wire.ask("DUMP l"))
+    assert wire.ask("RESTORE", "l2", 0, payload) == OK
+    assert wire.ask("LRANGE l2 0 -1") == b"*1\r\n$1\r\nx\r\n"
+    assert wire.ask("DUMP nothing") == b"$-1\r\n"
+    model = dump(ModelForm(backend="ONNX", device=b"CPU", blob=MUL))
+    assert wire.ask("RESTORE", "m", 0, model) == OK
+    assert wire.ask("TYPE m") == b"+AI__MODEL\r\n"
+
+
+def test_this_server_is_configured_here_and_the_keys_there(wire: Wire, direct: Wire) -> None:
+    assert wire.ask("CONFIG SET maxclients 77") == OK
+    assert wire.ask("CONFIG GET maxclients") == b"*2\r\n$10\r\nmaxclients\r\n$2\r\n77\r\n"
+    assert wire.ask("CONFIG SET maxmemory 100mb") == OK
+    assert direct.ask("CONFIG GET maxmemory") == b"*2\r\n$9\r\nmaxmemory\r\n$9\r\n104857600\r\n"
+    assert b"redis_version" in wire.ask("INFO server")
 
 
 @pytest.mark.parametrize(

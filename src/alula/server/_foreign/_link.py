@@ -8,8 +8,8 @@ nothing has to be started again.
 import asyncio
 import os
 from collections import deque
-from collections.abc import Callable, Iterable
-from typing import Final, TypeAlias, cast
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeAlias, cast
 
 from ...errors import CommandError
 from ._address import Address
@@ -57,7 +57,7 @@ class Link(asyncio.Protocol):
         self._address, self._patient = address, patient
         self._loop = asyncio.get_running_loop()
         self._replies = Replies()
-        self._waiting: deque[tuple[float, Then]] = deque()
+        self._waiting: deque[_Expected] = deque()
         self._transport: asyncio.Transport | None = None
         self._early: list[bytes] = []
         self._raw: Callable[[bytes], None] | None = None
@@ -88,34 +88,23 @@ class Link(asyncio.Protocol):
 
     def send(self, words: tuple[bytes, ...] | list[bytes], then: Then) -> None:
         """Send a command; `then` is called with its reply, never before this returns."""
-        if self.lost is not None:
-            self._loop.call_soon(then, self.lost)
-            return
-        self._waiting.append((self._loop.time() + _ANSWER, then))
-        self._write(request(words))
-        if self._timer is None and not self._patient:
-            self._timer = self._loop.call_later(_ANSWER, self._look)
+        self._send(request(words), _Expected(1, None, then))
 
     def send_all(
-        self, commands: Iterable[tuple[bytes, ...]], then: Callable[[list[Answer] | LostError], None]
+        self, commands: Sequence[tuple[bytes, ...]], then: Callable[[list[Answer] | LostError], None]
     ) -> None:
-        """Send some commands at once; `then` is called with all their replies, read."""
-        answers: list[Answer] = []
-        sent = list(commands)
+        """Send some commands at once, one at least; `then` is called with all their replies, read."""
+        self._send(b"".join([request(words) for words in commands]), _Expected(len(commands), [], then))
 
-        def one(reply: bytes | LostError) -> None:
-            if len(answers) > len(sent):  # told already that it is lost
-                return
-            if isinstance(reply, LostError):
-                answers.extend([None] * (len(sent) + 1))
-                then(reply)
-                return
-            answers.append(read(reply))
-            if len(answers) == len(sent):
-                then(answers)
-
-        for words in sent:
-            self.send(words, one)
+    def _send(self, data: bytes, expected: "_Expected") -> None:
+        if self.lost is not None:
+            self._loop.call_soon(expected.then, self.lost)
+            return
+        expected.until = self._loop.time() + _ANSWER
+        self._waiting.append(expected)
+        self._write(data)
+        if self._timer is None and not self._patient:
+            self._timer = self._loop.call_later(_ANSWER, self._look)
 
     def relay(self, told: Callable[[bytes], None]) -> None:
         """Hand on everything that comes from now on as it comes; for subscriptions."""
@@ -152,7 +141,10 @@ class Link(asyncio.Protocol):
         replies.feed(data)
         while (reply := replies.next()) is not None:
             if self._waiting:
-                self._waiting.popleft()[1](reply)
+                expected = self._waiting[0]
+                if expected.take(reply):
+                    self._waiting.popleft()
+                    expected.then(reply if expected.answers is None else expected.answers)
             elif self._raw is not None:
                 self._raw(reply)
 
@@ -165,7 +157,7 @@ class Link(asyncio.Protocol):
         self._timer = None
         if not self._waiting:
             return
-        left = self._waiting[0][0] - self._loop.time()
+        left = self._waiting[0].until - self._loop.time()
         if left <= 0:
             self._lose(f"no answer for {_ANSWER:g} s")
         else:
@@ -182,5 +174,33 @@ class Link(asyncio.Protocol):
         if self._raw is not None:
             self._raw(b"")
         waiting, self._waiting = self._waiting, deque()
-        for _, then in waiting:
-            then(self.lost)
+        for expected in waiting:
+            expected.then(self.lost)
+
+
+class _Expected:
+    """Replies that are to come, and whom to tell.
+
+    Attributes
+    ----------
+    left
+        How many are still to come.
+    answers
+        Those that have come, read; None if there is one alone, which is told as it comes.
+    then
+        Who is told.
+    until
+        When it is too late, by the loop's clock.
+    """
+
+    __slots__ = ("answers", "left", "then", "until")
+
+    def __init__(self, left: int, answers: list[Answer] | None, then: Callable[[Any], None]) -> None:
+        self.left, self.answers, self.then, self.until = left, answers, then, 0.0
+
+    def take(self, reply: bytes) -> bool:
+        """Take a reply; tell whether it was the last."""
+        if self.answers is not None:
+            self.answers.append(read(reply))
+        self.left -= 1
+        return not self.left

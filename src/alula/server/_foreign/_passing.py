@@ -19,38 +19,29 @@ from ._pool import Pool
 from ._replies import Answer, read, split
 from ._view import OTHER
 
-__all__ = ["Passing", "follow", "looks_into", "nothing", "plain", "when"]
+__all__ = ["Passing", "follow", "nothing", "plain", "when"]
 
 _WAITING: Final = {
     *("BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "BZPOPMIN", "BZPOPMAX", "BZMPOP", "XREAD"),
-    *("XREADGROUP", "WAIT", "WAITAOF", "MONITOR", "DEBUG", "MIGRATE"),
+    *("XREADGROUP", "WAIT", "WAITAOF", "DEBUG", "MIGRATE"),
 }
 """Commands for which Redis may take any time."""
 
-_STRINGS: Final = {
-    *("APPEND", "BITCOUNT", "BITFIELD", "BITFIELD_RO", "BITPOS", "DECR", "DECRBY", "GET", "GETBIT", "GETDEL"),
-    *(
-        "GETEX",
-        "GETRANGE",
-        "GETSET",
-        "INCR",
-        "INCRBY",
-        "INCRBYFLOAT",
-        "SETBIT",
-        "SETRANGE",
-        "STRLEN",
-        "SUBSTR",
-    ),
-}
-"""Commands that look into a string, which a tensor is not to anybody but Redis; their key comes first."""
+_REFUSED: Final = {"MONITOR", "PSYNC", "REPLCONF", "SYNC"}
+"""Commands that make a connection something else."""
+
+_NUMBERS: Final = {"DECR", "DECRBY", "INCR", "INCRBY", "INCRBYFLOAT"}
+"""Commands that take a string for a number, which a tensor is not to Redis either."""
+
+_READING: Final = {"BITCOUNT", "BITFIELD_RO", "BITPOS", "GETBIT", "GETRANGE", "STRLEN", "SUBSTR"}
+"""Commands that look into a string; their key comes first."""
+
+_CHANGING: Final = {"APPEND", "BITFIELD", "GETDEL", "GETEX", "GETSET", "SETBIT", "SETRANGE"}
+"""Commands that change a string, or remove it, after they have looked into it."""
 
 _TYPES: Final = {b"T": "AI_TENSOR", b"M": "AI__MODEL", b"S": "AI_SCRIPT"}
 _TRIES: Final = 100
-
-
-def looks_into(name: str, words: list[bytes]) -> bool:
-    """Tell whether a command looks into the string under its first key."""
-    return name in _STRINGS or (name == "SET" and b"GET" in [word.upper() for word in words[3:]])
+_FRONT: Final = 8  # bytes that tell one of ours
 
 
 class Passing:
@@ -68,6 +59,8 @@ class Passing:
     def pass_on(self, client: Client, words: list[bytes]) -> Later:
         """Hand a command on to Redis, and its reply to the client."""
         name = words[0].upper().decode(errors="replace")
+        if name in _REFUSED:
+            raise CommandError(f"ERR {name} cannot be handed on: connect to the Redis behind this server")
         waits = name in _WAITING
         link = self._pool.own(client.protocol) if waits else self._pool.shared(client.protocol)
         later = Later(partial(self._pool.drop, link) if waits else nothing)
@@ -130,11 +123,52 @@ class Passing:
         self._pool.shared(client.protocol).send(words, answered)
         return later
 
-    def string(self, client: Client, words: list[bytes]) -> Later:
-        """A command that looks into a string: Redis does it, unless it is one of ours."""
-        later = Later()
-        self._looked_into(later, client, words, _TRIES)
+    def string(self, client: Client, words: list[bytes]) -> Later | None:
+        """Hand on a command that looks into a string, unless that is one of ours; None if it is no such."""
+        name, later = words[0].upper().decode(errors="replace"), Later()
+        if name in _CHANGING or (name == "SET" and b"GET" in [word.upper() for word in words[3:]]):
+            self._looked_into(later, client, words, _TRIES)
+        elif name in _READING:
+            self._read(later, client, words)
+        elif name in _NUMBERS or name == "GET":
+            self._checked(later, client, words)
+        else:
+            return None
         return later
+
+    def _checked(self, later: Later, client: Client, words: list[bytes]) -> None:
+        """Hand on a command, and look at its reply: what of ours it shows, or takes for no number."""
+
+        def answered(reply: bytes | LostError) -> None:
+            if isinstance(reply, LostError):
+                later.settle(reply)
+            elif reply.startswith(b"-ERR value is not "):
+                self._read(later, client, [b"GET", *words[1:2]], instead=Raw(reply))
+            elif reply.startswith(b"$") and is_image(reply[reply.find(b"\n") + 1 :][:_FRONT]):
+                later.settle(CommandError.wrongtype())
+            else:
+                later.settle(Raw(reply))
+
+        self._pool.shared(client.protocol).send(words, answered)
+
+    def _read(self, later: Later, client: Client, words: list[bytes], *, instead: Reply = None) -> None:
+        """Hand on a command that only reads, with a look at what it reads; or give a reply `instead`."""
+
+        def executed(reply: bytes | LostError) -> None:
+            items = None if isinstance(reply, LostError) else split(reply)
+            if items is None:
+                later.settle(reply if isinstance(reply, LostError) else Raw(refused[0] if refused else reply))
+                return
+            front = read(items[0])
+            ours = isinstance(front, bytes) and is_image(front)
+            later.settle(CommandError.wrongtype() if ours else instead or Raw(items[1]))
+
+        refused: list[bytes] = []
+        link = self._pool.shared(client.protocol)
+        link.send((b"MULTI",), nothing)
+        link.send((b"GETRANGE", words[1] if len(words) > 1 else b"", b"0", b"7"), nothing)
+        link.send(words, partial(_refusal, refused))
+        link.send((b"EXEC",), executed)
 
     def _looked_into(self, later: Later, client: Client, words: list[bytes], tries: int) -> None:
         link = self._pool.take(client.protocol)
@@ -146,14 +180,10 @@ class Passing:
                 later.settle(front if isinstance(front, LostError) else CommandError.wrongtype())
                 return
             link.send((b"MULTI",), nothing)
-            link.send(words, queued)
+            link.send(words, partial(_refusal, refused))
             link.send((b"EXEC",), executed)
 
         refused: list[bytes] = []
-
-        def queued(reply: bytes | LostError) -> None:
-            if isinstance(reply, bytes) and reply.startswith(b"-"):
-                refused.append(reply)
 
         def executed(reply: bytes | LostError) -> None:
             self._pool.give(link)
@@ -169,6 +199,12 @@ class Passing:
 
         key = words[1] if len(words) > 1 else b""
         link.send_all([(b"WATCH", key), (b"GETRANGE", key, b"0", b"7")], looked)
+
+
+def _refusal(refused: list[bytes], reply: bytes | LostError) -> None:
+    """Take note of an error with which Redis has refused to queue a command."""
+    if isinstance(reply, bytes) and reply.startswith(b"-"):
+        refused.append(reply)
 
 
 def nothing(*_: object) -> None:

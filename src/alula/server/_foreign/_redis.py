@@ -25,7 +25,7 @@ from ._address import Address
 from ._carrier import Carrier, is_ours
 from ._fetch import Fetcher, Found
 from ._link import Link, LostError
-from ._passing import Passing, follow, looks_into, plain, when
+from ._passing import Passing, follow, plain, when
 from ._pool import Pool
 from ._relay import SUBSCRIPTIONS, Relays
 from ._replies import Answer, read
@@ -148,9 +148,7 @@ class RedisBehind:
             return special(client, words)
         if is_ours(command, words):
             return self._ours(client, command, words)
-        if looks_into(name, words):
-            return self._passing.string(client, words)
-        return self.pass_on(client, words)
+        return self._passing.string(client, words) or self.pass_on(client, words)
 
     def pass_on(self, client: Client, words: list[bytes]) -> Later:
         """Hand a command on to Redis, and its reply to the client."""
