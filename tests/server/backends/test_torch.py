@@ -248,8 +248,9 @@ def test_a_model_that_a_script_cannot_run_says_why(key: bytes, inputs: int, outp
 
 
 def test_a_script_without_a_server_says_so() -> None:
-    with pytest.raises(CommandError, match="can call the server only from where it was called itself"):
+    with pytest.raises(CommandError) as caught:
         call(program(), "store", floats(1), keys=(b"k",), args=(b"v",))
+    assert caught.value.text.endswith("can call the server only from where it was called itself")
 
 
 @pytest.mark.parametrize("given", [{"keys": (b"\xff",)}, {"args": (b"\xff",)}])

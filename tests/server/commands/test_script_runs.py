@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from time import monotonic
 
 import pytest
 
@@ -286,10 +287,16 @@ def wait(tensors: List[Tensor], keys: List[str], args: List[str]):
     other.send(b"AI.SCRIPTEXECUTE w wait KEYS 2 k d INPUTS 1 a OUTPUTS 1 o\r\n")
     while wire.ask("GET k") != b"$5\r\nbegun\r\n":
         pass
+    late = connect(scripted)
+    late.send(b"PING\r\nAI.SCRIPTEXECUTE w wait KEYS 2 k d INPUTS 1 a OUTPUTS 1 p TIMEOUT 1\r\n")
+    assert late.reply() == b"+PONG\r\n"
+    until = monotonic() + 0.005  # longer than the other one wants to wait
+    while monotonic() < until:
+        wire.ask("PING")
     assert wire.ask("AI.SCRIPTRUN s bar INPUTS a b OUTPUTS p") == OK
     assert wire.ask("AI.INFO w").endswith(b"calls\r\n:0\r\n$6\r\nerrors\r\n:0\r\n")
     assert wire.ask("SET d 1") == OK
-    assert other.reply() == OK
+    assert (other.reply(), late.reply()) == (OK, b"+TIMEDOUT\r\n")
 
 
 def test_a_dag_with_scripts_can_be_drawn() -> None:

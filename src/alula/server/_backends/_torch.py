@@ -237,5 +237,6 @@ def _flat(value: Any, name: str) -> list[Any]:
 
 
 def _line(error: Exception) -> str:
-    """Give PyTorch's message on one line."""
-    return re.sub(r"[\r\n]", " ", str(error).lstrip("\n"))
+    """Give PyTorch's message on one line, without the places of our own code in it."""
+    text, _, _ = str(error).lstrip("\n").partition("\n\nAt:\n")
+    return re.sub(r"[\r\n]", " ", text)

@@ -55,21 +55,10 @@ class Operators:
     _libraries: list[Any] = field(default_factory=list)  # an operator is there as long as its library is
 
     def __post_init__(self) -> None:
-        any_words = ["", *[", ".join(["", *[f"Any a{i}" for i in range(n)]]) for n in range(1, _MOST + 1)]]
-        self._define(
-            "redis",
-            {
-                **{
-                    f"execute.with{n}(str command{of}) -> Any": self._execute
-                    for n, of in enumerate(any_words)
-                },
-                "asList(Any value) -> Any[]": list,
-            },
-        )
-        self._define(
-            "redisAI",
-            {"model_execute(str key, Tensor[] inputs, int outputs) -> Tensor[]": self._model_execute},
-        )
+        execute = dict.fromkeys(_overloads(), self._execute)
+        self._define("redis", {**execute, "asList(Any value) -> Any[]": list})
+        run = "model_execute(str key, Tensor[] inputs, int outputs) -> Tensor[]"
+        self._define("redisAI", {run: self._model_execute})
 
     def _define(self, namespace: str, operators: dict[str, Any]) -> None:
         library = self.torch.library.Library(namespace, "FRAGMENT")
@@ -130,6 +119,13 @@ class Operators:
         except CommandError as error:
             caller.failed = error
             raise
+
+
+def _overloads() -> Iterator[str]:
+    """Give one schema for each number of words: a variadic operator would not be told how many there are."""
+    for count in range(_MOST + 1):
+        more = "".join([f", Any a{i}" for i in range(count)])
+        yield f"execute.with{count}(str command{more}) -> Any"
 
 
 def _words(given: Sequence[Any]) -> Iterator[bytes]:
