@@ -8,11 +8,14 @@ read. How long a reply is says the first one. Prints figures as JSON: replies a 
 
 import argparse
 import json
+import re
 import select
 import socket
 import sys
 import time
 
+LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
+PATIENCE = 10.0  # s
 QUIET = 0.3  # s without another byte after which the first reply is taken for whole
 
 
@@ -39,27 +42,35 @@ def first_reply(port: int, request: bytes) -> bytes:
 class Client:
     """One connection, and the time of its last request."""
 
-    def __init__(self, port: int, request: bytes, begin: bytes, length: int) -> None:
+    def __init__(self, port: int, request: bytes, reply: bytes) -> None:
         self.socket = connected(port)
-        self._request, self._begin, self._length = request, begin, length
-        self._lacking = 0
+        self._request, self._begin, self._length = request, reply[:2], len(reply)
+        self._is_http = reply.startswith(b"HTTP")
+        self._got = 0
         self._sent = 0.0
-        self._buffer = memoryview(bytearray(min(max(length, 64), 1 << 20)))
+        self._buffer = memoryview(bytearray(max(2 * len(reply), 1 << 16)))
 
     def ask(self) -> None:
         """Send the next request; a large one goes out in this call as well."""
-        self._lacking, self._sent = self._length, time.perf_counter()
+        self._got, self._sent = 0, time.perf_counter()
         self.socket.sendall(self._request)
 
     def hear(self) -> float | None:
         """Take what has come; give the seconds that the reply took, once it is whole."""
-        got = self.socket.recv_into(self._buffer, min(self._lacking, len(self._buffer)))
-        if self._lacking == self._length and self._buffer[: len(self._begin)] != self._begin[:got]:
-            raise ConnectionError(f"another reply than the first: {bytes(self._buffer[:200])!r}")
+        got = self.socket.recv_into(self._buffer[self._got :])
         if not got:
             raise ConnectionError("the server hung up")
-        self._lacking -= got
-        return None if self._lacking else time.perf_counter() - self._sent
+        self._got += got
+        if self._got >= 2 and self._buffer[:2] != self._begin:
+            raise ConnectionError(f"another reply than the first: {bytes(self._buffer[:200])!r}")
+        return time.perf_counter() - self._sent if self._is_whole() else None
+
+    def _is_whole(self) -> bool:
+        if not self._is_http:
+            return self._got >= self._length
+        head, end, body = bytes(self._buffer[: self._got]).partition(b"\r\n\r\n")
+        found = LENGTH.search(head)  # heads differ in length: the first reply may say more
+        return bool(end) and found is not None and len(body) >= int(found[1])
 
 
 def run(port: int, request: bytes, clients: int, seconds: float) -> dict[str, float]:
@@ -67,7 +78,7 @@ def run(port: int, request: bytes, clients: int, seconds: float) -> dict[str, fl
     reply = first_reply(port, request)
     if reply[:1] == b"-" or b"\r\n-" in reply[:64]:
         raise ConnectionError(reply[:300].decode(errors="replace"))
-    made = [Client(port, request, reply[:2], len(reply)) for _ in range(clients)]
+    made = [Client(port, request, reply) for _ in range(clients)]
     by_number = {client.socket.fileno(): client for client in made}
     poll = select.epoll()
     for number in by_number:
@@ -78,7 +89,10 @@ def run(port: int, request: bytes, clients: int, seconds: float) -> dict[str, fl
     until = begin + seconds
     took: list[float] = []
     while (now := time.perf_counter()) < until or not took:
-        for number, _ in poll.poll(1):
+        heard = poll.poll(PATIENCE)
+        if not heard:
+            raise ConnectionError(f"no reply for {PATIENCE:g} s")
+        for number, _ in heard:
             client = by_number[number]
             latency = client.hear()
             if latency is not None:

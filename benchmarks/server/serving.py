@@ -213,7 +213,7 @@ def mlp(bench: Bench) -> None:
                 for clients in (1, 16, 64):
                     found = load(served, asked, clients=clients, seconds=seconds, core=CLIENT)
                     bench.add(f"mlp {clients} {who}", found)
-        except RuntimeError as error:
+        except (RuntimeError, subprocess.TimeoutExpired) as error:
             print(f"  mlp, {who}: {error}")
 
 
