@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from alula.errors import CommandError
 from alula.server import Tensor
@@ -67,6 +67,21 @@ def test_an_output_that_is_no_tensor_fails_the_run() -> None:
     session = load(onnx_model("SequenceConstruct", {"x": None}, ["y"], outputs_are_sequences=True))
     with pytest.raises(CommandError, match="ERR unsupported dtype: output y is not a tensor"):
         session.run([Tensor.of(np.zeros(1, "f4"))])
+
+
+def test_probabilities_by_class_are_a_table() -> None:
+    node = helper.make_node("ZipMap", ["x"], ["y"], domain="ai.onnx.ml", classlabels_strings=["no", "yes"])
+    row = helper.make_map_type_proto(TensorProto.STRING, helper.make_tensor_type_proto(TensorProto.FLOAT, []))
+    graph = helper.make_graph(
+        [node],
+        "zip",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 2])],
+        [helper.make_value_info("y", helper.make_sequence_type_proto(row))],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+    session = load(helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString())
+    [found] = session.run([Tensor.of(np.array([[0.25, 0.75], [1, 0]], "f4"))])
+    assert (found.dtype.name, found.shape, values(found)) == ("FLOAT", (2, 2), [0.25, 0.75, 1.0, 0.0])
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import CommandError, MissingExtraError
@@ -182,9 +183,12 @@ def _strings(tensor: Tensor) -> NDArray[Any]:
 
 
 def _tensor(value: Any, name: str) -> Tensor:
-    if not hasattr(value, "dtype"):  # a sequence or a map, which scikit-learn's exporter likes
-        raise CommandError(f"ERR unsupported dtype: output {name} is not a tensor")
-    return Tensor.of(value)
+    if hasattr(value, "dtype"):
+        return Tensor.of(value)
+    if value and isinstance(value, list) and all(isinstance(row, dict) for row in value):
+        # Probabilities by class, as scikit-learn's exporter likes them: a row each, in the classes' order.
+        return Tensor.of(np.array([[row[label] for label in value[0]] for row in value], np.float32))
+    raise CommandError(f"ERR unsupported dtype: output {name} is not a tensor")
 
 
 # ------------------------------------------------------------------------------------- messages
