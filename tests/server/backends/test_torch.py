@@ -265,6 +265,11 @@ def test_it_is_known_whether_a_script_calls_the_server() -> None:
     assert program(source=b"def f(a):\n    if True:\n        redis.execute('X')\n    return a\n").calls
 
 
+def test_a_source_that_is_no_text_is_refused() -> None:
+    with pytest.raises(CommandError, match="'utf-8' codec can't decode byte 0xff"):
+        program(source=b"# \xff\n")
+
+
 def test_a_script_opens_no_file() -> None:
     with pytest.raises(CommandError) as caught:
         program(source=b"def f(a):\n    if True:\n        a = torch.from_file('x')\n    return a\n")

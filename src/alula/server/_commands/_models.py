@@ -91,10 +91,14 @@ def tags(found: Mapping[bytes, bytes]) -> Reply:
 
 _WRITE = ("write", "deny-oom")
 COMMANDS = (
-    Command(name="AI.MODELSTORE", run=_store, least=6, flags=_WRITE, keys=(1, 1, 1)),
-    Command(name="AI.MODELSET", run=_set, least=4, flags=_WRITE, keys=(1, 1, 1)),
-    Command(name="AI.MODELGET", run=_get, least=2, most=4, flags=("readonly",), keys=(1, 1, 1)),
-    Command(name="AI.MODELDEL", run=_delete, least=2, most=2, flags=("write",), keys=(1, 1, 1)),
-    Command(name="AI._MODELSCAN", run=_scan, least=1, most=1, flags=("readonly",)),
-    Command(name="AI.MODELSCAN", run=_scan, least=1, most=1, flags=("readonly",)),
+    Command(name="AI.MODELSTORE", run=_store, least=6, flags=_WRITE, keys=(1, 1, 1), group="module"),
+    Command(name="AI.MODELSET", run=_set, least=4, flags=_WRITE, keys=(1, 1, 1), group="module"),
+    Command(
+        name="AI.MODELGET", run=_get, least=2, most=4, flags=("readonly",), keys=(1, 1, 1), group="module"
+    ),
+    Command(
+        name="AI.MODELDEL", run=_delete, least=2, most=2, flags=("write",), keys=(1, 1, 1), group="module"
+    ),
+    Command(name="AI._MODELSCAN", run=_scan, least=1, most=1, flags=("readonly",), group="module"),
+    Command(name="AI.MODELSCAN", run=_scan, least=1, most=1, flags=("readonly",), group="module"),
 )

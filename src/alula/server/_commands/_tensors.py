@@ -24,6 +24,10 @@ def _get(client: Client, words: list[bytes]) -> Reply:
 
 
 COMMANDS = (
-    Command(name="AI.TENSORSET", run=_set, least=4, flags=("write", "deny-oom"), keys=(1, 1, 1)),
-    Command(name="AI.TENSORGET", run=_get, least=2, most=4, flags=("readonly",), keys=(1, 1, 1)),
+    Command(
+        name="AI.TENSORSET", run=_set, least=4, flags=("write", "deny-oom"), keys=(1, 1, 1), group="module"
+    ),
+    Command(
+        name="AI.TENSORGET", run=_get, least=2, most=4, flags=("readonly",), keys=(1, 1, 1), group="module"
+    ),
 )
