@@ -532,6 +532,32 @@ def test_records_go_when_their_time_is_over(wire: Wire, clock: Clock) -> None:
     assert wire.ask("AI.DAGLIST") == b"*1\r\n*2\r\n" + bulk(long) + b"+done\r\n"
 
 
+def test_no_number_of_milliseconds_is_too_large(wire: Wire, gate: Gate) -> None:
+    most = (1 << 63) - 1
+    number = begin(wire, f"KEEP {most} TIMEOUT {most} MODELRUN gate INPUTS k OUTPUTS y")
+    assert (
+        wire.ask(f"AI.MODELSTORE m ONNX CPU BATCHSIZE 9 MINBATCHSIZE 2 MINBATCHTIMEOUT {most} BLOB m") == OK
+    )
+    other = begin(wire, f"TIMEOUT {most} MODELRUN m INPUTS k OUTPUTS z")
+    wire.send(request("AI.DAGSTATUS", number, "WAIT", most, "NOREPLIES"))
+    gate.may_end.set()
+    assert b"+done" in wire.reply()
+    assert wire.ask("AI.DAGCANCEL", other) == b":1\r\n"
+
+
+def test_what_is_forgotten_is_not_kept_by_an_alarm(start: Start, connect: Connect) -> None:
+    config = Config()
+    config.dag_records_max = 1
+    server = start(config=config)
+    wire = connect(server)
+    records = []
+    for _ in range(3):
+        number = begin(wire, "TENSORSET y UINT8 1")
+        records.append(weakref.ref(server._services.background.find(number)))
+    gc.collect()
+    assert [record() is not None for record in records] == [False, False, True]
+
+
 def test_a_record_goes_by_itself(start: Start, connect: Connect) -> None:
     server = start(clock=SYSTEM)
     wire = connect(server)

@@ -11,7 +11,7 @@ from alula.server import Server, Tensor
 from alula.server._batches import cut
 from alula.server._tensors import DTYPES
 from alula.testing import Clock
-from tests.server.world import PATIENCE, Connect, Controlled, Gate, Start, Wire, request
+from tests.server.world import MUL, PATIENCE, Connect, Controlled, Gate, Start, Wire, request
 
 OK = b"+OK\r\n"
 
@@ -353,3 +353,16 @@ def test_every_request_is_charged_the_whole_and_counts_its_own_rows(
     clock.advance(1)
     assert crowd.let_go() == [OK] * 2
     assert seen[1:] == [(b"m", "MODEL", 1.0, 2.0, rows, 2, False) for rows in (1, 2)]
+
+
+def test_a_real_model_computes_for_several(server: Server, connect: Connect) -> None:
+    wires = [connect(server) for _ in range(3)]
+    words = ["mul", "ONNX", "CPU", "BATCHSIZE", "3", "MINBATCHSIZE", "3", "BLOB"]
+    assert wires[0].ask("AI.MODELSTORE", *words, MUL) == OK
+    for number, wire in enumerate(wires):
+        assert wire.ask(f"AI.TENSORSET k{number} FLOAT 1 2 VALUES {number} 3") == OK
+        run = f"MODELRUN mul INPUTS k{number} k{number} OUTPUTS ~y~"
+        wire.send(request(f"AI.DAGRUN {run} => TENSORGET ~y~ VALUES"))
+    assert [wire.reply() for wire in wires] == [
+        b"*2\r\n+OK\r\n*2\r\n$1\r\n%d\r\n$1\r\n9\r\n" % number**2 for number in range(3)
+    ]

@@ -429,6 +429,25 @@ def test_what_has_not_begun_when_another_operation_fails_is_skipped(
     assert (log.seen, wire.ask("EXISTS b")) == ([], b":0\r\n")
 
 
+def test_what_waits_at_another_device_is_skipped_at_once(start: Start, connect: Connect) -> None:
+    gate = Gate()
+
+    def fail(inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        raise CommandError("it is broken")
+
+    server = start(gate=gate, bad=fail, m=Log())
+    server.deploy("bad", b"bad", device="CPU:1")
+    first, second = connect(server), connect(server)
+    tensor(first, "k", 1)
+    first.send(request("AI.MODELRUN gate INPUTS k OUTPUTS y"))
+    assert gate.begun.wait(PATIENCE)
+    words = "AI.DAGRUN MODELRUN m INPUTS k OUTPUTS ~a~ => MODELRUN bad INPUTS k OUTPUTS ~b~"
+    assert second.ask(words) == b"*2\r\n+NA\r\n-it is broken\r\n"  # though the gate is closed
+    gate.may_end.set()
+    assert first.reply() == OK
+    assert second.ask("AI.MODELRUN m INPUTS k OUTPUTS z") == OK
+
+
 def strict() -> Config:
     config = Config()
     config.dag_parallel = False

@@ -25,6 +25,8 @@ State: TypeAlias = Literal["queued", "running", "done", "failed", "timedout", "c
 STATES: Final[tuple[State, ...]] = get_args(State)
 """What may become of a run, in the order in which it may."""
 
+_DAY: Final = 86400.0  # seconds; a loop's alarms need not be good for more
+
 Kept: TypeAlias = Callable[[CommandError | None], None]
 """Told that what was stored is kept, or why it was undone."""
 
@@ -57,6 +59,7 @@ class Record:
         self.state: State = "queued"
         self.replies: Reply = None
         self.expires: float | None = None  # by the monotonic clock, once it has ended
+        self.alarm: asyncio.TimerHandle | None = None  # for that moment
         self._clock = devices.clock
         self._plan = bound.plan
         self._accepted = self._clock.monotonic()
@@ -263,10 +266,12 @@ class Background:
                 self._forget(record)
             else:
                 seconds = record.expires - self._devices.clock.monotonic()
-                self._loop.call_later(seconds + 0.001, partial(self._expire, record))
+                record.alarm = self._loop.call_later(min(seconds, _DAY) + 0.001, self._expire, record)
 
     def _due(self, record: Record) -> bool:
         return record.expires is not None and self._devices.clock.monotonic() >= record.expires
 
     def _forget(self, record: Record) -> None:
+        if record.alarm is not None:
+            record.alarm.cancel()  # it would keep the record, and the tensors in its replies
         del self._records[record.id], self._ended[record.id]

@@ -35,6 +35,7 @@ _Outputs: TypeAlias = tuple[list[tuple[Value, ...]], float, float | None]
 the server's, how many of the processor."""
 
 _EARLIEST: Final = 0.001  # seconds between two looks at whether something is due
+_LATEST: Final = 86400.0  # a loop's alarms need not be good for more
 
 
 class _Device:
@@ -218,7 +219,7 @@ class _Device:
             moments.append(turn.until)
         alarm = None
         if moments:
-            seconds = max(_EARLIEST, min(moments) - self._devices.clock.monotonic())
+            seconds = min(max(_EARLIEST, min(moments) - self._devices.clock.monotonic()), _LATEST)
             alarm = self._devices.loop.call_later(seconds, self._look, job)
         self.parked[job] = alarm
 

@@ -1,6 +1,6 @@
 """Commands about runs in the background: to start one, to ask after it, to cancel it."""
 
-from typing import cast
+from typing import Final, cast
 
 from ...errors import CommandError
 from .._background import STATES, Record
@@ -12,6 +12,9 @@ from ._find import keys_of_dag
 from ._table import Command
 
 __all__ = ["COMMANDS"]
+
+
+_YEAR: Final = 365 * 86400.0  # seconds; loops know no much longer ones
 
 
 def _start(client: Client, words: list[bytes]) -> Reply:
@@ -40,7 +43,7 @@ def _when_over(client: Client, record: Record, wait: int, *, replies: bool) -> L
     """Answer when the run ends, or when so many ms have passed; 0 is never."""
     ended, later = Later(), Later()
     loop = client.services.devices.loop
-    alarm = loop.call_later(wait / 1000, ended.settle, None) if wait else None
+    alarm = loop.call_later(min(wait / 1000, _YEAR), ended.settle, None) if wait else None
 
     def leave() -> None:
         record.forget(ended)
