@@ -116,6 +116,8 @@ def stage(start: Start, connect: Connect, controlled: Controlled) -> Stage:
          "=> MODELRUN gate INPUTS ~b~ OUTPUTS ~c~ => TENSORGET ~a~ META", [True, True]),
         ("MODELRUN make INPUTS k OUTPUTS ~a~ => MODELRUN make INPUTS ~a~ OUTPUTS ~a~ "
          "=> MODELRUN gate INPUTS ~a~ OUTPUTS ~c~ => TENSORGET ~a~ META", [False, True]),
+        ("MODELRUN two INPUTS k OUTPUTS ~a~ ~b~ => MODELRUN gate INPUTS ~a~ OUTPUTS ~c~ "
+         "=> TENSORGET ~a~ META", [True, False]),
         ("MODELRUN make INPUTS k OUTPUTS a => MODELRUN make INPUTS a OUTPUTS ~b~ "
          "=> MODELRUN gate INPUTS ~b~ OUTPUTS ~c~", [True, True]),
     ],

@@ -186,6 +186,8 @@ class _Device:
             job.inputs = ()  # before anybody asks who still holds them
             self._note(job, len(jobs), seconds, outputs)
             job.seat.turn.saw(job, "ok")
+            if job.seat.turn.late is not None:
+                job.seat.turn.late[job.work.position] = outputs
             job.answer(Done(outputs if job.work.outputs != 1 else outputs[0]))
         elif wanted:
             self._note(job, len(jobs), self._devices.clock.monotonic() - job.since, None)

@@ -92,14 +92,14 @@ class Read:
     source
         Where the tensor is: in the graph's input, in the snapshot, or the value of a node.
     whole
-        The run that it is an output of, and its index: the tensor may be there though the node that
-        picks it was never started, because another operation had failed.
+        Of one output of several: the position of the operation, and which output. It may be there though
+        the node that picks it was never started, because another operation had failed.
     format
         What of it is answered.
     """
 
     source: InputItem | Name | Key
-    whole: tuple[Key, int] | None
+    whole: tuple[int, int] | None
     format: Format
 
 
@@ -379,8 +379,7 @@ class _Builder:
         outputs[key] = None
         whole = None
         if binding.of > 1:
-            outputs[binding.run] = None
-            whole = (binding.run, binding.index)
+            whole = (int(binding.run), binding.index)
         return Read(key, whole, form)
 
 

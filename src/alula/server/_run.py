@@ -135,16 +135,16 @@ class Running:
                 assert_never(answer)
 
     def _tensor(
-        self, drive: Drive, source: InputItem | Name | Key, whole: tuple[Key, int] | None
+        self, drive: Drive, source: InputItem | Name | Key, whole: tuple[int, int] | None
     ) -> Value | None:
         """Give what a TENSORGET reads, if it was ever made."""
         if isinstance(source, InputItem):
             tensor: Value = source.pick((self._tensors,), {})
             return tensor
         found = self._home.recall(source) if isinstance(source, Name) else drive.outcome(source)
-        if not isinstance(found, Done) and whole is not None:
-            found = drive.outcome(whole[0])
-            return found.value[whole[1]] if isinstance(found, Done) else None
+        late = self._turn.late
+        if not isinstance(found, Done) and whole is not None and late is not None and whole[0] in late:
+            return late[whole[0]][whole[1]]
         return found.value if isinstance(found, Done) else None
 
 

@@ -187,13 +187,16 @@ class Turn:
         When it came.
     until
         When its time is over; None is never.
+    late
+        Outputs of operations that have ended after another one had failed, by their positions; None as
+        long as none has failed.
     watch
         Told of every operation that begins and ends, by its position, if somebody wants to know.
     """
 
     __slots__ = (
         *("_behind", "_clock", "_deep", "_find", "_lacks", "_ordered", "_seats"),
-        *("_take", "number", "since", "until", "watch"),
+        *("_take", "late", "number", "since", "until", "watch"),
     )
 
     def __init__(
@@ -202,6 +205,7 @@ class Turn:
         self.number = number
         self.since = clock.monotonic()
         self.until = None if timeout is None else self.since + timeout
+        self.late: dict[int, tuple[Value, ...]] | None = None
         self.watch: Callable[[int, Seen], None] | None = None
         self._find, self._clock = find, clock
         self._seats: dict[str, Seat] = {}
@@ -283,6 +287,7 @@ class Turn:
 
     def fail(self) -> None:
         """Skip all operations that have not begun: another one has failed."""
+        self.late = self.late or {}
         self._ordered.clear()
         for seat in list(self._seats.values()):
             jobs = [*seat.waiting, *seat.parked]
