@@ -17,6 +17,7 @@ from alula.server import Config, MemoryKeyspace, Server, Stop, Tensor, backgroun
 from alula.server._background import Record
 from alula.testing import Clock
 from tests.server.world import (
+    MUL,
     PATIENCE,
     Connect,
     Controlled,
@@ -24,6 +25,7 @@ from tests.server.world import (
     Log,
     Start,
     Wire,
+    endless,
     request,
     tensor,
 )
@@ -438,6 +440,22 @@ def test_a_model_that_can_stop_is_asked_to(start: Start, connect: Connect, contr
     assert wire.ask("AI.DAGCANCEL", number) == b":1\r\n"
     assert wire.ask("AI.MODELRUN m INPUTS k OUTPUTS after") == OK
     assert wire.ask("EXISTS y") == b":0\r\n"
+
+
+def test_a_real_run_without_end_is_ended(server: Server, connect: Connect) -> None:
+    server.deploy("endless", endless())
+    server.deploy("mul", MUL)
+    wire, other = connect(server), connect(server)
+    assert wire.ask("AI.TENSORSET x FLOAT VALUES 1") == OK
+    number = begin(wire, "MODELRUN endless INPUTS x OUTPUTS y")
+    assert wire.ask("AI.DAGCANCEL", number) == b":1\r\n"
+    other.send(request("AI.MODELRUN endless INPUTS x OUTPUTS y"))
+    while b"blocked_clients:1" not in wire.ask("INFO clients"):
+        pass
+    other.close()
+    assert wire.ask("AI.MODELRUN mul INPUTS x x OUTPUTS z") == OK  # the queue is free again, twice
+    assert wire.ask("EXISTS y z") == b":1\r\n"
+    assert wire.ask("AI.INFO endless").endswith(b"calls\r\n:0\r\n$6\r\nerrors\r\n:0\r\n")
 
 
 def test_a_client_that_goes_away_stops_what_runs_for_it(
