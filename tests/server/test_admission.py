@@ -1,13 +1,12 @@
 """Who may connect."""
 
 import shutil
-import socket
 from pathlib import Path
 
 import pytest
 
 from alula.server import Config, Server, background
-from alula.server._admission import keep_alive, refusal
+from alula.server._admission import refusal
 from tests.server.world import Connect, Wire
 
 FULL = b"-ERR max number of clients reached\r\n"
@@ -41,26 +40,6 @@ def test_the_text_is_that_of_redis() -> None:
     assert program is not None
     assert text is not None
     assert text in Path(program).read_bytes()
-
-
-@pytest.mark.parametrize("seconds", [0, 2, 300])
-def test_the_system_asks_after_clients_that_are_silent(seconds: int) -> None:
-    with socket.socket() as connection:
-        keep_alive(connection, seconds)
-        assert bool(connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)) == bool(seconds)
-        if seconds and hasattr(socket, "TCP_KEEPINTVL"):
-            interval = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL)
-            assert interval == max(1, seconds // 3)
-
-
-def test_a_connection_of_the_server_is_kept_alive_as_configured(connect: Connect) -> None:
-    with background(Server(port=0, config=Config(tcp_keepalive=90))) as server:
-        wire = connect(server)
-        assert wire.ask("PING") == b"+PONG\r\n"
-        (connection,) = server._connections
-        there = connection._transport.get_extra_info("socket")
-        assert there.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
-        wire.close()
 
 
 def test_one_client_too_many_is_told_so_and_a_place_that_is_left_is_taken(connect: Connect) -> None:

@@ -83,6 +83,11 @@ def test_a_model_is_stored_described_run_counted_and_removed(client: Client) -> 
     client.tensorset("x", np.full((1, 2), 3, "f4"))
     client.modelexecute("m", ["x", "x"], ["y"], timeout=10)
     np.testing.assert_array_equal(client.tensorget("y"), [[9, 9]])
+    info = client.info("m", reset=True)
+    assert (info["key"], info["type"], info["calls"], info["errors"]) == ("m", "MODEL", 1, 0)
+    assert client.info("m")["calls"] == 0
+    client.config("MODEL_CHUNK_SIZE", 20)
+    assert client.modelget("m")["blob"] == MUL
     client.delete("m")
     assert "m" not in client.models()
     with pytest.raises(redis.ResponseError, match=r"^model key is empty$"):
@@ -132,6 +137,13 @@ def test_a_plan_is_drawn_without_a_server_and_says_what_is_wrong() -> None:
             dag.tensorget("~nothing~").plan()
 
 
+def test_settings_are_asked_for_and_changed(client: Client) -> None:
+    assert client.config("MODEL_CHUNK_SIZE") == 511 << 20
+    client.config("MODEL_CHUNK_SIZE", 100)
+    assert client.config("MODEL_CHUNK_SIZE") == 100
+    assert client.config("nothing") is None
+
+
 def test_a_client_of_redis_is_taken_over_and_left_open(server: Server) -> None:
     with redis.Redis(port=server.port) as given:
         with Client(given) as client:
@@ -143,6 +155,24 @@ def test_a_client_of_redis_is_taken_over_and_left_open(server: Server) -> None:
 def test_a_client_that_makes_text_of_replies_is_refused(make: Callable[[Any], object]) -> None:
     with redis.Redis(decode_responses=True) as given, pytest.raises(ValueError, match="decode_responses"):
         make(given)
+
+
+SCRIPT = """
+def both(tensors: List[Tensor], keys: List[str], args: List[str]):
+    return tensors[0] + tensors[1] * float(args[0])
+"""
+
+
+def test_a_script_is_stored_described_and_run(client: Client) -> None:
+    pytest.importorskip("torch")
+    client.scriptstore("s", "CPU", SCRIPT, entry_points=["both"], tag="2")
+    assert client.scriptget("s") == {"device": "CPU", "tag": "2", "entry_points": ["both"], "source": SCRIPT}
+    assert client.scripts() == {"s": "2"}
+    client.tensorset("x", np.ones(2, "f4"))
+    client.scriptexecute("s", "both", ["x", "x"], ["y"], args=[3], timeout=10)
+    assert client.tensorget("y").tolist() == [4, 4]
+    dag = client.dag().scriptexecute("s", "both", ["x", "x"], ["~z~"], args=["2"]).tensorget("~z~")
+    assert dag.execute()[0].tolist() == [3, 3]
 
 
 # ------------------------------------------------------------------------------ in the background
@@ -214,6 +244,8 @@ def test_coroutines_have_the_same(models: Server) -> None:
             assert (await run.status()).id == run.id
             results = [[await client.tensorget("y")], await dag.execute(), await run.result(10)]
             assert not await run.cancel()
+            assert (await client.info("mul"))["calls"] == 1
+            assert await client.config("MODEL_CHUNK_SIZE") == 511 << 20
             await client.delete("z")
             assert set(await client.models()) == {"mul", "mul2", "sum", "split"}
             return results

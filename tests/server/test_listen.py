@@ -7,7 +7,7 @@ import pytest
 
 from alula.errors import SettingError
 from alula.server import Config, Server, background
-from alula.server._listen import listening
+from alula.server._listen import keep_alive, listening
 from tests.server.world import Wire, request
 
 PONG = b"+PONG\r\n"
@@ -61,3 +61,29 @@ def test_a_socket_that_listens_already_is_taken_over() -> None:
         wire = Wire(port)
         assert wire.ask("PING") == PONG
         wire.close()
+
+
+@pytest.mark.parametrize("seconds", [0, 2, 300])
+def test_the_system_asks_after_clients_that_are_silent(seconds: int) -> None:
+    with socket.socket() as made:
+        keep_alive(made, seconds)
+        assert bool(made.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)) == bool(seconds)
+        if seconds and hasattr(socket, "TCP_KEEPINTVL"):
+            assert made.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == max(1, seconds // 3)
+
+
+def test_connections_are_kept_alive_as_configured_when_they_come() -> None:
+    with background(Server(port=0, config=Config(tcp_keepalive=90))) as server:
+        first = Wire(server.port)
+        assert first.ask("CONFIG SET tcp-keepalive 0") == b"+OK\r\n"
+        second = Wire(server.port)
+        assert second.ask("PING") == PONG
+        kept = {
+            connection.client.number: connection._transport.get_extra_info("socket").getsockopt(
+                socket.SOL_SOCKET, socket.SO_KEEPALIVE
+            )
+            for connection in server._connections
+        }
+        assert kept == {1: 1, 2: 0}
+        first.close()
+        second.close()

@@ -1,12 +1,11 @@
 """Who may connect: what a client is told that may not, before its connection is closed."""
 
 import logging
-import socket
 from typing import Final
 
 from ._config import Config
 
-__all__ = ["keep_alive", "refusal"]
+__all__ = ["refusal"]
 
 _log = logging.getLogger("alula.server")
 
@@ -50,21 +49,6 @@ def _refused(text: bytes, why: str, peer: object) -> bytes:
         "a client was refused: %s", why, extra={"event": "refused client", "why": why, "client": host}
     )
     return text
-
-
-def keep_alive(connection: socket.socket | None, seconds: int) -> None:
-    """Let the system ask whether a client is still there that has been silent for so long; 0 is never."""
-    if connection is None or connection.family == socket.AF_UNIX or not seconds:
-        return
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    # The same three numbers as Redis': first after that time, then three times in the third part of it.
-    for name, value in (
-        ("TCP_KEEPIDLE", seconds),
-        ("TCP_KEEPINTVL", max(1, seconds // 3)),
-        ("TCP_KEEPCNT", 3),
-    ):
-        if hasattr(socket, name):  # not every system has all of them
-            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _is_local(peer: object) -> bool:

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Final, cast
 
 from ..errors import CommandError
-from ._admission import keep_alive, refusal
+from ._admission import refusal
 from ._client import Client
 from ._commands import dispatch
 from ._later import Later
@@ -71,7 +71,6 @@ class Connection(asyncio.Protocol):
         no = refusal(services.config, len(services.clients), peer)
         if no is None:
             services.clients[self.client.number] = self.client
-            keep_alive(transport.get_extra_info("socket"), services.config.tcp_keepalive)
             return
         self.client.leaving = True
         self._transport.write(no)

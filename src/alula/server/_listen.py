@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import SettingError
 from ._config import Config
 
-__all__ = ["Listeners", "listening"]
+__all__ = ["Listeners", "keep_alive", "listening"]
 
 
 class Listeners:
@@ -26,6 +26,7 @@ class Listeners:
         self.port = config.port
         self._config = config
         self._open: list[asyncio.Server] = []
+        self._sockets: Sequence[socket.socket] = ()
         self._file: Path | None = None
 
     async def start(
@@ -46,7 +47,9 @@ class Listeners:
             If nobody can listen there: the port is taken, or the address is not this machine's.
         """
         loop = asyncio.get_running_loop()
-        sockets = given or listening(self._config)
+        self._sockets = sockets = given or listening(self._config)
+        self._keep_alive(frozenset({"tcp_keepalive"}))
+        self._config.watchers.append(self._keep_alive)
         for each in sockets:
             self._open.append(await loop.create_server(make, sock=each))
         if sockets and sockets[0].family != socket.AF_UNIX:
@@ -64,8 +67,16 @@ class Listeners:
             raise SettingError("unixsocket", str(path), error.strerror or str(error)) from error
         self._file = path
 
+    def _keep_alive(self, names: frozenset[str]) -> None:
+        """Let the system ask after clients that are silent: connections have it from where they came in."""
+        if "tcp_keepalive" in names:
+            for each in self._sockets:
+                keep_alive(each, self._config.tcp_keepalive)
+
     def close(self) -> None:
         """Listen no more; connections stay."""
+        if self._keep_alive in self._config.watchers:
+            self._config.watchers.remove(self._keep_alive)
         for each in self._open:
             each.close()
         if self._file is not None:
@@ -106,6 +117,18 @@ def listening(config: Config) -> list[socket.socket]:
             each.close()
         raise
     return sockets
+
+
+def keep_alive(made: socket.socket, seconds: int) -> None:
+    """Let the system ask whether who has been silent for so long is still there; 0 is never."""
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, bool(seconds))
+    if not seconds or made.family == socket.AF_UNIX:
+        return
+    # The same three numbers as Redis': first after that time, then three times in the third part of it.
+    numbers = {"TCP_KEEPIDLE": seconds, "TCP_KEEPINTVL": max(1, seconds // 3), "TCP_KEEPCNT": 3}
+    for name, value in numbers.items():
+        if hasattr(socket, name):  # not every system has all of them
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _bind(host: str, port: int) -> socket.socket:
