@@ -73,6 +73,7 @@ def test_a_stop_ends_also_the_wait_for_a_restart(tmp_path: Path) -> None:
 @pytest.fixture
 def parent(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
     command = ["serve", "--port", "0", "--home", str(tmp_path), "--supervise", "--log-format", "json"]
+    command += ["--appendonly", "yes"]
     with subprocess.Popen(
         [sys.executable, "-m", "alula", *command],
         stdout=subprocess.PIPE,
@@ -97,9 +98,11 @@ def test_a_killed_server_comes_back_at_the_same_port_and_a_signal_ends_both(
     port = port_of(parent)
     with redis.Redis(port=port, protocol=2) as client:
         before = client.info()["process_id"]
+        client.set("kept", "yes")
         os.kill(before, signal.SIGKILL)
     with redis.Redis(port=port, protocol=2, socket_timeout=50) as client:  # it waits where the parent listens
         assert client.info()["process_id"] != before
+        assert client.get("kept") == b"yes"
     parent.send_signal(signal.SIGTERM)
     _, errors = parent.communicate(timeout=50)
     assert parent.returncode == 0, errors

@@ -1,13 +1,14 @@
 """Who may connect."""
 
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
 
 from alula.server import Config, Server, background
 from alula.server._admission import refusal
-from tests.server.world import Connect, Wire
+from tests.server.world import Connect, Wire, request
 
 FULL = b"-ERR max number of clients reached\r\n"
 
@@ -31,6 +32,33 @@ def test_in_protected_mode_without_a_password_only_this_machine_connects(peer: o
     assert denied is None if local else denied is not None and denied.startswith(b"-DENIED Redis is running")
     assert refusal(Config(protected_mode=False), 0, peer) is None
     assert refusal(Config(requirepass="x"), 0, peer) is None
+
+
+def own_address() -> str:
+    """Where others would reach this machine; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no address but its own")
+        return str(probe.getsockname()[0])
+
+
+def test_who_comes_from_outside_is_told_what_to_do_and_who_has_the_password_is_let_in() -> None:
+    host = own_address()
+    if host.startswith("127."):
+        pytest.skip("this machine has no address but its own")
+    for config, begin in ((Config(), b"-DENIED "), (Config(requirepass="x"), b"-NOAUTH ")):
+        with background(Server("0.0.0.0", 0, config=config)) as server:
+            with socket.create_connection((host, server.port), timeout=20) as client:
+                if config.requirepass:
+                    client.sendall(request("PING"))
+                assert client.recv(8) == begin
+            wire = Wire(server.port)
+            assert wire.ask("PING") == (
+                b"+PONG\r\n" if begin == b"-DENIED " else b"-NOAUTH Authentication required.\r\n"
+            )
+            wire.close()
 
 
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")

@@ -22,7 +22,11 @@ def test_a_launcher_s_command_line_is_a_configuration() -> None:
     config = launch.config
     assert (config.port, config.appendonly, config.dbfilename, config.dir) == (7001, True, "x.rdb", "/tmp")
     assert (config.requirepass, config.save, config.bind) == ("s", "900 1", "127.0.0.1 ::1")
-    assert launch.module == {"threads_per_queue": 4, "model_execution_timeout": 1.5}
+    assert launch.module == {
+        "threads_per_queue": 4,
+        "model_execution_timeout": 1.5,
+        "backends_path": "/opt/backends",
+    }
     assert (launch.module_file, launch.log_file) == ("/opt/redisai.so", "/tmp/log")
 
 

@@ -27,7 +27,7 @@ class Launch:
     config
         The parameters, those not given as Redis has them.
     module
-        What the pairs behind the module's file say.
+        What the pairs behind the module's file say; backends are said to lie beside it.
     module_file
         The file that was named as the module; it is not opened.
     log_file
@@ -70,6 +70,9 @@ def read_launch(arguments: Sequence[str], stdin: TextIO) -> Launch:
         text = stdin.read() if name == "-" else Path(name).read_text(errors="surrogateescape")
         _take(launch, _lines(text.splitlines()))
     _take(launch, _options(rest))
+    if launch.module_file:
+        beside = str(Path(launch.module_file).absolute().parent / "backends")
+        launch.module = {"backends_path": beside, **launch.module}
     return launch
 
 

@@ -96,7 +96,7 @@ def render(measures: Measures, gauges: dict[str, float], commands: int) -> bytes
     measures
         Of models and scripts.
     gauges
-        Of the whole, by the names of `_GAUGES`.
+        Of the whole: ``connected_clients``, ``keys``, ``value_bytes``, ``uptime_seconds``, as far as known.
     commands
         How many have been carried out.
 
@@ -113,8 +113,8 @@ def render(measures: Measures, gauges: dict[str, float], commands: int) -> bytes
     labels, models = ["key", "kind"], measures.items()
 
     def families() -> Iterator[Any]:
-        for name, text in _GAUGES.items():
-            yield GaugeMetricFamily(f"alula_{name}", text, value=gauges[name])
+        for name, value in gauges.items():
+            yield GaugeMetricFamily(f"alula_{name}", _GAUGES[name], value=value)
         yield CounterMetricFamily("alula_commands", "Commands that have been carried out.", value=commands)
         calls = CounterMetricFamily("alula_model_calls", "Runs that have ended.", labels=labels)
         errors = CounterMetricFamily("alula_model_errors", "Those of them that failed.", labels=labels)

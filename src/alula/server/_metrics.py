@@ -13,6 +13,7 @@ from typing import Final
 
 from ..errors import SettingError
 from ._client import Services
+from ._foreign import RedisKeyspace
 from ._measures import Measures, render
 
 __all__ = ["Metrics", "expose"]
@@ -109,12 +110,11 @@ def expose(services: Services, loop: AbstractEventLoop, host: str, port: int) ->
     services.meter.count()
 
     def write() -> bytes:
-        gauges = {
-            "connected_clients": len(services.clients),
-            "keys": len(services.keyspace),
-            "value_bytes": services.meter.used or 0,
-            "uptime_seconds": services.uptime(),
-        }
+        gauges = {"connected_clients": len(services.clients), "uptime_seconds": services.uptime()}
+        if not isinstance(
+            services.keyspace, RedisKeyspace
+        ):  # else keys and values are not here to be counted
+            gauges |= {"keys": len(services.keyspace), "value_bytes": services.meter.used or 0}
         return render(measures, gauges, services.commands)
 
     def healthy() -> bool:
