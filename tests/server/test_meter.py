@@ -36,6 +36,7 @@ def test_beyond_the_limit_what_holds_more_is_refused_and_all_else_goes_on(wire: 
     assert wire.ask("AI.DAGRUN TENSORSET a UINT8 1 VALUES 1") == OOM
     assert wire.ask("AI.TENSORGET big META").startswith(b"*4\r\n")
     assert wire.ask("AI.DAGRUN_RO TENSORSET ~a~ UINT8 1 VALUES 1") == b"*1\r\n+OK\r\n"
+    assert b"\r\nused_memory:8099\r\n" in wire.ask("INFO memory")
     assert wire.ask("DEL big") == b":1\r\n"
     assert wire.ask("AI.TENSORSET k UINT8 1") == OK
     assert wire.ask("AI.MODELSTORE", "m", "ONNX", "CPU", "BLOB", MUL) == OK

@@ -90,7 +90,7 @@ def _clients(services: Services) -> _Lines:
 def _memory(services: Services) -> _Lines:
     now = _resident()
     return [
-        ("used_memory", now),
+        ("used_memory", now if services.meter.used is None else services.meter.used),
         ("used_memory_rss", now),
         ("used_memory_peak", _peak_memory()),
         ("maxmemory", services.config.maxmemory),
