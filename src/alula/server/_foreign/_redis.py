@@ -305,8 +305,8 @@ class RedisBehind:
         def step() -> None:
             try:
                 begin(asked.set_result)
-            except CommandError as error:
-                asked.set_result(error)
+            except Exception as error:  # it belongs to the thread that asked
+                asked.set_result(as_error(error))
 
         try:
             self._loop.call_soon_threadsafe(step)

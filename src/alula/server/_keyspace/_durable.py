@@ -16,6 +16,7 @@ from typing import Final, Self
 from ..._core._clock import SYSTEM, Clock
 from ...errors import StoreUnavailableError
 from .._models import Model
+from .._scripts import Script
 from ._entries import Entries, Fsync, Row
 from ._image import head_of, pack
 from ._interface import UNDONE, Loader, Value
@@ -163,8 +164,8 @@ class DurableKeyspace(MemoryKeyspace):
         return put, expire, gone
 
     def _remember(self, key: bytes, data: bytes, value: Value) -> None:
-        """Keep a model that was committed, so that it need not be loaded again to go back to it."""
-        if isinstance(value, Model):
+        """Keep a model or script that was committed, so that going back to it need not load it again."""
+        if isinstance(value, Model | Script):
             self._loaded[key] = (head_of(data), value)
         else:
             self._loaded.pop(key, None)
