@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from alula._core._clock import Clock as AnyClock
-from alula.server import Backend, Config, Server, background
+from alula.server import (
+    Backend,
+    Config,
+    DurableKeyspace,
+    Keyspace,
+    MemoryKeyspace,
+    RedisKeyspace,
+    Server,
+    background,
+)
 from alula.testing import Clock
 from tests.server.redis_server import RedisServer
 from tests.server.world import MUL, MUL_2, SPLIT, SUM, Behaviour, Connect, Controlled, Start, Wire
@@ -26,9 +35,31 @@ def connect() -> Iterator[Connect]:
         wire.close()
 
 
+@pytest.fixture(scope="session")
+def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis that tests share, one after the other; whoever has it finds it empty."""
+    started = RedisServer(tmp_path_factory.mktemp("redis"))
+    yield started
+    started.kill()
+
+
 @pytest.fixture
-def server() -> Iterator[Server]:
-    with background(Server(port=0)) as running:
+def keyspace(request: pytest.FixtureRequest, tmp_path: Path) -> Keyspace:
+    """In memory; tests marked with `ON_ALL_KEYSPACES` have every kind of them in turn."""
+    match getattr(request, "param", "memory"):
+        case "durable":
+            return DurableKeyspace.open(tmp_path / "keyspace.db")
+        case "redis":
+            redis: RedisServer = request.getfixturevalue("shared_redis")
+            redis.empty()
+            return RedisKeyspace(redis.url)
+        case _:
+            return MemoryKeyspace()
+
+
+@pytest.fixture
+def server(keyspace: Keyspace) -> Iterator[Server]:
+    with background(Server(port=0, keyspace=keyspace)) as running:
         yield running
 
 

@@ -7,8 +7,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import redis
 
 PATIENCE = 20
+
+ON_ALL_KEYSPACES = pytest.mark.parametrize("keyspace", ["memory", "durable", "redis"], indirect=True)
+"""Marks what is to hold wherever the keys are; for tests of the fixture `server`."""
 
 
 def program() -> str:
@@ -51,6 +55,11 @@ class RedisServer:
             if "Ready to accept connections" in line:
                 return
         raise AssertionError(f"redis-server did not start: {self._options}")
+
+    def empty(self) -> None:
+        """Remove all keys."""
+        with redis.Redis(port=self.port) as client:
+            client.flushall()
 
     def kill(self) -> None:
         """End it as a power cut would."""

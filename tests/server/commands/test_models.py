@@ -5,6 +5,7 @@ from onnx import TensorProto, helper
 
 from alula.server import Server, background
 from alula.server._backends import OnnxBackend
+from tests.server.redis_server import ON_ALL_KEYSPACES
 from tests.server.world import MUL, Connect, Controlled, Wire, Words, endless, onnx_model
 
 OK = b"+OK\r\n"
@@ -59,6 +60,7 @@ REFUSED: list[tuple[tuple[Words, ...], str]] = [
 ]  # fmt: skip
 
 
+@ON_ALL_KEYSPACES
 @pytest.mark.parametrize(("words", "why"), REFUSED)
 def test_a_model_that_is_not_right_is_refused_with_its_text(
     wire: Wire, words: tuple[Words, ...], why: str
@@ -67,12 +69,14 @@ def test_a_model_that_is_not_right_is_refused_with_its_text(
     assert wire.ask("EXISTS m") == b":0\r\n"
 
 
+@ON_ALL_KEYSPACES
 def test_the_arity_is_looked_at_first(wire: Wire) -> None:
     assert wire.ask("AI.modelstore m NOPE x BLOB") == (
         b"-ERR wrong number of arguments for 'AI.modelstore' command\r\n"
     )
 
 
+@ON_ALL_KEYSPACES
 def test_the_type_of_the_key_is_looked_at_last(wire: Wire) -> None:
     assert wire.ask("AI.TENSORSET k INT8 1") == OK
     assert wire.ask("AI.MODELSTORE k ONNX CPU BLOB nonsense") == b"-No graph was found in the protobuf.\r\n"
@@ -80,6 +84,7 @@ def test_the_type_of_the_key_is_looked_at_last(wire: Wire) -> None:
     assert wire.ask("TYPE k") == b"+AI_TENSOR\r\n"
 
 
+@ON_ALL_KEYSPACES
 def test_a_model_that_reads_files_of_the_server_is_refused(wire: Wire) -> None:
     weights = TensorProto(name="w", data_type=1, dims=[2], data_location=TensorProto.EXTERNAL)
     weights.external_data.add(key="location", value="etc/hostname")
@@ -93,6 +98,7 @@ def test_a_model_that_reads_files_of_the_server_is_refused(wire: Wire) -> None:
     )
 
 
+@ON_ALL_KEYSPACES
 def test_a_model_with_an_operator_that_nobody_knows_is_refused_on_one_line(wire: Wire) -> None:
     blob = onnx_model("Nope", {"x": None}, ["y"])
     reply = wire.ask("AI.MODELSTORE", "m", "ONNX", "CPU", "BLOB", blob)
@@ -110,6 +116,7 @@ FIELDS = (
 WHOLE = b"$%d\r\n%b\r\n" % (len(MUL), MUL)
 
 
+@ON_ALL_KEYSPACES
 @pytest.mark.parametrize(
     ("asked", "reply"),
     [
@@ -126,6 +133,7 @@ def test_a_model_comes_back_as_it_was_stored(wire: Wire, asked: tuple[str, ...],
     assert wire.ask("AI.MODELGET", "m", *asked) == reply
 
 
+@ON_ALL_KEYSPACES
 @pytest.mark.parametrize("command", ["AI.MODELGET", "AI.MODELDEL"])
 def test_what_is_no_model_cannot_be_read_or_deleted_as_one(wire: Wire, command: str) -> None:
     assert wire.ask(command, "nope") == EMPTY
@@ -148,11 +156,13 @@ def test_a_large_blob_comes_in_pieces(
         assert wire.ask("AI.MODELGET m BLOB") == head + b"".join(pieces)
 
 
+@ON_ALL_KEYSPACES
 def test_a_model_is_deleted(wire: Wire, models: Server) -> None:
     assert wire.ask("AI.MODELDEL mul") == OK
     assert wire.ask("AI.MODELGET mul") == EMPTY
 
 
+@ON_ALL_KEYSPACES
 @pytest.mark.parametrize("command", ["AI._MODELSCAN", "ai.modelscan"])
 def test_models_are_listed_with_their_tags(wire: Wire, blobs: Mapping[str, bytes], command: str) -> None:
     assert wire.ask("AI.TENSORSET t INT8 1") == OK
@@ -175,6 +185,7 @@ def test_a_run_that_takes_too_long_is_ended(connect: Connect) -> None:
         assert wire.ask("AI.INFO m").endswith(b"calls\r\n:1\r\n$6\r\nerrors\r\n:1\r\n")
 
 
+@ON_ALL_KEYSPACES
 def test_a_wrong_shape_is_told_in_the_words_that_clients_know(wire: Wire, models: Server) -> None:
     assert wire.ask("AI.TENSORSET a FLOAT 3") == OK
     assert wire.ask("AI.MODELEXECUTE mul2 INPUTS 2 a a OUTPUTS 1 b") == (

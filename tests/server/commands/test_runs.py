@@ -6,6 +6,7 @@ import pytest
 import redis
 
 from alula.server import Server
+from tests.server.redis_server import ON_ALL_KEYSPACES
 from tests.server.world import Wire, Words, onnx_model, request
 
 OK = b"+OK\r\n"
@@ -79,12 +80,14 @@ def wide() -> bytes:
     return onnx_model("Sum", dict.fromkeys("abcdefghi"), ["y"])
 
 
+@ON_ALL_KEYSPACES
 @pytest.mark.parametrize("end", ["", " TIMEOUT 5000", " timeout 5000"])
 def test_a_model_runs_on_keys_and_stores_its_output(wire: Wire, end: str) -> None:
     assert wire.ask("ai.modelexecute mul inputs 2 a b outputs 1 d" + end) == OK
     assert wire.ask("AI.TENSORGET d VALUES") == b"*2\r\n$1\r\n4\r\n$1\r\n9\r\n"
 
 
+@ON_ALL_KEYSPACES
 def test_all_outputs_are_stored_and_of_two_of_one_name_the_last(wire: Wire) -> None:
     assert wire.ask("AI.MODELEXECUTE split INPUTS 1 a OUTPUTS 2 low high") == OK
     assert wire.ask("AI.TENSORGET low VALUES") == b"*1\r\n$1\r\n2\r\n"
@@ -93,6 +96,7 @@ def test_all_outputs_are_stored_and_of_two_of_one_name_the_last(wire: Wire) -> N
     assert wire.ask("AI.TENSORGET one VALUES") == b"*1\r\n$1\r\n3\r\n"
 
 
+@ON_ALL_KEYSPACES
 def test_an_output_key_of_another_type_gives_one_error_and_stores_nothing(wire: Wire) -> None:
     wire.send(request("AI.MODELEXECUTE split INPUTS 1 a OUTPUTS 2 low mul") + request("PING"))
     assert [wire.reply(), wire.reply()] == [f"-{WRONGTYPE}\r\n".encode(), b"+PONG\r\n"]
@@ -150,6 +154,7 @@ def test_a_modelrun_that_is_not_right(wire: Wire, words: str, why: str) -> None:
     assert keys(wire) == set()
 
 
+@ON_ALL_KEYSPACES
 def test_modelrun_runs_with_and_without_a_timeout(wire: Wire) -> None:
     assert wire.ask("AI.MODELRUN mul TIMEOUT 5000 INPUTS a b OUTPUTS d") == OK
     assert wire.ask("AI.MODELRUN split INPUTS d OUTPUTS OUTPUTS e") == OK  # a second OUTPUTS is a key
@@ -355,6 +360,7 @@ EXAMPLES: list[tuple[str, bytes, set[bytes]]] = [
 ]  # fmt: skip
 
 
+@ON_ALL_KEYSPACES
 @pytest.mark.parametrize(("words", "reply", "stored"), EXAMPLES)
 def test_a_dag_answers_and_stores_what_it_should(
     wire: Wire, words: str, reply: bytes, stored: set[bytes]
@@ -396,6 +402,7 @@ def test_the_names_of_a_modelexecute_are_counted(wire: Wire) -> None:
 # --------------------------------------------------------------------------------------- failures
 
 
+@ON_ALL_KEYSPACES
 def test_the_first_error_leaves_the_rest_out_and_stores_nothing(wire: Wire) -> None:
     reply = wire.ask(
         "AI.DAGRUN TENSORSET d FLOAT 3 => TENSORSET ~e~ FLOAT 2 VALUES 1 2 "
@@ -408,12 +415,14 @@ def test_the_first_error_leaves_the_rest_out_and_stores_nothing(wire: Wire) -> N
     assert keys(wire) == set()
 
 
+@ON_ALL_KEYSPACES
 def test_an_operation_whose_output_nobody_reads_runs_and_its_error_shows(wire: Wire) -> None:
     reply = wire.ask("AI.DAGRUN MODELRUN mul2 INPUTS c a OUTPUTS ~x~ => TENSORSET d INT8 1")
     assert reply == b"*2\r\n-" + DIMENSIONS.encode() + b"\r\n+OK\r\n"
     assert keys(wire) == set()
 
 
+@ON_ALL_KEYSPACES
 @pytest.mark.parametrize(
     "words", ["AI.DAGRUN PERSIST 2 d mul |> TENSORSET d INT8 1 |> TENSORSET mul INT8 1",
               "AI.DAGRUN TENSORSET d INT8 1 => TENSORSET mul INT8 1"]
@@ -423,6 +432,7 @@ def test_a_key_of_another_type_is_an_extra_element_and_none_is_stored(wire: Wire
     assert keys(wire) == set()
 
 
+@ON_ALL_KEYSPACES
 def test_a_plan_is_not_used_when_a_key_has_changed(wire: Wire) -> None:
     words = "AI.DAGRUN MODELRUN split INPUTS a OUTPUTS ~x~ ~y~ => TENSORGET ~x~ VALUES"
     assert wire.ask(words).startswith(b"*2\r\n+OK")
@@ -435,6 +445,7 @@ def test_a_plan_is_not_used_when_a_key_has_changed(wire: Wire) -> None:
     assert wire.ask(words) == f"-{WRONGTYPE}\r\n".encode()
 
 
+@ON_ALL_KEYSPACES
 def test_a_plan_reads_every_payload_anew(wire: Wire) -> None:
     for number in (1, 2, 3):
         words = f"AI.DAGRUN TENSORSET ~x~ INT8 2 VALUES {number} {number} => TENSORGET ~x~ VALUES"

@@ -3,6 +3,7 @@ import sys
 import pytest
 
 from alula.server import Server, background
+from tests.server.redis_server import ON_ALL_KEYSPACES
 from tests.server.torch_world import SCRIPT
 from tests.server.world import Connect, Controlled, Wire, Words
 
@@ -35,6 +36,7 @@ REFUSED: list[tuple[tuple[Words, ...], str]] = [
 ]  # fmt: skip
 
 
+@ON_ALL_KEYSPACES
 @pytest.mark.parametrize(("words", "why"), REFUSED)
 def test_a_script_that_is_not_right_is_refused_with_its_text(
     wire: Wire, words: tuple[Words, ...], why: str
@@ -43,6 +45,7 @@ def test_a_script_that_is_not_right_is_refused_with_its_text(
     assert wire.ask("EXISTS s") == b":0\r\n"
 
 
+@ON_ALL_KEYSPACES
 @pytest.mark.parametrize(
     ("words", "why"),
     [
@@ -65,6 +68,7 @@ def test_both_ways_to_store_a_script_check_their_words(
     assert wire.ask(*words) == f"-{why}\r\n".encode()
 
 
+@ON_ALL_KEYSPACES
 def test_without_pytorch_scripts_cannot_be_stored(monkeypatch: pytest.MonkeyPatch, wire: Wire) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     gone = b"-ERR Could not load backend\r\n"
@@ -79,6 +83,7 @@ def test_a_server_may_have_no_backend_for_scripts(controlled: Controlled, connec
         assert wire.ask("AI.SCRIPTSET", "s", "CPU", "SOURCE", SHORT) == b"-ERR Could not load backend\r\n"
 
 
+@ON_ALL_KEYSPACES
 def test_the_type_of_the_key_is_looked_at_last(wire: Wire) -> None:
     assert wire.ask("AI.TENSORSET k INT8 1") == OK
     assert wire.ask("AI.SCRIPTSET k CPU SOURCE x").startswith(b"-expected def")
@@ -95,6 +100,7 @@ FIELDS = (
 SOURCE = b"$%d\r\n%b\r\n" % (len(SCRIPT), SCRIPT)
 
 
+@ON_ALL_KEYSPACES
 @pytest.mark.parametrize(
     ("asked", "reply"),
     [
@@ -112,11 +118,13 @@ def test_a_script_comes_back_as_it_was_stored(wire: Wire, asked: tuple[str, ...]
     assert wire.ask("AI.SCRIPTGET", "s", *asked) == reply
 
 
+@ON_ALL_KEYSPACES
 def test_a_script_may_have_no_entry_points(wire: Wire) -> None:
     assert wire.ask("AI.SCRIPTSET", "s", "CPU", "TAG", "", "SOURCE", SHORT) == OK
     assert wire.ask("AI.SCRIPTGET s META").endswith(b"$12\r\nEntry Points\r\n*0\r\n")
 
 
+@ON_ALL_KEYSPACES
 @pytest.mark.parametrize("command", ["AI.SCRIPTGET", "AI.SCRIPTDEL"])
 def test_what_is_no_script_cannot_be_read_or_deleted_as_one(wire: Wire, command: str) -> None:
     assert wire.ask(command, "nope") == EMPTY
@@ -124,6 +132,7 @@ def test_what_is_no_script_cannot_be_read_or_deleted_as_one(wire: Wire, command:
     assert wire.ask(command, "k") == WRONGTYPE
 
 
+@ON_ALL_KEYSPACES
 @pytest.mark.parametrize("command", ["AI._SCRIPTSCAN", "AI.SCRIPTSCAN"])
 def test_scripts_are_listed_and_deleted(wire: Wire, command: str) -> None:
     assert wire.ask(command) == b"*0\r\n"
@@ -135,6 +144,7 @@ def test_scripts_are_listed_and_deleted(wire: Wire, command: str) -> None:
     assert wire.ask(command) == b"*1\r\n" + entries[1]
 
 
+@ON_ALL_KEYSPACES
 def test_a_script_is_stored_in_a_transaction(wire: Wire) -> None:
     assert wire.ask("MULTI") == OK
     assert wire.ask("AI.SCRIPTSET", "s", "CPU", "SOURCE", SHORT) == b"+QUEUED\r\n"

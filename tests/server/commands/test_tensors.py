@@ -2,7 +2,10 @@ import struct
 
 import pytest
 
+from tests.server.redis_server import ON_ALL_KEYSPACES
 from tests.server.world import Wire, Words, request
+
+pytestmark = ON_ALL_KEYSPACES
 
 OK = b"+OK\r\n"
 WRONGTYPE = b"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"
