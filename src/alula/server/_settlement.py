@@ -51,14 +51,14 @@ class Settlement:
     def now(self) -> CommandError | None:
         """Settle for all who wait and for the caller; give the error if everything was undone."""
         waiting, self._waiting = self._waiting, []
-        error = None
+        error, changed = None, self._keyspace.pending
         try:
             self._keyspace.settle()
         except StoreError as caught:
             if not self._refusing:  # once, and not for each command
                 _log.error("changes are refused: %s", caught)
             error = CommandError(f"MISCONF Errors writing to the keyspace, nothing was changed: {caught}")
-        self._refusing = error is not None
+        self._refusing = error is not None or (self._refusing and not changed)
         for then in waiting:
             then(error)
         return error
