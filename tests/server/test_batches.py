@@ -1,13 +1,15 @@
 """Requests that are put together: which, when, what each is answered, and what each is charged."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from threading import Lock
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from alula._core._clock import SYSTEM
 from alula.errors import CommandError
-from alula.server import Server, Tensor
+from alula.server import Server, Tensor, background
 from alula.server._batches import cut
 from alula.server._tensors import DTYPES
 from alula.testing import Clock
@@ -366,3 +368,47 @@ def test_a_real_model_computes_for_several(server: Server, connect: Connect) -> 
     assert [wire.reply() for wire in wires] == [
         b"*2\r\n+OK\r\n*2\r\n$1\r\n%d\r\n$1\r\n9\r\n" % number**2 for number in range(3)
     ]
+
+
+# ------------------------------------------------------------------------------------ at random
+
+
+@pytest.fixture(scope="module")
+def crowded() -> Iterator[Server]:
+    """A server with a model that adds one; connections to it are made by each example."""
+    backend = Controlled()
+    backend.add("inc", lambda inputs: (plus_one(inputs[0]),))
+    with background(Server(port=0, backends={"ONNX": backend}, dag_parallelism=2)) as server:
+        yield server
+
+
+def plus_one(tensor: Tensor) -> Tensor:
+    return Tensor(tensor.dtype, tensor.shape, bytes([(number + 1) % 256 for number in bytes(tensor.data)]))
+
+
+rows_of_one = st.lists(st.integers(0, 9), min_size=1, max_size=4)
+requests = st.lists(st.tuples(rows_of_one, st.integers(1, 3)), max_size=8)
+
+
+@settings(max_examples=60)
+@given(requests, st.integers(0, 5), st.integers(0, 6), st.integers(1, 2), st.booleans())
+def test_everybody_gets_the_rows_that_are_his(
+    crowded: Server, given_rows: list[tuple[list[int], int]], size: int, least: int, wait: int, shape: bool
+) -> None:
+    """Whoever else is there, however many rows each brings, and through however many links of a graph."""
+    options = f"BATCHSIZE {size}" + (f" MINBATCHSIZE {least}" if size else "")
+    options += f" MINBATCHTIMEOUT {wait}" if size and least else ""
+    wires = [Wire(crowded.port) for _ in range(len(given_rows) + 1)]
+    store(wires[-1], options, name="inc")
+    for wire, (rows, links) in zip(wires, given_rows, strict=False):
+        shown = f"{len(rows)} 1" if shape and links == 1 else str(len(rows))  # some fit no others
+        words = f"AI.DAGRUN TENSORSET ~0~ UINT8 {shown} VALUES {' '.join(map(str, rows))}"
+        for link in range(links):
+            words += f" => MODELRUN inc INPUTS ~{link}~ OUTPUTS ~{link + 1}~"
+        wire.send(request(f"{words} => TENSORGET ~{links}~ VALUES"))
+    for wire, (rows, links) in zip(wires, given_rows, strict=False):
+        numbers = b"".join(b":%d\r\n" % (number + links) for number in rows)
+        assert wire.reply() == b"*%d\r\n" % (links + 2) + OK * (links + 1) + b"*%d\r\n" % len(rows) + numbers
+    for wire in wires:
+        wire.close()
+    assert crowded._services.devices.parked == 0
