@@ -2,7 +2,7 @@
 
 A name with wings, ``~x~``, lives as long as the command that it stands in; a plain name is a key.
 Clients are those of Redis and RedisAI. The commands are declared in `_commands`; a command that runs
-models becomes a `Plan` (`_dag`, `_plan`), and a plan is run by a `Drive` on the `Devices`.
+models becomes a `Plan` (`_dag`, `_planner`), and a plan is run by a `Drive` on the `Devices`.
 """
 
 from ._clients import AsyncClient, AsyncDag, AsyncRun, Client, Dag, DagWords, Run, RunStatus

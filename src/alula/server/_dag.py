@@ -4,7 +4,7 @@
 PERSIST connect them with the keyspace. *Inline* (the founding proposal's): ``=>`` between operations;
 ``~x~`` belongs to the command, and every other name is a key. The word behind the sections tells which.
 
-Here words become operations. What their names mean is left to `_plan`.
+Here words become operations. What their names mean is left to `_planner`.
 """
 
 from collections.abc import Callable

@@ -16,7 +16,8 @@ from ._dag import FAMILIES, parse
 from ._keyspace import Keyspace, Snapshot, as_model, as_script, as_tensor
 from ._models import Model
 from ._ops import Look, read_execute, read_run
-from ._plan import Plan, plan_dag, plan_run
+from ._plan import Plan
+from ._planner import plan_dag, plan_run
 from ._script_ops import read_script_execute, read_script_run
 from ._scripts import Script
 from ._tensors import Tensor
