@@ -31,7 +31,7 @@ models = st.builds(
 )  # fmt: skip
 scripts = st.builds(ScriptForm, device=st.just(b"GPU"), tag=words, entry_points=names, source=st.just(b"def"))
 values = st.one_of(
-    tensors(), models, scripts, words, st.lists(words), st.dictionaries(words, words),
+    tensors(), models, scripts, words, st.lists(words, min_size=1), st.dictionaries(words, words, min_size=1),
     st.integers(-(1 << 33), 1 << 33).map(b"%d".__mod__),
 )  # fmt: skip
 

@@ -75,7 +75,17 @@ def test_what_is_signed_and_makes_no_sense_is_refused_without_a_fault(
 
 @pytest.mark.parametrize(
     "body",
-    [b"\x63", b"\0\3abcd", b"\0\x05ab", b"\0\x82", b"\0\xc9", b"\1\2\1a", b"\7\x81" + b"\xff" * 8 + b"\0"],
+    [
+        b"\x63",
+        b"\0\3abcd",
+        b"\0\x05ab",
+        b"\0\x82",
+        b"\0\xc9",
+        b"\1\2\1a",
+        b"\1\0",
+        b"\4\0",
+        b"\7\x81" + b"\xff" * 8 + b"\0",
+    ],
 )
 def test_what_nobody_can_read_is_bad_data(body: bytes) -> None:
     with pytest.raises(CommandError, match=BAD):
@@ -261,3 +271,43 @@ def test_what_redis_compresses_is_read(start_redis: Callable[..., RedisServer]) 
             theirs = client.dump("k")
             assert isinstance(theirs, bytes)
             assert undump(theirs) == text
+
+
+@pytest.mark.parametrize("size", [1, 60, 70, 5000])
+def test_lists_and_hashes_of_redis_are_read(start_redis: Callable[..., RedisServer], size: int) -> None:
+    items = [
+        b"",
+        b"x" * size,
+        b"y" * 65,
+        *[b"%d" % (sign * (1 << bits)) for bits in range(0, 63, 3) for sign in (1, -1)],
+    ]
+    with redis.Redis(port=start_redis().port) as client:
+        for small in ("0", "-2"):
+            client.config_set("list-max-listpack-size", small if small != "0" else "1")
+            client.delete("l", "h")
+            client.rpush("l", *items)
+            client.hset("h", mapping={item: item[::-1] for item in items})
+            dumped, of_hash = client.dump("l"), client.dump("h")
+            assert isinstance(dumped, bytes)
+            assert isinstance(of_hash, bytes)
+            assert undump(dumped) == items
+            assert undump(of_hash) == {item: item[::-1] for item in items}
+
+
+def test_lists_and_hashes_of_an_older_redis_are_read() -> None:
+    entries = [
+        b"\x00\x03abc", b"\x05\xc0\x34\x12", b"\x04\xfe\xff", b"\x03\xf1", b"\x02\xf0\x00\x00\x01",
+        b"\x05\x41\x00" + b"z" * 256, b"\xfe\x03\x01\x00\x00\xd0\x00\x00\x00\x80",
+        b"\x06\xe0" + (1 << 40).to_bytes(8, "little"), b"\x0a\x80\x00\x00\x00\x02hi",
+    ]  # fmt: skip
+    packed = bytes(10) + b"".join(entries) + b"\xff"
+    items = [b"abc", b"4660", b"-1", b"0", b"65536", b"z" * 256, b"-2147483648", b"1099511627776", b"hi"]
+    assert undump(signed(b"\x0a" + string(packed))) == items
+    assert undump(signed(b"\x0e" + length(2) + string(packed) * 2)) == items * 2
+    with pytest.raises(CommandError, match=BAD):
+        undump(signed(b"\x0d" + string(packed)))  # a field without a value
+    even = bytes(10) + b"\x00\x01f\x03\xf3\xff"
+    assert undump(signed(b"\x0d" + string(even))) == {b"f": b"2"}
+    for damaged in (packed[:-1], packed + b"x", bytes(10) + b"\x00\xf0\xff", bytes(10) + b"\x00\xff\xff"):
+        with pytest.raises(CommandError, match=BAD):
+            undump(signed(b"\x0a" + string(damaged)))

@@ -16,6 +16,7 @@ from ..errors import CommandError
 from ._checksum import crc64
 from ._forms import ModelForm, ScriptForm
 from ._ops import MAX_DIMENSIONS
+from ._packs import listpack, pairs, ziplist
 from ._payloads import MAX_BYTES
 from ._rdb import FormError, Reader, length, string
 from ._store import BACKENDS
@@ -78,7 +79,7 @@ def unbody(data: bytes) -> Dumped:
     reader = Reader(data)
     try:
         value = _READERS[reader.take(1)[0]](reader)
-        if not reader.over:
+        if not reader.over or (isinstance(value, list | dict) and not value):  # no key holds an empty one
             raise FormError
     except (FormError, KeyError, ValueError) as error:
         raise CommandError("ERR Bad data format") from error
@@ -291,9 +292,29 @@ _MODULES: Final[dict[int, Callable[[_Fields, int], Dumped]]] = {
     _MODEL: _to_model,
     _SCRIPT: _to_script,
 }
+
+
+def _to_quicklist(reader: Reader) -> list[bytes]:
+    return [item for _ in range(reader.length()) for item in ziplist(reader.string())]
+
+
+def _to_quicklist2(reader: Reader) -> list[bytes]:
+    items: list[bytes] = []
+    for _ in range(reader.length()):
+        plain, data = reader.length() == 1, reader.string()
+        items += [data] if plain else listpack(data)
+    return items
+
+
 _READERS: Final[dict[int, Callable[[Reader], Dumped]]] = {
     _STRING: Reader.string,
     _LIST: _to_list,
     _HASH: _to_hash,
     _MODULE: _to_module,
+    # What Redis writes instead of the simple forms of lists and hashes, by its version:
+    10: lambda reader: ziplist(reader.string()),
+    13: lambda reader: pairs(ziplist, reader.string()),
+    14: _to_quicklist,
+    16: lambda reader: pairs(listpack, reader.string()),
+    18: _to_quicklist2,
 }

@@ -47,6 +47,11 @@ class Reader:
         self._data, self._at = data, 0
 
     @property
+    def at(self) -> int:
+        """How many bytes were taken."""
+        return self._at
+
+    @property
     def over(self) -> bool:
         """Whether everything was taken."""
         return self._at == len(self._data)

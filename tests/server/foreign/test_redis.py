@@ -385,6 +385,31 @@ def test_our_events_are_told_once_all_keys_are_there(wire: Wire, server: Server,
     assert b"modelstore" in hears.reply()
 
 
+# ----------------------------------------------------------------------------------- many at once
+
+
+def test_many_clients_share_a_few_connections(
+    server: Server, direct: Wire, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alula.server._foreign._pool._MOST", 2)
+    wires = [connect(server) for _ in range(20)]
+    for number, wire in enumerate(wires):
+        wire.send(request(f"AI.TENSORSET k{number} INT8 1 VALUES {number}") * 5)
+        wire.send(request("MULTI") + request(f"AI.TENSORGET k{number} VALUES") + request("EXEC"))
+    for number, wire in enumerate(wires):
+        assert [wire.reply() for _ in range(7)] == [*[OK] * 6, QUEUED]
+        assert wire.reply() == b"*1\r\n*1\r\n:%d\r\n" % number
+    assert direct.ask("INFO clients").partition(b"connected_clients:")[2].startswith(b"4\r\n")
+
+
+def test_of_writers_to_one_key_each_is_heard(server: Server, connect: Connect) -> None:
+    wires = [connect(server) for _ in range(8)]
+    for number, wire in enumerate(wires):
+        wire.send(b"".join(request(f"AI.TENSORSET k INT8 1 VALUES {number}") for _ in range(10)))
+    for wire in wires:
+        assert [wire.reply() for _ in range(10)] == [OK] * 10
+
+
 # ------------------------------------------------------------------------------------ faults
 
 

@@ -79,8 +79,9 @@ class Carrier:
         self._send(changes, then, _TRIES)
 
     def _send(self, changes: Changes, then: Recorded, tries: int) -> None:
-        link = self.pool.take()
+        self.pool.take(partial(self._send_on, changes, then, tries))
 
+    def _send_on(self, changes: Changes, then: Recorded, tries: int, link: Link) -> None:
         def probed(found: Found | CommandError) -> None:
             error = found if isinstance(found, CommandError) else _mismatch(found, changes)
             if error is not None:
@@ -234,7 +235,9 @@ class _Typed(_Carried):
 
     def begin(self) -> None:
         """Watch the key, and see what type it has."""
-        link = self.carrier.pool.take()
+        self.carrier.pool.take(self._probe)
+
+    def _probe(self, link: Link) -> None:
         keys = list(dict.fromkeys(self.handler.keys_of(self.words)))
         self.carrier.fetcher.probe(link, keys, partial(self._probed, link))
 

@@ -14,7 +14,7 @@ from .._keyspace import kept
 from .._later import Later
 from .._resp import Raw, Reply
 from ._fetch import Fetcher, Found, is_image
-from ._link import LostError
+from ._link import Link, LostError
 from ._pool import Pool
 from ._replies import Answer, read, split
 from ._view import OTHER
@@ -171,8 +171,9 @@ class Passing:
         link.send((b"EXEC",), executed)
 
     def _looked_into(self, later: Later, client: Client, words: list[bytes], tries: int) -> None:
-        link = self._pool.take(client.protocol)
+        self._pool.take(partial(self._look_into, later, client, words, tries), client.protocol)
 
+    def _look_into(self, later: Later, client: Client, words: list[bytes], tries: int, link: Link) -> None:
         def looked(answers: list[Answer] | LostError) -> None:
             front = answers if isinstance(answers, LostError) else answers[1]
             if isinstance(front, LostError) or (isinstance(front, bytes) and is_image(front)):

@@ -1,5 +1,6 @@
 """The links to a Redis: one that everybody's plain commands share, and those that one at a time has."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -10,7 +11,7 @@ from ._replies import Answer
 
 __all__ = ["Pool"]
 
-_IDLE: Final = 64  # links that are kept for the next who wants one alone
+_MOST: Final = 64  # links that are had alone at one time; Redis would not do more at once with more of them
 
 
 class Pool:
@@ -27,6 +28,8 @@ class Pool:
         self._shared: dict[int, Link] = {}
         self._idle: dict[int, list[Link]] = {2: [], 3: []}
         self._others: set[Link] = set()
+        self._given = 0
+        self._queue: deque[tuple[int, Callable[[Link], None]]] = deque()  # who waits for a link
 
     def shared(self, protocol: int = 2) -> Link:
         """Give the link for commands that neither wait nor depend on what this link was sent before."""
@@ -35,31 +38,42 @@ class Pool:
             link = self._shared[protocol] = Link(self.address, protocol)
         return link
 
-    def take(self, protocol: int = 2) -> Link:
-        """Give a link to have alone until it is given back."""
-        idle = self._idle[protocol]
-        link = idle.pop() if idle else Link(self.address, protocol)
-        while link.lost is not None:
-            link = idle.pop() if idle else Link(self.address, protocol)
-        self._others.add(link)
-        return link
+    def take(self, then: Callable[[Link], None], protocol: int = 2) -> None:
+        """Call `then` with a link to have alone until it is given back: at once, or when one comes back."""
+        if self._given < _MOST:
+            self._given += 1
+            then(self._one(protocol))
+        else:
+            self._queue.append((protocol, then))
 
     def give(self, link: Link, *, watching: bool = False) -> None:
         """Take a link back, on which nothing is watched any more, or on which that ends here."""
         self._others.discard(link)
-        if link.lost is not None:
-            return
-        idle = self._idle[link.protocol]
-        if len(idle) >= _IDLE:
-            link.close()
-            return
-        if watching:
-            link.send((b"UNWATCH",), lambda _: None)
-        idle.append(link)
+        if link.lost is None:
+            if watching:
+                link.send((b"UNWATCH",), lambda _: None)
+            self._idle[link.protocol].append(link)
+        if self._queue:
+            protocol, then = self._queue.popleft()
+            then(self._one(protocol))
+        else:
+            self._given -= 1
 
-    def own(self, protocol: int) -> Link:
-        """Give a link on which Redis may take any time; who has it closes it, and calls `drop`."""
-        link = Link(self.address, protocol, patient=True)
+    def _one(self, protocol: int) -> Link:
+        """Give a link that is idle, or a new one."""
+        idle = self._idle[protocol]
+        while idle:
+            link = idle.pop()
+            if link.lost is None:
+                break
+        else:
+            link = Link(self.address, protocol)
+        self._others.add(link)
+        return link
+
+    def own(self, protocol: int, *, patient: bool = True) -> Link:
+        """Give a link to have for as long as is wanted, until `drop`; a patient one waits for any reply."""
+        link = Link(self.address, protocol, patient=patient)
         self._others.add(link)
         return link
 

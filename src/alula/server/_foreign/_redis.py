@@ -199,7 +199,7 @@ class RedisBehind:
             raise CommandError("ERR WATCH inside MULTI is not allowed")
         link = self._watching.get(client)
         if link is None:
-            link = self._watching[client] = self._pool.take(client.protocol)
+            link = self._watching[client] = self._pool.own(client.protocol, patient=False)
         later = Later()
         link.send(words, lambda reply: later.settle(reply if isinstance(reply, LostError) else Raw(reply)))
         return later
@@ -207,7 +207,7 @@ class RedisBehind:
     def _unwatch(self, client: Client, words: object = None) -> Reply:
         link = self._watching.pop(client, None)
         if link is not None:
-            self._pool.give(link, watching=True)
+            self._pool.drop(link)
         return "OK"
 
     def _exec(self, client: Client, words: list[bytes]) -> Reply | Later:

@@ -44,17 +44,24 @@ class Execution:
         self, carrier: Carrier, client: Client, queued: list[tuple[Command, list[bytes]]], link: Link | None
     ) -> None:
         self._carrier, self._client, self._queued = carrier, client, queued
-        self._watching = link is not None
-        self._link = link or carrier.pool.take(client.protocol)
+        self._watching, self._own = link is not None, link is None
+        self._link = link
         self._tries = _TRIES
         self._view: View
         self.later = Later()
 
     def begin(self) -> None:
         """Watch and fetch what ours read."""
+        if self._link is None:
+            self._carrier.pool.take(self._fetch, self._client.protocol)
+        else:
+            self._fetch(self._link)
+
+    def _fetch(self, link: Link) -> None:
+        self._link = link
         ours = [each for each in self._queued if is_ours(*each)]
         keys = dict.fromkeys(key for command, words in ours for key in command.keys_of(words))
-        self._carrier.fetcher.watch(self._link, list(keys), self._fetched)
+        self._carrier.fetcher.watch(link, list(keys), self._fetched)
 
     def _fetched(self, found: Found | CommandError) -> None:
         if isinstance(found, CommandError):
@@ -93,6 +100,7 @@ class Execution:
     ) -> None:
         """Have Redis do all of it."""
         link, errors = self._link, list[bytes]()
+        assert link is not None
 
         def queued(reply: bytes | LostError) -> None:
             if isinstance(reply, bytes) and reply.startswith(b"-"):
@@ -127,7 +135,11 @@ class Execution:
             self.begin()
 
     def _end(self, reply: Reply) -> None:
-        self._carrier.pool.give(self._link, watching=isinstance(reply, CommandError))
+        assert self._link is not None
+        if self._own:
+            self._carrier.pool.give(self._link, watching=isinstance(reply, CommandError))
+        else:
+            self._carrier.pool.drop(self._link)
         self.later.settle(reply)
 
 
