@@ -1,5 +1,6 @@
 """COMMAND GETKEYS: which words of a command are keys."""
 
+import hiredis
 import pytest
 
 from tests.server.world import Wire
@@ -18,6 +19,11 @@ from tests.server.world import Wire
         ("AI.MODELEXECUTE m INPUTS 9 a b OUTPUTS 1 c", "m"),
         ("AI.MODELRUN m INPUTS a b OUTPUTS c d", "m a b c d"),
         ("AI.MODELRUN m TIMEOUT 5 INPUTS a OUTPUTS c", "m a c"),
+        ("AI.SCRIPTEXECUTE s f KEYS 1 k INPUTS 2 a b ARGS 1 x OUTPUTS 1 c TIMEOUT 5", "s k a b c"),
+        ("AI.SCRIPTEXECUTE s f INPUTS 1 a KEYS 1 k", "s k a"),
+        ("AI.SCRIPTRUN s f INPUTS a $ b c OUTPUTS d", "s a b c d"),
+        ("AI.DAGRUN SCRIPTRUN s f INPUTS a ~b~ OUTPUTS c", "s a c"),
+        ("AI.DAGEXECUTE ROUTING r |> AI.SCRIPTEXECUTE s f INPUTS 1 a OUTPUTS 1 b", "r s"),
         ("AI.DAGEXECUTE LOAD 2 a b PERSIST 1 c |> AI.TENSORSET x INT8 1", "a b c"),
         ("AI.DAGEXECUTE PERSIST 1 c LOAD 1 a ROUTING tag |> AI.TENSORGET a", "a c tag"),
         ("AI.DAGEXECUTE ROUTING tag |> AI.MODELEXECUTE m INPUTS 1 a OUTPUTS 1 b |> AI.TENSORGET b", "tag m"),
@@ -48,3 +54,31 @@ def test_the_keys_of_a_command(wire: Wire, words: str, keys: str) -> None:
 )
 def test_a_command_without_keys(wire: Wire, words: str, error: str) -> None:
     assert wire.ask(f"COMMAND GETKEYS {words}") == f"-{error}\r\n".encode()
+
+
+# ---------------------------------------------------------------------------------- the contract
+
+DECLARED = """
+    ai.tensorset ai.modelset ai.modelstore ai.scriptset ai.scriptstore | write deny-oom | 1 1 1
+    ai.tensorget ai.modelget ai.scriptget ai.info | readonly | 1 1 1
+    ai.modeldel ai.scriptdel | write | 1 1 1
+    ai.modelrun | write deny-oom movablekeys | 3 3 1
+    ai.modelexecute ai.scriptrun | write deny-oom movablekeys | 4 4 1
+    ai.scriptexecute | write deny-oom movablekeys | 5 5 1
+    ai.dagrun ai.dagexecute | write deny-oom movablekeys | 3 3 1
+    ai.dagrun_ro ai.dagrunro ai.dagexecute_ro | readonly movablekeys | 3 3 1
+    ai._modelscan ai._scriptscan | readonly | 0 0 0
+    ai.config | write | 0 0 0
+    ai.dagrunasync | write deny-oom movablekeys | 0 0 0
+    ai.dagstatus ai.daglist | readonly fast | 0 0 0
+    ai.dagcancel | write fast | 0 0 0
+"""
+
+
+@pytest.mark.parametrize("line", DECLARED.strip().splitlines(), ids=lambda line: line.split()[0])
+def test_flags_and_positions_of_keys_are_those_of_the_contract(wire: Wire, line: str) -> None:
+    names, flags, keys = (part.split() for part in line.split("|"))
+    reader = hiredis.Reader(encoding="utf-8")
+    reader.feed(wire.ask("COMMAND", "INFO", *names))
+    for entry in reader.gets():
+        assert entry[2:6] == [flags, *map(int, keys)]
