@@ -4,7 +4,7 @@ import re
 
 from ..errors import CommandError
 
-__all__ = ["arity_error", "integer", "milliseconds", "number", "said", "shown"]
+__all__ = ["arity_error", "integer", "milliseconds", "number", "said", "shown", "subcommand_error"]
 
 _INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,18}")
 
@@ -55,3 +55,9 @@ def shown(word: bytes) -> str:
 def arity_error(words: list[bytes]) -> CommandError:
     """Give the error for a command that does not take so many words; its name is as the client wrote it."""
     return CommandError(f"ERR wrong number of arguments for '{shown(words[0])}' command")
+
+
+def subcommand_error(words: list[bytes]) -> CommandError:
+    """Give the error for a subcommand that does not take so many words, where Redis finds out late."""
+    what = f"unknown subcommand or wrong number of arguments for '{shown(words[1])}'"
+    return CommandError(f"ERR {what}. Try {shown(words[0]).upper()} HELP.")

@@ -148,6 +148,40 @@ def test_help_lists_the_subcommands(wire: Wire, name: str) -> None:
     assert reply.count(b"\r\n+") == int(reply[1 : reply.index(b"\r\n")]) > 1
 
 
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ("PATTERN HL*", {"hlen"}),
+        ("ACLCAT transaction", {"multi", "exec", "discard", "watch", "unwatch"}),
+        ("MODULE nope", set()),
+    ],
+)
+def test_commands_are_listed_by_what_is_asked_of_them(wire: Wire, words: str, names: set[str]) -> None:
+    found = wire.ask(f"COMMAND LIST FILTERBY {words}").decode().split("\r\n")[2::2]
+    assert set(found) == names
+
+
+def test_the_module_s_commands_are_ours(wire: Wire) -> None:
+    found = wire.ask("COMMAND LIST FILTERBY MODULE ai").decode().split("\r\n")[2::2]
+    assert {"ai.dagrun", "ai.modelexecute"} <= {name for name in found if name.startswith("ai.")}
+    assert len(found) > 5
+
+
+def test_a_value_is_described(wire: Wire) -> None:
+    assert wire.ask("SET k v") == OK
+    assert wire.ask("DEBUG OBJECT k") == (
+        b"+Value at:0x0 refcount:1 encoding:embstr serializedlength:0 lru:0 lru_seconds_idle:0\r\n"
+    )
+
+
+def test_a_string_grows_no_longer_than_a_word_may_be(wire: Wire) -> None:
+    wire.ask("CONFIG SET proto-max-bulk-len 1mb")
+    assert wire.ask("SET", "k", bytes(1 << 20)) == OK
+    error = b"-ERR string exceeds maximum allowed size (proto-max-bulk-len)\r\n"
+    assert wire.ask("APPEND k x") == error
+    assert wire.ask("STRLEN k") == b":1048576\r\n"
+
+
 def test_statistics_begin_anew(wire: Wire) -> None:
     for _ in range(5):
         wire.ask("PING")

@@ -2,7 +2,12 @@ from collections.abc import Mapping
 
 import pytest
 
+from alula.errors import CommandError
 from alula.server import Server
+from alula.server._client import Client
+from alula.server._commands._table import Command
+from alula.server._commands._transactions import carry_out
+from alula.server._later import Later
 from tests.server.world import Connect, Wire, Words, request
 
 OK, QUEUED = b"+OK\r\n", b"+QUEUED\r\n"
@@ -94,6 +99,27 @@ def test_what_blocks_is_queued_and_then_refused(models: Server, wire: Wire, name
     assert wire.ask("PING") == QUEUED
     error = b"-ERR Cannot run RedisAI command within a transaction or a LUA script\r\n"
     assert wire.ask("EXEC") == b"*2\r\n" + error + b"+PONG\r\n"
+
+
+def test_a_command_that_answers_later_all_the_same_is_cancelled(server: Server, wire: Wire) -> None:
+    cancelled: list[bool] = []
+    late = Command(name="LATE", run=lambda client, words: Later(lambda: cancelled.append(True)))
+    client = Client(services=server._services, number=0, trusted=True, atomic=True)
+    reply = carry_out(client, late, [b"LATE"])
+    assert isinstance(reply, CommandError)
+    assert "Cannot run RedisAI command" in reply.text
+    assert cancelled == [True]
+
+
+def test_a_fault_of_ours_costs_one_reply(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    def run(client: Client, words: list[bytes]) -> None:
+        raise ZeroDivisionError("oh")
+
+    client = Client(services=server._services, number=0, trusted=True, atomic=True)
+    reply = carry_out(client, Command(name="WRONG", run=run), [b"WRONG"])
+    assert isinstance(reply, CommandError)
+    assert reply.text == "ERR ZeroDivisionError: oh"
+    assert "failed unexpectedly" in caplog.text
 
 
 # ----------------------------------------------------------------------------------------- WATCH

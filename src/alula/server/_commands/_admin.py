@@ -7,7 +7,7 @@ from ...errors import CommandError
 from .._client import Client
 from .._resp import Reply, Several
 from .._slowlog import Slow
-from .._words import arity_error, integer, number, shown
+from .._words import integer, number, shown, subcommand_error
 from ._table import Command, container
 
 __all__ = ["COMMANDS"]
@@ -86,7 +86,7 @@ def _config_resetstat(client: Client, words: list[bytes]) -> Reply:
 
 def _slowlog_get(client: Client, words: list[bytes]) -> Reply:
     if len(words) > 3:
-        raise arity_error(words)
+        raise subcommand_error(words)
     count = 10
     if len(words) == 3:
         found = integer(words[2])

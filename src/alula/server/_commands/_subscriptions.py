@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from typing import Final
 
-from ...errors import CommandError
 from .._client import Client
 from .._glob import matcher
 from .._pubsub import PubSub, Subscriber
 from .._resp import Push, Reply, Several
-from .._words import shown
+from .._words import subcommand_error
 from ._table import Command, container
 
 __all__ = ["COMMANDS"]
@@ -64,9 +63,7 @@ def _publish(client: Client, words: list[bytes]) -> Reply:
 
 def _channels(client: Client, words: list[bytes]) -> Reply:
     if len(words) > 3:
-        raise CommandError(
-            f"ERR unknown subcommand or wrong number of arguments for '{shown(words[1])}'. Try PUBSUB HELP."
-        )
+        raise subcommand_error(words)
     matches = matcher(words[2] if len(words) == 3 else b"*")
     return [channel for channel in client.services.pubsub.channels() if matches(channel)]
 
