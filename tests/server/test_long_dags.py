@@ -4,7 +4,6 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from time import process_time
 
 import pytest
 
@@ -85,21 +84,6 @@ def calls() -> Iterator[list[None]]:
         yield counted
     finally:
         sys.setprofile(None)
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_eight_times_the_operations_take_no_quadratic_time(shape: Callable[[int], list[str]]) -> None:
-    """What no count of calls shows: a quadratic step would make it 64 times."""
-
-    def seconds(length: int) -> float:
-        found = []
-        for _ in range(3):
-            start = process_time()
-            carry_out(shape(length), "=>")
-            found.append(process_time() - start)
-        return min(found)
-
-    assert seconds(4000) < 24 * seconds(500)
 
 
 @pytest.mark.parametrize("separator", ["|>", "=>"])
