@@ -215,10 +215,13 @@ class Transaction:
         The commands, as the table declares them, with their words.
     broken
         Whether one could not be queued, so that EXEC refuses all of them.
+    size
+        Bytes of all their words.
     """
 
     queued: list[tuple[Any, list[bytes]]] = field(default_factory=list)
     broken: bool = False
+    size: int = 0
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

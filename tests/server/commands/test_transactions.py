@@ -101,6 +101,14 @@ def test_what_blocks_is_queued_and_then_refused(models: Server, wire: Wire, name
     assert wire.ask("EXEC") == b"*2\r\n" + error + b"+PONG\r\n"
 
 
+def test_a_transaction_is_no_larger_than_a_request_may_be(wire: Wire) -> None:
+    assert wire.ask("CONFIG SET client-query-buffer-limit 1mb") == OK
+    assert wire.ask("MULTI") == OK
+    assert wire.ask("SET", "k", bytes(600_000)) == QUEUED
+    error = b"-ERR Protocol error: request exceeds the query buffer limit\r\n"
+    assert (wire.ask("SET", "k", bytes(600_000)), wire.reply()) == (error, b"")
+
+
 def test_a_command_that_answers_later_all_the_same_is_cancelled(server: Server, wire: Wire) -> None:
     cancelled: list[bool] = []
     late = Command(name="LATE", run=lambda client, words: Later(lambda: cancelled.append(True)))

@@ -3,14 +3,14 @@
 from typing import Final
 
 from ...errors import CommandError
-from .._client import Client
+from .._client import Client, Transaction
 from .._failures import as_error
 from .._later import Later
 from .._resp import Reply, Several
 from .._words import arity_error, shown
 from ._all import TABLE
 from ._table import OOM, Command
-from ._transactions import AT_ONCE, abandon
+from ._transactions import AT_ONCE, abandon, forget
 
 __all__ = ["dispatch"]
 
@@ -73,7 +73,17 @@ def _guarded(client: Client, command: Command, words: list[bytes]) -> Reply | La
         raise _refused(client, error) from error
     if "no_multi" in command.flags:
         raise _refused(client, CommandError("ERR Command not allowed inside a transaction"))
-    client.transaction.queued.append((command, words))
+    return _queued(client, client.transaction, command, words)
+
+
+def _queued(client: Client, transaction: Transaction, command: Command, words: list[bytes]) -> Reply:
+    """Keep a command for EXEC. All of them together are one request, and may be as large as one."""
+    transaction.size += sum(map(len, words))
+    if transaction.size > client.services.config.client_query_buffer_limit:
+        forget(client)
+        client.leaving = True
+        raise CommandError("ERR Protocol error: request exceeds the query buffer limit")
+    transaction.queued.append((command, words))
     return "QUEUED"
 
 
