@@ -27,6 +27,7 @@ Found: TypeAlias = dict[bytes, object]
 _Then: TypeAlias = Callable[[Found | CommandError], None]
 _Again: TypeAlias = Callable[[], None]
 
+_MOST: Final = 1024  # models and scripts that stay loaded, though nobody may know their keys any more
 _PROBE: Final = b"%d" % len(MAGIC)  # the last byte to look at: the letter behind the magic
 
 
@@ -80,7 +81,10 @@ class Fetcher:
 
     def keep(self, key: bytes, image: bytes, value: Value) -> None:
         """Take note of a model or script that was loaded before it was stored."""
+        self._loaded.pop(key, None)
         self._loaded[key] = (head_of(image), value)
+        if len(self._loaded) > _MOST:
+            del self._loaded[next(iter(self._loaded))]
 
     def _asked(self, key: bytes) -> tuple[bytes, ...]:
         loaded = self._loaded.get(key)

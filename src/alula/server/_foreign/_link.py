@@ -18,7 +18,8 @@ from ._replies import Answer, Replies, read, request
 __all__ = ["Link", "LostError", "Then"]
 
 _CONNECT: Final = 2.0  # seconds
-_ANSWER: Final = 10.0  # seconds that Redis may take for a command that does not wait for anything
+_ANSWER: Final = 10.0  # seconds that Redis may be silent about a command that does not wait for anything
+_PACE: Final = 10e6  # bytes a second, at least, in which a large command gets there
 
 Then: TypeAlias = "Callable[[bytes | LostError], None]"
 """Called once, with a reply as it came, or with why there will be none."""
@@ -62,6 +63,7 @@ class Link(asyncio.Protocol):
         self._early: list[bytes] = []
         self._raw: Callable[[bytes], None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._heard = 0.0  # when something came, by the loop's clock
         for words in address.greeting(protocol):
             self.send(words, self._greeted)
         self._connecting = self._loop.create_task(self._connect())
@@ -100,7 +102,7 @@ class Link(asyncio.Protocol):
         if self.lost is not None:
             self._loop.call_soon(expected.then, self.lost)
             return
-        expected.until = self._loop.time() + _ANSWER
+        expected.until = self._loop.time() + _ANSWER + len(data) / _PACE
         self._waiting.append(expected)
         self._write(data)
         if self._timer is None and not self._patient:
@@ -138,6 +140,7 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Hand out whole replies."""
         replies = self._replies
+        self._heard = self._loop.time()
         replies.feed(data)
         while (reply := replies.next()) is not None:
             if self._waiting:
@@ -157,7 +160,7 @@ class Link(asyncio.Protocol):
         self._timer = None
         if not self._waiting:
             return
-        left = self._waiting[0].until - self._loop.time()
+        left = max(self._waiting[0].until, self._heard + _ANSWER) - self._loop.time()
         if left <= 0:
             self._lose(f"no answer for {_ANSWER:g} s")
         else:
