@@ -5,7 +5,6 @@ here. Commands about connections and about this process are ours as well; all ot
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -33,8 +32,6 @@ from ._transaction import Execution
 from ._view import Changes, View
 
 __all__ = ["RedisBehind", "RedisKeyspace"]
-
-_log = logging.getLogger("alula.server")
 
 _OURS: Final = {
     *("AUTH", "CLIENT", "COMMAND", "ECHO", "HELLO", "MODULE", "PING", "QUIT", "SELECT", "SHUTDOWN"),
