@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from redis import Redis as Client
@@ -473,6 +474,26 @@ def test_a_redis_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) 
             background(Server(port=0, keyspace=RedisKeyspace(url))),
         ):
             pass
+
+
+def test_what_is_no_redis_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+
+        def answer() -> None:
+            connection, _ = other.accept()
+            connection.sendall(b"$nonsense\r\n")
+            connection.recv(1000)
+            connection.close()
+
+        thread = Thread(target=answer)
+        thread.start()
+        url = f"redis://127.0.0.1:{other.getsockname()[1]}"
+        with (
+            pytest.raises(StoreUnavailableError, match="what answers there is no Redis"),
+            background(Server(port=0, keyspace=RedisKeyspace(url))),
+        ):
+            pass
+        thread.join()
 
 
 @pytest.mark.parametrize("url", ["http://x", "redis://", "redis://h:x", "redis://h/x", "unix:relative", ""])

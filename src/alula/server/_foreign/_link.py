@@ -9,6 +9,7 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, TypeAlias, cast
 
 from ...errors import CommandError
@@ -139,17 +140,27 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand out whole replies."""
-        replies = self._replies
         self._heard = self._loop.time()
-        replies.feed(data)
-        while (reply := replies.next()) is not None:
-            if self._waiting:
-                expected = self._waiting[0]
-                if expected.take(reply):
-                    self._waiting.popleft()
-                    expected.then(reply if expected.answers is None else expected.answers)
-            elif self._raw is not None:
-                self._raw(reply)
+        self._replies.feed(data)
+        while self.lost is None and (told := self._next()) is not None:
+            told()
+
+    def _next(self) -> Callable[[], None] | None:
+        """Take the next reply; give what tells whom it is for, or None until more has come."""
+        try:
+            reply = self._replies.next()
+            if reply is None:
+                return None
+            if not self._waiting:
+                return _nothing if self._raw is None else partial(self._raw, reply)
+            expected = self._waiting[0]
+            if not expected.take(reply):
+                return _nothing
+        except (ValueError, IndexError):
+            self._lose("what answers there is no Redis")
+            return None
+        self._waiting.popleft()
+        return partial(expected.then, reply if expected.answers is None else expected.answers)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell all who wait."""
@@ -179,6 +190,10 @@ class Link(asyncio.Protocol):
         waiting, self._waiting = self._waiting, deque()
         for expected in waiting:
             expected.then(self.lost)
+
+
+def _nothing() -> None:
+    pass
 
 
 class _Expected:
