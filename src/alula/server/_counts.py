@@ -9,7 +9,7 @@ __all__ = ["Counts"]
 
 
 class Counts:
-    """Four numbers, changed on the server's thread before the reply of the run leaves.
+    """Four numbers, and the runs that go on; changed on the server's thread before a run's reply leaves.
 
     Attributes
     ----------
@@ -23,12 +23,25 @@ class Counts:
         Those of them that failed.
     """
 
-    __slots__ = ("calls", "duration", "errors", "samples")
+    __slots__ = ("_begun", "calls", "duration", "errors", "samples")
 
     def __init__(self, *, samples: int = 0) -> None:
         self.duration = 0.0
         self.samples = samples
         self.calls = self.errors = 0
+        self._begun: list[float] = []  # when the runs did that go on
+
+    def begin(self, now: float) -> None:
+        """Take note that a run begins, if it is not over at once."""
+        self._begun.append(now)
+
+    def end(self, begun: float) -> None:
+        """Take note that the run is over that began then."""
+        self._begun.remove(begun)
+
+    def duration_at(self, now: float) -> float:
+        """Give the duration with what has passed of the runs that go on: so one without end can be seen."""
+        return self.duration + sum([now - begun for begun in self._begun])
 
     def note(self, seconds: float, samples: int, *, failed: bool) -> None:
         """Count a run. Of one that failed, and of a script, the samples count for nothing."""

@@ -177,6 +177,7 @@ class _Device:
         """Answer one operation of those that ran together, the first, say."""
         job = jobs[index]
         job.seat.running -= 1
+        job.target.counts.end(job.since)
         wanted = job.then is not None
         if isinstance(outcome, Done):
             found, seconds, processor = outcome.value

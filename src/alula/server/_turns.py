@@ -74,6 +74,7 @@ class Job:
     def begin(self, now: float) -> None:
         """Note that it begins."""
         self.queued, self.since = now - self.since, now
+        self.target.counts.begin(now)
         self.seat.running += 1
         self.seat.turn.saw(self, "running")
 

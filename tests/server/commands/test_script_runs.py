@@ -294,9 +294,15 @@ def wait(tensors: List[Tensor], keys: List[str], args: List[str]):
     while monotonic() < until:
         wire.ask("PING")
     assert wire.ask("AI.SCRIPTRUN s bar INPUTS a b OUTPUTS p") == OK
+    assert 5000 <= duration(wire) < duration(wire)
     assert wire.ask("AI.INFO w").endswith(b"calls\r\n:0\r\n$6\r\nerrors\r\n:0\r\n")
     assert wire.ask("SET d 1") == OK
     assert (other.reply(), late.reply()) == (OK, b"+TIMEDOUT\r\n")
+
+
+def duration(wire: Wire) -> int:
+    """Microseconds of the script's runs, also of one that goes on."""
+    return int(wire.ask("AI.INFO w").split(b"duration\r\n:")[1].split(b"\r\n")[0])
 
 
 def test_a_dag_with_scripts_can_be_drawn() -> None:

@@ -33,7 +33,7 @@ def _info(client: Client, words: list[bytes]) -> Reply:
         *(b"backend", value.backend.encode() if isinstance(value, Model) else b"TORCH"),
         *(b"device", value.device),
         *(b"tag", value.tag),
-        *(b"duration", round(counts.duration * 1e6)),
+        *(b"duration", round(counts.duration_at(client.services.devices.clock.monotonic()) * 1e6)),
         *(b"samples", counts.samples),
         *(b"calls", counts.calls),
         *(b"errors", counts.errors),
