@@ -169,9 +169,11 @@ class _Device:
     def _tell_batch(self, jobs: list[Job], outcome: Done[Any] | Failed) -> None:
         """End all of a batch before anything else begins: so what comes next can be a batch again."""
         self._holds += 1
-        for index, job in enumerate(jobs):
-            job.seat.turn.go(partial(self._ended, jobs, outcome, index))
-        self._release()
+        try:
+            for index, job in enumerate(jobs):
+                job.seat.turn.go(partial(self._ended, jobs, outcome, index))
+        finally:
+            self._release()
 
     def _ended(self, jobs: list[Job], outcome: Done[Any] | Failed, index: int = 0) -> None:
         """Answer one operation of those that ran together, the first, say."""
@@ -233,7 +235,7 @@ class _Device:
         if turn.expired:
             turn.go(partial(self._fail, job, TimedOut()))
         elif self._due(job):
-            self._wait(job)
+            turn.go(partial(self._wait, job))
         else:
             self._park(job)
 
