@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from alula.server import Config
+from alula.server import Config, Server, background
 from alula.server._sweeper import Sweeper
 from alula.testing import Clock
+from tests.server.world import Connect
 
 
 @dataclass(eq=False)
@@ -73,3 +74,15 @@ def test_a_client_that_catches_up_begins_anew() -> None:
     assert not peer.gone
     sweeper.sweep()
     assert peer.gone
+
+
+def test_a_subscriber_that_does_not_read_is_disconnected_and_the_publisher_goes_on(connect: Connect) -> None:
+    config = Config()
+    config.set({"client-output-buffer-limit": "pubsub 1mb 0 0"})
+    with background(Server(port=0, config=config)) as server:
+        slow, publisher = connect(server), connect(server)
+        assert slow.ask("SUBSCRIBE news").endswith(b":1\r\n")
+        for _ in range(30):
+            assert publisher.ask("PUBLISH", "news", bytes(1 << 20)) == b":1\r\n"
+        while publisher.ask("PUBLISH news x") != b":0\r\n":  # until the sweeper has looked, within a second
+            pass

@@ -25,8 +25,8 @@ __all__ = ["Inherited", "Supervisor", "inherited", "supervise"]
 _log = logging.getLogger("alula.daemon")
 
 _VARIABLE: Final = "ALULA_SUPERVISED"  # in the child's environment: the descriptors that it was given
-_PASSED_ON: Final = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-_ENDS: Final = (signal.SIGTERM, signal.SIGINT)
+_PASSED_ON: Final = (signal.SIGUSR1, signal.SIGUSR2)
+_ENDS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # a terminal that is closed is an end, too
 
 
 class Supervisor:
@@ -105,11 +105,11 @@ class Supervisor:
             for each in self._listening:
                 each.close()
 
-    def stop(self, number: int = signal.SIGTERM) -> None:
-        """End the child by a signal, and start it no more; from any thread, or a signal's handler."""
+    def stop(self) -> None:
+        """Let the child end, and start it no more; from any thread, or a signal's handler."""
         self._over = True
         self._news.put(None)
-        self.send(number)
+        self.send(signal.SIGTERM)
 
     def send(self, number: int) -> None:
         """Pass a signal on."""
@@ -176,8 +176,8 @@ def supervise(command: Sequence[str], listening: Sequence[socket.socket]) -> int
     """
     supervisor = Supervisor(command, listening)
 
-    def stop(number: int, _frame: FrameType | None) -> None:
-        supervisor.stop(number)
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        supervisor.stop()
 
     def send(number: int, _frame: FrameType | None) -> None:
         supervisor.send(number)
