@@ -12,7 +12,7 @@ def test_a_run_that_is_not_over_in_time_is_told() -> None:
 
 
 def test_a_run_that_is_over_in_time_is_not_told() -> None:
-    deadlines, told, late = Deadlines(0.02), Event(), Event()
+    deadlines, told, late = Deadlines(0.5), Event(), Event()
     deadlines.end(deadlines.begin(told.set))
     deadlines.begin(late.set)
     assert late.wait(PATIENCE)
