@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from ._counts import Counts
 from ._resident import Value
@@ -141,16 +141,21 @@ _RUNS: Final = 4
 _AWAY: Final = 1024
 """Runs on other threads after which another try is made at the latest."""
 
+_SHAPES: Final = 16
+"""Different shapes of inputs of which is remembered how fast a model was."""
+
+_Shapes: TypeAlias = tuple[tuple[int, ...], ...]
+
 
 class Pace:
     """Whether a model is so fast that handing it to another thread would take longer than running it.
 
-    What counts is how long runs on the server's own thread take: the fastest of the last ones, since a busy
-    machine may hold up any of them. Of a run on another thread only the processor's time is known, for it
-    waits for its turn at the interpreter as well; if that is little, the next run is tried here, and if that
-    was in vain, because the model waits for something else, the next try comes four times as late. So a
-    model that is slow, or now and then, does not hold up the server for long. Asked and told on the server's
-    thread.
+    What counts is how long runs on the server's own thread take, on inputs of the same shapes: the fastest of
+    the last ones, since a busy machine may hold up any of them. Of a run on another thread only the
+    processor's time is known, for it waits for its turn at the interpreter as well; if that is little, the
+    next run is tried here, and if that was in vain, because the model waits for something else, the next try
+    comes four times as late. So a model that is slow, or now and then, does not hold up the server for long.
+    Asked and told on the server's thread.
 
     Parameters
     ----------
@@ -158,45 +163,63 @@ class Pace:
         Whether past runs say anything about the next one; if not, none is expected to be fast.
     """
 
-    __slots__ = ("_left", "_pause", "_quick", "_runs", "_shapes", "_steady")
+    __slots__ = ("_asked", "_by_shapes", "_steady")
 
     def __init__(self, *, steady: bool = True) -> None:
         self._steady = steady
-        self._shapes: list[tuple[int, ...]] | None = None
-        self._begin()
-
-    def _begin(self) -> None:
-        self._runs: deque[float] = deque(maxlen=_RUNS)
-        self._quick = False  # or to be tried as if it were
-        self._pause = 1  # runs elsewhere before the next try
-        self._left = 2  # of those; the first run of its kind warms up, and tells nothing
+        self._by_shapes: dict[_Shapes, _Runs] = {}
+        self._asked: _Runs | None = None
 
     def quick(self, inputs: Sequence[Value]) -> bool:
         """Tell whether a run on these inputs is expected to take less than `HOP`."""
-        return self._quick and [tensor.shape for tensor in inputs] == self._shapes
+        self._asked = runs = self._by_shapes.get(tuple([tensor.shape for tensor in inputs]))
+        return runs is not None and runs.quick
 
     def note(self, seconds: float) -> None:
-        """Take down how long a run on the server's own thread took."""
-        self._runs.append(seconds)
-        if seconds > _LONG:
-            self._leave(max(self._pause, _AWAY // 32))
-        elif min(self._runs) < HOP:
-            self._pause = 1
-        elif len(self._runs) in (1, _RUNS):  # the first try, or all that are remembered
-            self._leave(self._pause)
+        """Take down how long the run took that was asked for last, on the server's own thread."""
+        if self._asked is not None:
+            self._asked.note(seconds)
 
     def note_elsewhere(self, inputs: Sequence[Value], processor: float) -> None:
         """Take down how much of the processor's time a run on another thread took, in seconds."""
-        shapes = [tensor.shape for tensor in inputs]
-        if shapes != self._shapes:
-            self._shapes = shapes
-            self._begin()
+        if not self._steady:
+            return
+        shapes = tuple([tensor.shape for tensor in inputs])
+        runs = self._by_shapes.get(shapes)
+        if runs is None:
+            if len(self._by_shapes) == _SHAPES:
+                self._by_shapes.clear()  # simpler than to find the oldest, and what is in use comes back
+            runs = self._by_shapes[shapes] = _Runs()
+        runs.note_elsewhere(processor)
+
+
+class _Runs:
+    """Runs of one model on inputs of the same shapes."""
+
+    __slots__ = ("_last", "_left", "_pause", "quick")
+
+    def __init__(self) -> None:
+        self.quick = False  # or to be tried as if it were
+        self._last: deque[float] = deque(maxlen=_RUNS)
+        self._pause = 1  # runs elsewhere before the next try
+        self._left = 2  # of those; the first run of its kind warms up, and tells nothing
+
+    def note(self, seconds: float) -> None:
+        self._last.append(seconds)
+        if seconds > _LONG:
+            self._leave(max(self._pause, _AWAY // 32))
+        elif min(self._last) < HOP:
+            self._pause = 1
+        elif len(self._last) in (1, _RUNS):  # the first try, or all that are remembered
+            self._leave(self._pause)
+
+    def note_elsewhere(self, processor: float) -> None:
         self._left -= 1
-        self._quick = self._steady and self._left <= 0 and processor < HOP
+        self.quick = self._left <= 0 and processor < HOP
 
     def _leave(self, pause: int) -> None:
-        self._runs.clear()
-        self._quick, self._left, self._pause = False, pause, min(4 * pause, _AWAY)
+        self._last.clear()
+        self.quick, self._left, self._pause = False, pause, min(4 * pause, _AWAY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
