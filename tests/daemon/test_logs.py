@@ -24,7 +24,7 @@ def written(tmp_path: Path) -> Iterator[Written]:
         installed.append(log_to(str(tmp_path / "log"), form, level=level))
         mine = logging.getLogger("alula.server")
         mine.debug("a detail")
-        mine.info("ready at %s", 6379, extra={"event": "start", "port": 6379})
+        mine.info("ready at %s", 6379, extra={"event": "start", "port": 6379, "_of_a_library": 1})
         try:
             raise ValueError("no")
         except ValueError:

@@ -158,7 +158,8 @@ def test_others_are_and_all_may_be_read(numbers: Store, statement: str) -> None:
 
 
 def test_all_tables_that_there_are_are_known() -> None:
-    ours = [module for name, module in sys.modules.items() if name.startswith("alula.")]
+    # The keyspace of the tensor server is a file of its own.
+    ours = [m for n, m in sys.modules.items() if n.startswith("alula.") and not n.startswith("alula.server.")]
     found = {value.name for module in ours for value in vars(module).values() if isinstance(value, Table)}
     assert {objects, runtime, workflow} < {*ours}
     assert found - {"numbers"} == RESERVED

@@ -69,7 +69,9 @@ class _Json(logging.Formatter):
             "message": record.getMessage(),
             "process": record.process,
         }
-        facts |= {name: value for name, value in vars(record).items() if name not in _GIVEN}
+        # What begins with a line below is another library's, which has told `logging` to note it.
+        extra = {name: value for name, value in vars(record).items() if not name.startswith("_")}
+        facts |= {name: value for name, value in extra.items() if name not in _GIVEN}
         if record.exc_info:
             facts["error"] = self.formatException(record.exc_info)
         return json.dumps(facts, default=str)

@@ -20,7 +20,10 @@ Array = np.ndarray[Any, Any]
 @remote
 def writable(given: Any) -> bool:
     """Tell whether the array that came can be written to."""
-    array = given[0] if isinstance(given, list) else given.item if isinstance(given, Box) else given
+    if isinstance(given, list):
+        given = given[0]
+    # Not every engine's pickles have the same class for what this function calls a `Box`.
+    array = given if isinstance(given, np.ndarray) else given.item
     return bool(array.flags.writeable)
 
 
