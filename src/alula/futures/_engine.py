@@ -17,11 +17,12 @@ from ._streams import ObjectRefGenerator
 
 __all__ = ["ActorExit", "ActorRef", "Cluster", "Context", "Engine", "Feature", "Settle", "Waitable"]
 
-Feature: TypeAlias = Literal["restarts", "threads", "nodes", "sharing", "lending"]
+Feature: TypeAlias = Literal["restarts", "threads", "nodes", "sharing", "lending", "withdrawing"]
 """What only some engines can do.
 
 Restart actors; run an actor's calls in threads; span machines; give this process each large value where it
-lies, so that two `get` share it; let a stream yield references of tasks that still run.
+lies, so that two `get` share it; let a stream yield references of tasks that still run; withdraw, together
+with a cancelled task, every call of its own that waits at an actor (Ray now and then runs one).
 """
 
 Settle: TypeAlias = Callable[[Done[Any] | Failed], None]

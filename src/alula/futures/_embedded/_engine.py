@@ -50,7 +50,9 @@ class Embedded(Hub):
     """The engine of one machine, seen from one of its processes."""
 
     name: ClassVar[str] = "embedded"
-    supports: ClassVar[frozenset[Feature]] = frozenset({"restarts", "threads", "sharing", "lending"})
+    supports: ClassVar[frozenset[Feature]] = frozenset(
+        {"restarts", "threads", "sharing", "lending", "withdrawing"}
+    )
 
     def put(self, value: Any) -> ObjectRef[Any]:
         """Keep a copy of a value; see `Engine.put`."""

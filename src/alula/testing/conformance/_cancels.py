@@ -8,7 +8,7 @@ import pytest
 from ...errors import TaskCancelledError
 from ...futures import ActorHandle, Engine, cancel, cluster_resources, get, is_initialized, nodes, put, remote
 from .._turnstile import Turnstile
-from ._part import LIMIT, Notes, Part, value
+from ._part import LIMIT, Notes, Part, needs, value
 from ._values import echo, hold
 
 __all__ = ["CancelledCalls", "Cancels", "Clusters"]
@@ -193,7 +193,10 @@ class CancelledCalls(Part):
         assert "cancelled" not in notes.lines
         cancel(other)
 
-    def test_a_call_that_waits_for_its_turn_never_runs(self, turnstile: Turnstile, notes: Notes) -> None:
+    def test_a_call_that_waits_for_its_turn_never_runs(
+        self, engine: Engine, turnstile: Turnstile, notes: Notes
+    ) -> None:
+        needs(engine, "withdrawing")
         desk = remote(Desk).options(max_concurrency=2).remote()
         busy = [desk.wait.remote(turnstile, notes) for _ in range(2)]
         for _ in busy:
