@@ -61,3 +61,10 @@ def test_data_that_was_seen_is_not_kept() -> None:
     shape = parser._alike._shape
     assert shape is not None
     assert shape.words == [b"SET", b"k", b""]
+
+
+def test_a_request_of_many_words_is_not_kept() -> None:
+    parser, words = Parser(), [b"MSET", *[b"k"] * 1000]
+    for _ in range(3):
+        assert parsed(parser, request(*words)) == [words]
+    assert parser._alike._shape is None

@@ -13,6 +13,7 @@ __all__ = ["Alike"]
 _LONG: Final = 32  # bytes from which on a word is taken for data
 _SLOTS: Final = 8  # words of data that a shape may have: with more of them little is won
 _MOST: Final = 256 << 10  # bytes of a request, beyond which parsing does not count
+_FIXED: Final = 256  # words of a request that is remembered: every connection holds its own
 _PATIENCE: Final = 64  # requests after which another shape is tried, where none has been of use for long
 
 
@@ -78,7 +79,9 @@ class Alike:
     def learn(self, data: bytes, words: list[bytes]) -> None:
         """See one whole request that did not fit: the next ones may look like it."""
         self._left = max(0, self._left - 1)
-        if self._left or len(data) > _MOST or not data.startswith(b"*%d\r\n" % len(words)):
+        if self._left or len(data) > _MOST or len(words) > _FIXED:
+            return
+        if not data.startswith(b"*%d\r\n" % len(words)):
             return  # there may be an empty request in front
         self._left = self._patience = min(2 * self._patience, _PATIENCE)
         self._shape = _Shape.of(data, words)
