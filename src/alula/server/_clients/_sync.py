@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from time import monotonic
 from typing import Any, Self, TypeVar
 
 from numpy.typing import ArrayLike, NDArray
 
-from ...errors import TaskCancelledError
 from . import _requests as requests
-from ._arrays import Word, fields_of
-from ._connect import Commands, checked, connect, patience
+from ._arrays import Word
+from ._connect import Commands, checked, connect
 from ._dags import DagWords, RunStatus
-from ._requests import Key, Request, milliseconds
+from ._requests import Key, Request
+from ._waiting import Waiting
 
 __all__ = ["Client", "Dag", "Run"]
 
@@ -353,18 +352,11 @@ class Run:
         redis.ResponseError
             Of the first operation that failed; or if the server does not remember the run.
         """
-        redis, until = self._dag.redis, None if timeout is None else monotonic() + timeout
-        while True:
-            left = patience(redis) if until is None else min(patience(redis), until - monotonic())
-            wait = ("WAIT", milliseconds(left)) if left > 0 else ()
-            fields = fields_of(_send(redis, "AI.DAGSTATUS", self.id, *wait))
-            if fields["replies"] is not None:
-                break
-            if left <= 0:
-                raise TimeoutError(f"run {self.id} has not ended within {timeout} s; it goes on")
-        if fields["state"] in (b"cancelled", "cancelled"):
-            raise TaskCancelledError(self.id)
-        return self._dag._read(fields["replies"])
+        redis = self._dag.redis
+        waiting = Waiting(self.id, redis, timeout)
+        while (replies := waiting.hear(_send(redis, *waiting.question()))) is None:
+            pass
+        return self._dag._read(replies)
 
     def cancel(self) -> bool:
         """Stop it: no further operation starts, and nothing is stored.
