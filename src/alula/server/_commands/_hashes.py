@@ -1,12 +1,12 @@
 """Hashes: fields with values under one key."""
 
-from collections.abc import Callable
+from functools import partial
 
 from .._client import Client
 from .._keyspace import HashValue, as_hash
 from .._resp import Reply
 from .._words import arity_error
-from ._table import Command
+from ._table import plain
 
 __all__ = ["COMMANDS"]
 
@@ -51,21 +51,18 @@ def _exists(client: Client, words: list[bytes]) -> Reply:
     return int(words[2] in _fields(client, words))
 
 
-def _command(
-    name: str, run: Callable[[Client, list[bytes]], Reply], least: int, most: int | None, *flags: str
-) -> Command:
-    return Command(name=name, run=run, least=least, most=most, flags=flags, keys=(1, 1, 1), group="hash")
+_command = partial(plain, "hash")
 
 
 COMMANDS = (
-    _command("HSET", _set, 4, None, "write", "denyoom", "fast"),
-    _command("HMSET", _set, 4, None, "write", "denyoom", "fast"),
-    _command("HDEL", _delete, 3, None, "write", "fast"),
-    _command("HGET", _get, 3, 3, "readonly", "fast"),
-    _command("HMGET", _mget, 3, None, "readonly", "fast"),
-    _command("HEXISTS", _exists, 3, 3, "readonly", "fast"),
-    _command("HLEN", lambda client, words: len(_fields(client, words)), 2, 2, "readonly", "fast"),
-    _command("HKEYS", lambda client, words: list(_fields(client, words)), 2, 2, "readonly"),
-    _command("HVALS", lambda client, words: list(_fields(client, words).values()), 2, 2, "readonly"),
-    _command("HGETALL", lambda client, words: dict(_fields(client, words)), 2, 2, "readonly"),
+    _command("HSET", _set, 4, None, ("write", "denyoom", "fast")),
+    _command("HMSET", _set, 4, None, ("write", "denyoom", "fast")),
+    _command("HDEL", _delete, 3, None, ("write", "fast")),
+    _command("HGET", _get, 3, 3, ("readonly", "fast")),
+    _command("HMGET", _mget, 3, None, ("readonly", "fast")),
+    _command("HEXISTS", _exists, 3, 3, ("readonly", "fast")),
+    _command("HLEN", lambda client, words: len(_fields(client, words)), 2, 2, ("readonly", "fast")),
+    _command("HKEYS", lambda client, words: list(_fields(client, words)), 2, 2, ("readonly",)),
+    _command("HVALS", lambda client, words: list(_fields(client, words).values()), 2, 2, ("readonly",)),
+    _command("HGETALL", lambda client, words: dict(_fields(client, words)), 2, 2, ("readonly",)),
 )

@@ -3,6 +3,7 @@
 import random
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from ...errors import CommandError
@@ -11,7 +12,7 @@ from .._glob import matcher
 from .._keyspace import encoding_of, type_name
 from .._resp import Reply
 from .._words import number, said, shown
-from ._table import Command, container
+from ._table import Command, container, plain
 
 __all__ = ["COMMANDS"]
 
@@ -155,15 +156,7 @@ def _freq(client: Client, words: list[bytes]) -> Reply:
 _READ: Final = ("readonly", "fast")
 
 
-def _command(
-    name: str,
-    run: Callable[[Client, list[bytes]], Reply],
-    least: int,
-    most: int | None,
-    flags: tuple[str, ...],
-    keys: tuple[int, int, int] = (0, 0, 0),
-) -> Command:
-    return Command(name=name, run=run, least=least, most=most, flags=flags, keys=keys, group="generic")
+_command = partial(plain, "generic")
 
 
 def _object(name: str, run: Callable[[Client, list[bytes]], Reply]) -> Command:
@@ -180,9 +173,9 @@ COMMANDS = (
     _command("DEL", _del, 2, None, ("write",), (1, -1, 1)),
     _command("UNLINK", _del, 2, None, ("write", "fast"), (1, -1, 1)),
     _command("TYPE", _type, 2, 2, _READ, (1, 1, 1)),
-    _command("KEYS", _keys, 2, 2, ("readonly",)),
-    _command("RANDOMKEY", _randomkey, 1, 1, ("readonly",)),
-    _command("SCAN", _scan, 2, None, ("readonly",)),
+    _command("KEYS", _keys, 2, 2, ("readonly",), (0, 0, 0)),
+    _command("RANDOMKEY", _randomkey, 1, 1, ("readonly",), (0, 0, 0)),
+    _command("SCAN", _scan, 2, None, ("readonly",), (0, 0, 0)),
     _command("RENAME", _rename, 3, 3, ("write",), (1, 2, 1)),
     _command("RENAMENX", _renamenx, 3, 3, ("write", "fast"), (1, 2, 1)),
     container(

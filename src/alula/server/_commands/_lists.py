@@ -1,6 +1,7 @@
 """Lists."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 
 from ...errors import CommandError
@@ -8,7 +9,7 @@ from .._client import Client
 from .._keyspace import ListValue, as_list
 from .._resp import NO_ARRAY, Reply
 from .._words import number
-from ._table import Command
+from ._table import plain
 
 __all__ = ["COMMANDS"]
 
@@ -73,17 +74,14 @@ def _length(client: Client, words: list[bytes]) -> Reply:
     return len(as_list(client.keyspace.read(words[1])) or ())
 
 
-def _command(
-    name: str, run: Callable[[Client, list[bytes]], Reply], least: int, most: int | None, *flags: str
-) -> Command:
-    return Command(name=name, run=run, least=least, most=most, flags=flags, keys=(1, 1, 1), group="list")
+_command = partial(plain, "list")
 
 
 COMMANDS = (
-    _command("LPUSH", _pusher("lpush"), 3, None, "write", "denyoom", "fast"),
-    _command("RPUSH", _pusher("rpush"), 3, None, "write", "denyoom", "fast"),
-    _command("LPOP", _popper("lpop"), 2, 3, "write", "fast"),
-    _command("RPOP", _popper("rpop"), 2, 3, "write", "fast"),
-    _command("LRANGE", _range, 4, 4, "readonly"),
-    _command("LLEN", _length, 2, 2, "readonly", "fast"),
+    _command("LPUSH", _pusher("lpush"), 3, None, ("write", "denyoom", "fast")),
+    _command("RPUSH", _pusher("rpush"), 3, None, ("write", "denyoom", "fast")),
+    _command("LPOP", _popper("lpop"), 2, 3, ("write", "fast")),
+    _command("RPOP", _popper("rpop"), 2, 3, ("write", "fast")),
+    _command("LRANGE", _range, 4, 4, ("readonly",)),
+    _command("LLEN", _length, 2, 2, ("readonly", "fast")),
 )

@@ -8,9 +8,11 @@ from ...graph import Done, Failed
 from .._client import Client
 from .._failures import as_error
 from .._later import Later
+from .._models import Model
 from .._resp import Reply
+from .._scripts import Script
 
-__all__ = ["load"]
+__all__ = ["load", "stored"]
 
 _T = TypeVar("_T")
 
@@ -32,6 +34,13 @@ def load(client: Client, work: Callable[[], _T], then: Callable[[_T], Reply]) ->
     later = Later()
     client.services.loaders.submit(work, partial(_end, then, later))
     return later
+
+
+def stored(client: Client, key: bytes, value: Model | Script) -> Reply:
+    """Put what was loaded under its key, whose type is checked last."""
+    client.keyspace.write({key: value})
+    client.services.devices.device(value.queue)  # from now on INFO shows its queue
+    return "OK"
 
 
 def _end(then: Callable[[Any], Reply], later: Later, outcome: Done[Any] | Failed) -> None:

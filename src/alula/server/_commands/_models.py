@@ -9,7 +9,7 @@ from .._later import Later
 from .._models import Model, Session
 from .._resp import Reply
 from .._store import Given, read_set, read_store
-from ._loads import load
+from ._loads import load, stored
 from ._table import Command
 
 __all__ = ["COMMANDS", "tags"]
@@ -28,11 +28,7 @@ def _load(client: Client, key: bytes, given: Given) -> Reply | Later:
 
 
 def _loaded(client: Client, key: bytes, given: Given, session: Session) -> Reply:
-    """Put a loaded model under its key, whose type is checked last."""
-    model = given.model(session)
-    client.keyspace.write({key: model})
-    client.services.devices.device(model.queue)  # from now on INFO shows its queue
-    return "OK"
+    return stored(client, key, given.model(session))
 
 
 # -------------------------------------------------------------------------------------- reading

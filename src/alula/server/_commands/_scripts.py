@@ -10,7 +10,7 @@ from .._resp import Reply
 from .._script_store import GivenScript, read_script_set, read_script_store
 from .._scripts import Program, Script
 from .._words import shown
-from ._loads import load
+from ._loads import load, stored
 from ._models import tags
 from ._table import Command
 
@@ -32,11 +32,7 @@ def _load(client: Client, key: bytes, given: GivenScript) -> Reply | Later:
 
 
 def _loaded(client: Client, key: bytes, given: GivenScript, program: Program) -> Reply:
-    """Put a compiled script under its key, whose type is checked last."""
-    script = given.script(program)
-    client.keyspace.write({key: script})
-    client.services.devices.device(script.queue)  # from now on INFO shows its queue
-    return "OK"
+    return stored(client, key, given.script(program))
 
 
 def _get(client: Client, words: list[bytes]) -> Reply:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from ...errors import CommandError
@@ -9,7 +10,7 @@ from .._client import Client
 from .._keyspace import Keyspace, as_string
 from .._resp import Reply
 from .._words import arity_error, number, said
-from ._table import Command
+from ._table import plain
 from ._times import expiry_at
 
 __all__ = ["COMMANDS"]
@@ -168,15 +169,7 @@ _WRITE: Final = ("write", "denyoom")
 _QUICK: Final = ("write", "denyoom", "fast")
 
 
-def _command(
-    name: str,
-    run: Callable[[Client, list[bytes]], Reply],
-    least: int,
-    most: int | None,
-    flags: tuple[str, ...],
-    keys: tuple[int, int, int] = (1, 1, 1),
-) -> Command:
-    return Command(name=name, run=run, least=least, most=most, flags=flags, keys=keys, group="string")
+_command = partial(plain, "string")
 
 
 COMMANDS = (

@@ -10,7 +10,7 @@ from .._later import Later
 from .._resp import Reply
 from .._words import shown
 
-__all__ = ["OOM", "Command", "Handler", "container"]
+__all__ = ["OOM", "Command", "Handler", "container", "plain"]
 
 OOM: Final = "OOM command not allowed when used memory > 'maxmemory'."
 """What commands answer that would hold more memory, when all that may be held is."""
@@ -132,3 +132,16 @@ def container(
 
 def _inside(part: Command, name: str, group: str) -> Command:
     return replace(part, name=f"{name}|{part.name}", group=group)
+
+
+def plain(
+    group: str,
+    name: str,
+    run: Callable[[Client, list[bytes]], Reply],
+    least: int,
+    most: int | None,
+    flags: tuple[str, ...],
+    keys: tuple[int, int, int] = (1, 1, 1),
+) -> Command:
+    """Declare a command of one of Redis' groups; by default its key is the word behind its name."""
+    return Command(name=name, run=run, least=least, most=most, flags=flags, keys=keys, group=group)
