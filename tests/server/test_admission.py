@@ -1,6 +1,5 @@
 """Who may connect."""
 
-import shutil
 import socket
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 
 from alula.server import Config, Server, background
 from alula.server._admission import refusal
+from tests.server.redis_server import program
 from tests.server.world import Connect, Wire, request
 
 FULL = b"-ERR max number of clients reached\r\n"
@@ -61,13 +61,10 @@ def test_who_comes_from_outside_is_told_what_to_do_and_who_has_the_password_is_l
             wire.close()
 
 
-@pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
 def test_the_text_is_that_of_redis() -> None:
-    program = shutil.which("redis-server")
     text = refusal(Config(), 0, ("10.0.0.7", 5))
-    assert program is not None
     assert text is not None
-    assert text in Path(program).read_bytes()
+    assert text in Path(program()).read_bytes()
 
 
 def test_one_client_too_many_is_told_so_and_a_place_that_is_left_is_taken(connect: Connect) -> None:

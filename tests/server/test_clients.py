@@ -164,7 +164,6 @@ def both(tensors: List[Tensor], keys: List[str], args: List[str]):
 
 
 def test_a_script_is_stored_described_and_run(client: Client) -> None:
-    pytest.importorskip("torch")
     client.scriptstore("s", "CPU", SCRIPT, entry_points=["both"], tag="2")
     assert client.scriptget("s") == {"device": "CPU", "tag": "2", "entry_points": ["both"], "source": SCRIPT}
     assert client.scripts() == {"s": "2"}
