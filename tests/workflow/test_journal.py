@@ -22,10 +22,11 @@ from alula.store import Lease, Store
 from alula.testing import Clock
 from alula.workflow import WorkflowStatus
 from alula.workflow._journal import Journal, Submission
+from alula.workflow._outlines import outline
 from alula.workflow._owner import disown, take
 from alula.workflow._rows import heads_of
 from alula.workflow._tables import METADATA, TASKS, VERSION, WORKFLOWS
-from alula.workflow._tasks import Continued, Creator, Ended, Span, outline, tasks_of
+from alula.workflow._tasks import Continued, Creator, Ended, Span, tasks_of
 from alula.workflow._vault import Recorded, Stored, Vault, Volatile
 from tests.postgres import ON_BOTH
 from tests.workflow.bodies import add

@@ -232,9 +232,10 @@ def test_one_that_takes_too_long_is_ended(entries: Entries, turnstile: Turnstile
         return "done"
 
     limited = slow.options(**workflow.options(timeout=0.3, max_retries=1))
-    assert workflow.run(limited.bind(tally, turnstile)) == "done"
+    assert workflow.run(limited.bind(tally, turnstile), workflow_id="w") == "done"
     assert tally.counts() == {"try": 2}
     assert entries() == ["ada"]
+    assert [task.attempts for task in workflow.list_tasks("w")] == [2]
 
 
 # ------------------------------------------------------------------------------------------- crashes

@@ -19,6 +19,7 @@ __all__ = ["GATES", "arm", "disarm", "gate"]
 GATES: Final = frozenset(
     {
         "actor.making",  # a worker has what an actor is made of, and is about to call its constructor
+        "ahead.recorded",  # a worker has recorded a task and is about to start its reader
         "artifacts.written",  # the bytes are in a temporary file, not yet under their digest
         "executor.claimed",  # an executor owns a workflow and has started nothing
         "function.shipping",  # an owner is about to send a worker a function that it does not have

@@ -26,6 +26,7 @@ from ..graph import Recorded as Then
 from ..store import Fence, Lease, Prepared, Store
 from ._ledger import Book
 from ._names import Names
+from ._outlines import outline, shape
 from ._owner import Owner, disown, shelve
 from ._past import Past
 from ._patience import Later, Writing
@@ -43,7 +44,7 @@ from ._rows import (
 )
 from ._status import WorkflowStatus
 from ._tables import WORKFLOWS
-from ._tasks import Continued, Ended, Span, Task, outline, shape
+from ._tasks import Continued, Ended, Span, Task
 from ._vault import Stored, Vault
 
 __all__ = ["PYTHON", "Failure", "Journal", "Submission"]

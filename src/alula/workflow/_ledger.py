@@ -46,12 +46,18 @@ class Book:
 
 
 class Ledger:
-    """Writes links of one workflow."""
+    """Writes links of one workflow.
+
+    Attributes
+    ----------
+    store
+        Where to.
+    """
 
     _names: Names | None = None  # read from the records when the first link is written
 
     def __init__(self, book: Book) -> None:
-        self._owner, self._store = book.owner, book.open()
+        self._owner, self.store = book.owner, book.open()
 
     def link(self, key: Key, task: Task, head: bytes, span: Span, moved: Key | None) -> None:
         """Record that a task goes on with another one.
@@ -102,7 +108,7 @@ class Ledger:
         patiently(lambda: self._once(work))
 
     def _once(self, work: Callable[[Connection], None]) -> None:
-        with self._store.transaction(self._owner.afterwards) as connection:
+        with self.store.transaction(self._owner.afterwards) as connection:
             work(connection)
 
 

@@ -1,7 +1,7 @@
 """Orders: what a worker is sent to run one attempt of a task, and how a call is opened."""
 
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -17,6 +17,7 @@ __all__ = ["Opener", "Order", "Packed", "open_call"]
 
 
 Packed: TypeAlias = tuple[bytes, bytes, list[ObjectRef[Any]]]
+Ahead: TypeAlias = tuple[str, Key, Key | None, str, bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,10 @@ class Order:
     inputs, values
         Keys of the tasks that it reads, and their values; those that are not stored come beside the
         order, as references, which are not to be in its pickle.
+    ahead
+        What follows the task, and its worker may go on with: name, key, root and call of each.
+    attempt
+        Which one this is, from 1.
     """
 
     vault: Vault
@@ -47,36 +52,45 @@ class Order:
     call: Stored
     inputs: tuple[Key, ...]
     values: tuple[Output, ...]
+    ahead: Sequence[Ahead] = ()
+    attempt: int = 1
 
     @staticmethod
-    def packed(
-        site: bytes, task: Task, values: Sequence[Output]
-    ) -> tuple[bytes, bytes, list[ObjectRef[Any]]]:
+    def packed(site: bytes, task: Task, values: Sequence[Output], followers: Iterable[Task] = ()) -> Packed:
         """Give what a worker is sent for a task: what is the same for all of its run, the order, references.
 
         Parameters
         ----------
         site
             Vault and book, pickled once.
+        followers
+            What the worker may go on with.
         """
         call = task.call
         assert call is not None
         # Built-in types, which are pickled several times as fast as classes, and so in a worker.
         stored = [(value.digest, value.data) if isinstance(value, Stored) else None for value in values]
         creator = (task.key, task.root, task.checkpoint, task.catch, task.checkpoint and task.recorded)
-        order = pickle.dumps((task.name, creator, (call.digest, call.data), task.inputs, stored), 5)
+        ahead = [(t.name, t.key, t.root, t.call.digest, t.call.data) for t in followers if t.call]
+        order = pickle.dumps((task.name, creator, (call.digest, call.data), task.inputs, stored, ahead), 5)
         return site, order, [value.ref for value in values if isinstance(value, Volatile)]
 
     @classmethod
-    def of(cls, site: bytes, packed: bytes, refs: Sequence[ObjectRef[Any]]) -> "Order":
+    def of(cls, site: bytes, packed: bytes, refs: Sequence[ObjectRef[Any]], attempt: int = 1) -> "Order":
         """Unpack what was sent."""
-        name, creator, call, inputs, stored = pickle.loads(packed)
+        name, creator, call, inputs, stored, ahead = pickle.loads(packed)
         volatile = iter(refs)
         values = tuple([Volatile(next(volatile)) if parts is None else Stored(*parts) for parts in stored])
         vault, book = _site(site)
         key, root, checkpoint, catch, recorded = creator
         made = Creator(key, root, checkpoint, catch, recorded, book.owner.workflow_id)
-        return cls(vault, book, name, made, Stored(*call), inputs, values)
+        return cls(vault, book, name, made, Stored(*call), inputs, values, ahead, attempt)
+
+    def following(self, ahead: Ahead, read: Key, value: Stored) -> "Order":
+        """Give the order of a task that is run ahead, which reads the value of the one before it."""
+        name, key, root, digest, data = ahead
+        creator = Creator(key, root, checkpoint=True, workflow=self.creator.workflow)
+        return Order(self.vault, self.book, name, creator, Stored(digest, data), (read,), (value,))
 
 
 @lru_cache(maxsize=64)

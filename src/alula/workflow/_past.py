@@ -15,9 +15,10 @@ from ..errors import WorkflowNotResumableError, WorkflowTaskNotRecoverableError
 from ..graph import Done, Graph, Grown
 from ..store import Store
 from ._needed import read_needed
+from ._outlines import outline
 from ._rows import TaskRow, has_ended, one_task, read_values, task_of
 from ._tables import TASKS
-from ._tasks import Task, outline
+from ._tasks import Task
 from ._vault import Output, Recorded, Stored, Vault
 
 __all__ = ["Past"]

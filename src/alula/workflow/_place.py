@@ -7,7 +7,7 @@ to the place that is registered for their kind.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from threading import Lock
 from typing import Any, Final, TypeAlias
 
@@ -29,10 +29,11 @@ from ._journal import Failure
 from ._limits import Limit
 from ._logical import CALL
 from ._orders import Order, Packed
+from ._outlines import Followers, first_of, outline
 from ._patience import is_trouble
-from ._replies import Fault, Reply
+from ._replies import Fault, Raised, Reply
 from ._site import Factory, Site
-from ._tasks import Continued, Ended, Span, Task, outline
+from ._tasks import Continued, Ended, Span, Task
 from ._vault import Stored, Volatile
 
 __all__ = ["Perform", "TaskPlace"]
@@ -52,10 +53,13 @@ class TaskPlace:
         For a task that failed because a later link of its chain did, the key of that link.
     spans
         Of tasks that failed: when the last attempt was made, and how many there were.
+    early
+        How the first attempts ended at tasks that have not been started: a worker has gone ahead to them.
     """
 
     blamed: dict[Key, Key]
     spans: dict[Key, Span]
+    early: dict[Key, Reply | Raised | BaseException]
 
     def __init__(
         self,
@@ -77,7 +81,7 @@ class TaskPlace:
             What runs a task in place, and in which thread.
         """
         self.site, self.runner, self.perform, self.here = site, runner, perform, here
-        self.blamed, self.spans = {}, {}
+        self.blamed, self.spans, self.early = {}, {}, {}
         self._kinds = kinds
         self._places: dict[str, Place] = {}
 
@@ -92,10 +96,8 @@ class TaskPlace:
         task: Task = call.fn
         if task.kind != CALL:
             return self._place(task.kind).start(call, self._noting(task, then))
-        journal = self.site.journal
-        order = Order.packed(journal.site, task, journal.past.values(call.args))
         attempts = _Here if self._runs_here(task) else _There
-        running = attempts(self, task, order, then)
+        running = attempts(self, call, then)
         running.submit()
         return running.cancel
 
@@ -178,8 +180,11 @@ def _nothing() -> None:
 class _Attempts(ABC):
     """One task on its way: submitted, and after a failure submitted again."""
 
-    def __init__(self, place: TaskPlace, task: Task, order: Packed, then: Then) -> None:
-        self._place, self._task, self._order, self._then = place, task, order, then
+    _followers: Followers = None  # what a worker may go on with
+
+    def __init__(self, place: TaskPlace, call: Call, then: Then) -> None:
+        self._place, self._call, self._then = place, call, then
+        self._task: Task = call.fn
         self._count = 0
         self._began = 0.0
         self._clock = place.site.store.clock
@@ -194,6 +199,13 @@ class _Attempts(ABC):
     @abstractmethod
     def _interrupt(self) -> None:
         """Ask the attempt to end."""
+
+    @cached_property
+    def _order(self) -> Packed:
+        """What a worker is sent."""
+        journal = self._place.site.journal
+        values = journal.past.values(self._call.args)
+        return Order.packed(journal.site, self._task, values, first_of(self._followers))
 
     def cancel(self) -> None:
         """Ask the attempt to end, and make no other."""
@@ -279,15 +291,23 @@ class _Attempts(ABC):
 class _There(_Attempts):
     """Attempts in workers."""
 
-    _refs: list[ObjectRef[Any]]
+    _refs: Sequence[ObjectRef[Any]] = ()
     _limit: Limit | None = None
+
+    def __init__(self, place: TaskPlace, call: Call, then: Then) -> None:
+        super().__init__(place, call, then)
+        self._followers = call.options.get("followers")
 
     def submit(self) -> None:
         self._count += 1
+        if self._place.early and (early := self._place.early.pop(self._task.key, None)) is not None:
+            self._met(early)
+            return
         self._began = self._clock.time()
         engine, options, seconds = self._place.site.engine, self._task.engine, self._task.retry.timeout
         limited = seconds is not None and self._task.recorded
-        args = (*self._order, options.num_returns, *([True] if limited else []))
+        unusual = [limited, self._count] if limited or self._count > 1 else []
+        args = (*self._order, options.num_returns, *unusual)
         limit = None if seconds is None else Limit(self._place.site, self._task, seconds, self._end)
         self._refs = engine.submit(self._place.runner, args, {}, options)
         self._place.site.aside.load.begin(self)
@@ -303,7 +323,8 @@ class _There(_Attempts):
 
     def _end(self, force: bool) -> None:
         with suppress(FutureError):  # an engine that is gone has nothing left to end
-            self._place.site.engine.cancel(self._refs[0], force=force, recursive=True)
+            for ref in self._refs[:1]:  # none, if a worker had gone ahead to the only attempt
+                self._place.site.engine.cancel(ref, force=force, recursive=True)
 
     def _ended(self, error: BaseException | None) -> None:
         self._place.site.aside.load.end(self)
@@ -317,7 +338,23 @@ class _There(_Attempts):
             outcome = self._outcome(reply, lambda: self._refs[1])
         except Exception as failure:  # its answer cannot be read: that is the end
             outcome = Failed(failure)
+        else:
+            self._place.early.update(reply.later)
+            if reply.written:
+                self._place.site.journal.news()
         self._then(outcome)
+
+    def _met(self, early: Reply | Raised | BaseException) -> None:
+        """Hear how an attempt ended to which a worker had gone ahead."""
+        match early:
+            case Reply():
+                self._then(self._outcome(early, _no_reference))
+            case Raised(error, started):
+                self._began = started
+                self._failed(unpack_error(error))
+            case error:
+                self._began = self._clock.time()
+                self._failed(error)
 
     def _why(self, error: BaseException) -> BaseException:
         """Say so if the attempt has ended with this error because it took too long."""
@@ -339,12 +376,18 @@ class _There(_Attempts):
             span = Span(0, 0, self._count)
             match moved:
                 case Done(value):
+                    if self._followers is not None:  # and the process may have gone ahead
+                        self._place.early[self._followers[0].key] = error
                     self._then(Ended(value, span, written=True))
                     return
                 case Grown(graph):
                     self._then(Continued(graph, span, written=True))
                     return
         super()._failed(error)
+
+
+def _no_reference() -> ObjectRef[Any]:
+    raise AssertionError("a worker goes ahead only to tasks whose values are stored")
 
 
 class _Here(_Attempts):

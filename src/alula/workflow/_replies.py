@@ -1,13 +1,13 @@
 """Replies: what a worker answers when an attempt of a task has ended."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from .._core._ids import Key
 from ._tasks import Span, Task
 from ._vault import Stored
 
-__all__ = ["Fault", "Reply"]
+__all__ = ["Fault", "Raised", "Reply"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,29 @@ class Fault:
     error: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """A body to which the worker had gone ahead has raised.
+
+    Attributes
+    ----------
+    error
+        Packed.
+    started
+        When the body began, in UNIX seconds.
+    """
+
+    error: bytes
+    started: float
+
+    def plain(self) -> tuple[object, ...]:
+        """Give it in built-in types."""
+        return "raised", self.error, self.started
+
+
+Result: TypeAlias = Stored | tuple[Task, ...] | Fault | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What a worker answers.
@@ -41,16 +64,19 @@ class Reply:
         Key of the task whose result this is, if a chain has run on in place and is recorded up to there.
     written
         Whether nothing is left to be recorded: the worker has done so, or it is not to be.
+    later
+        Tasks to which the worker has gone ahead, in their order, and what it answers for each.
     """
 
-    result: Stored | tuple[Task, ...] | Fault | None
+    result: Result
     started: float
     ended: float
     link: Key | None = None
     written: bool = False
+    later: "tuple[tuple[Key, Reply | Raised], ...]" = ()
 
     @classmethod
-    def made(cls, result: Stored | tuple[Task, ...] | Fault | None, span: Span) -> "Reply":
+    def made(cls, result: Result, span: Span) -> "Reply":
         """Make the reply of a task that did not run on in place."""
         return cls(result=result, started=span.started, ended=span.ended)
 
@@ -64,15 +90,17 @@ class Reply:
                 kind, parts = "fault", (key, error)
             case tasks:
                 kind, parts = "tasks", tasks
-        return kind, parts, self.started, self.ended, self.link, self.written
+        later = [(key, reply.plain()) for key, reply in self.later]
+        return kind, parts, self.started, self.ended, self.link, self.written, later
 
     @classmethod
     def of(cls, plain: Any) -> "Reply":
         """Rebuild a reply."""
-        kind, parts, started, ended, link, written = plain
+        kind, parts, started, ended, link, written, given = plain
         match kind:
             case "value":
                 parts = Stored(*parts)
             case "fault":
                 parts = Fault(*parts)
-        return cls(result=parts, started=started, ended=ended, link=link, written=written)
+        later = tuple([(key, Raised(*p[1:]) if p[0] == "raised" else cls.of(p)) for key, p in given])
+        return cls(result=parts, started=started, ended=ended, link=link, written=written, later=later)

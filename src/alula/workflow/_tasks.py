@@ -7,10 +7,9 @@ functions and arguments, so that recovery reads no value which nothing needs.
 """
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from hashlib import blake2b
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection
@@ -18,7 +17,7 @@ from sqlalchemy import Connection
 from .._core._ids import Key
 from ..errors import GraphError
 from ..futures import Function, TaskOptions
-from ..graph import Done, Graph, Grown, InputItem, Mark, Node, Pending, fill
+from ..graph import Done, Graph, Grown, InputItem, Mark, Node, fill
 from ._fingerprints import fingerprint
 from ._handles import Remaining
 from ._logical import CALL, Logical
@@ -35,9 +34,7 @@ __all__ = [
     "Task",
     "engine_options",
     "function_of",
-    "outline",
     "retry_of",
-    "shape",
     "tasks_of",
     "tell_what_is_ignored",
 ]
@@ -215,25 +212,6 @@ def tasks_of(
     tasks = tuple([_task(sealer, key, node, i, creator) for i, (key, node) in positions])
     sealer.check_all_read()
     return tasks
-
-
-def outline(tasks: Sequence[Task]) -> Graph:
-    """Give the graph to drive: tasks that read each other, the last of them the output."""
-    nodes: dict[Key, Node[Any]] = {}
-    for task in tasks:
-        keys = () if task.call is None else task.inputs
-        inputs = tuple([nodes[key] if key in nodes else Pending(key) for key in keys])
-        options = {"name": task.name, **task.facts}
-        if task.kind != CALL:
-            options["idle"] = True
-        nodes[task.key] = Node(task, inputs, options=options)
-    return Graph(nodes, (tasks[-1].key,))
-
-
-def shape(tasks: Sequence[Task]) -> str:
-    """Give a fingerprint of what a graph is made of: names and edges, not values."""
-    text = repr([(task.kind, task.name, task.inputs) for task in tasks])
-    return blake2b(text.encode(), digest_size=10).hexdigest()
 
 
 def _task(sealer: "_Sealer", key: Key, node: Node[Any], position: int, creator: Creator | None) -> Task:

@@ -207,7 +207,7 @@ def _run(
         raise
     finally:
         _events.reset(token)
-    span = Span(started, time(), 1)
+    span = Span(started, time(), order.attempt)
     if isinstance(value, Remaining):
         value = same(value)
     if isinstance(value, Node):

@@ -1,19 +1,20 @@
 """What happens inside a worker: a task is opened, its body runs, and its result is stored.
 
 Nothing here writes records: the worker only makes bytes durable, large ones among the artifacts, before
-the reply that mentions them is sent.
+the reply that mentions them is sent. What goes on in it beyond one task writes its own.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from time import time
+from time import monotonic, time
 from typing import Any, Final
 
 from .._core._ids import Key
 from ..errors import WorkflowError
 from ..futures import Function, ObjectRef, TaskOptions, current, get, pack_error
 from ..graph import Done, Drive, Failed, Node, Outcome, Scope
+from ._ahead import go_ahead
 from ._handles import Remaining
 from ._here import Here
 from ._inplace import Chain, called
@@ -22,13 +23,14 @@ from ._kinds import KINDS
 from ._limits import note_start
 from ._messages import checked_key
 from ._orders import Opener, Order
+from ._outlines import outline
 from ._patience import patiently
 from ._place import TaskPlace
 from ._published import tell
 from ._replies import Fault, Reply
 from ._site import Aside, Site
 from ._splits import same
-from ._tasks import Continued, Span, Task, outline
+from ._tasks import Continued, Span, Task
 from ._transactions import Body, told_later, transact
 from ._vault import Output, Packer, Stored, Unpacker, Vault
 
@@ -114,7 +116,10 @@ def perform(
     tuple
         The reply, and the value if it is not to be stored.
     """
-    order = Order.of(site, packed, refs)
+    return _perform(Order.of(site, packed, refs), timed=timed)
+
+
+def _perform(order: Order, *, timed: bool = False) -> tuple[Reply, Any]:
     opener = Opener(order.vault, order.inputs, order.values, order.creator.workflow)
     digest, args, kwargs = patiently(lambda: opener.open(order.call, order.name))
     function = patiently(lambda: opener.function(digest))
@@ -125,7 +130,7 @@ def perform(
             return transact(order, function, args, kwargs), None
         started = time()
         value = called(function, args, kwargs)
-        span = Span(started, time(), 1)
+        span = Span(started, time(), order.attempt)
         if isinstance(value, Remaining):
             value = same(value)
         if isinstance(value, Node):
@@ -143,9 +148,14 @@ def _run(
     refs: Sequence[ObjectRef[Any]],
     wanted: int,
     timed: bool = False,
+    attempt: int = 1,
 ) -> Any:
-    """Run one attempt of a task whose engine's call gives one or two references."""
-    reply, value = perform(site, packed, refs, timed=timed)
+    """Run one attempt of a task whose engine's call gives one or two references, and of those behind it."""
+    began = monotonic()
+    order = Order.of(site, packed, refs, attempt)
+    reply, value = _perform(order, timed=timed)
+    if order.ahead:
+        reply = go_ahead(order, reply, _perform, began)
     return reply.plain() if wanted == 1 else (reply.plain(), value)
 
 
