@@ -12,6 +12,7 @@ from alula.server import (
     Config,
     DurableKeyspace,
     Keyspace,
+    LoadTime,
     MemoryKeyspace,
     RedisKeyspace,
     Server,
@@ -121,8 +122,7 @@ def start(controlled: Controlled) -> Iterator[Start]:
         ) -> Server:
             made = Server(
                 port=0,
-                threads_per_queue=threads,
-                dag_parallelism=width,
+                load_time=LoadTime(threads_per_queue=threads, dag_parallelism=width),
                 backends={"ONNX": controlled},
                 clock=clock or Clock(),
                 config=config,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from alula._core._clock import SYSTEM
 from alula.errors import CommandError
-from alula.server import Server, Tensor, background
+from alula.server import LoadTime, Server, Tensor, background
 from alula.server._batches import cut
 from alula.server._tensors import DTYPES
 from alula.testing import Clock
@@ -378,7 +378,9 @@ def crowded() -> Iterator[Server]:
     """A server with a model that adds one; connections to it are made by each example."""
     backend = Controlled()
     backend.add("inc", lambda inputs: (plus_one(inputs[0]),))
-    with background(Server(port=0, backends={"ONNX": backend}, dag_parallelism=2)) as server:
+    with background(
+        Server(port=0, backends={"ONNX": backend}, load_time=LoadTime(dag_parallelism=2))
+    ) as server:
         yield server
 
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alula.errors import CommandError
-from alula.server import Config, Server, Tensor, background
+from alula.server import Config, LoadTime, Server, Tensor, background
 from tests.server.world import Controlled
 
 KEYS = ("a", "b", "c")  # of which the last is not there at first
@@ -61,12 +61,12 @@ MODELS = {"add": (add, 2, 1), "fork": (fork, 1, 2), "slow": (same, 1, 1), "fail"
 @contextmanager
 def serving(*, parallel: bool = True, batchsize: int = 0) -> Iterator[Any]:
     """A client of a server with all models; the one called slow is on a device of its own."""
-    backend, config = Controlled(), Config()
+    backend, config, wide = Controlled(), Config(), LoadTime(dag_parallelism=3)
     config.dag_parallel = parallel
     for name, (behaviour, inputs, outputs) in MODELS.items():
         backend.add(name, behaviour, inputs=inputs, outputs=outputs)
     with (
-        background(Server(port=0, backends={"ONNX": backend}, dag_parallelism=3, config=config)) as server,
+        background(Server(port=0, backends={"ONNX": backend}, load_time=wide, config=config)) as server,
         redis.Redis(port=server.port, protocol=2) as made,
     ):
         for name in MODELS:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from alula.errors import CommandError, SettingError
-from alula.server import Launch, read_launch
+from alula.server import Launch, LoadTime, read_launch
 
 
 def read(line: str, stdin: str = "") -> Launch:
@@ -22,11 +22,9 @@ def test_a_launcher_s_command_line_is_a_configuration() -> None:
     config = launch.config
     assert (config.port, config.appendonly, config.dbfilename, config.dir) == (7001, True, "x.rdb", "/tmp")
     assert (config.requirepass, config.save, config.bind) == ("s", "900 1", "127.0.0.1 ::1")
-    assert launch.module == {
-        "threads_per_queue": 4,
-        "model_execution_timeout": 1.5,
-        "backends_path": "/opt/backends",
-    }
+    assert launch.load_time == LoadTime(
+        threads_per_queue=4, model_execution_timeout=1.5, backends_path="/opt/backends"
+    )
     assert (launch.module_file, launch.log_file) == ("/opt/redisai.so", "/tmp/log")
 
 
@@ -105,12 +103,12 @@ def test_every_setting_of_the_module_is_read() -> None:
         "--loadmodule f threads_per_queue 2 INTRA_OP_PARALLELISM 3 INTER_OP_PARALLELISM 4 "
         "MODEL_CHUNK_SIZE 5 MODEL_EXECUTION_TIMEOUT 6000 BACKEND_MEMORY_LIMIT 7 BACKENDSPATH /b"
     )
-    assert launch.module == {
-        "threads_per_queue": 2,
-        "intra_op_parallelism": 3,
-        "inter_op_parallelism": 4,
-        "model_chunk_size": 5,
-        "model_execution_timeout": 6.0,
-        "backend_memory_limit": 7,
-        "backends_path": "/b",
-    }
+    assert launch.load_time == LoadTime(
+        threads_per_queue=2,
+        intra_op_parallelism=3,
+        inter_op_parallelism=4,
+        model_chunk_size=5,
+        model_execution_timeout=6.0,
+        backend_memory_limit=7,
+        backends_path="/b",
+    )

@@ -6,7 +6,7 @@ from threading import Event, Thread
 import pytest
 
 from alula.errors import CommandError, SettingError
-from alula.server import Config, MemoryKeyspace, Server, Tensor, background
+from alula.server import Config, LoadTime, MemoryKeyspace, Server, Tensor, background
 from tests.server.world import MUL, SUM, Connect, Controlled, Wire, request
 
 OK = b"+OK\r\n"
@@ -28,13 +28,19 @@ def test_a_host_that_is_not_here_is_one_clear_error() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("port", -1), ("port", 65536), ("threads_per_queue", 0), ("dag_parallelism", 0),
+    [("threads_per_queue", 0), ("dag_parallelism", 0),
      ("intra_op_parallelism", -1), ("model_chunk_size", 0),
      ("inter_op_parallelism", -1), ("model_execution_timeout", 0.5), ("backend_memory_limit", -1)],
 )  # fmt: skip
 def test_a_number_out_of_range_is_refused_by_name(name: str, value: int) -> None:
     with pytest.raises(SettingError, match=f"setting '{name}' = {value}"):
-        Server(**{name: value})  # type: ignore[arg-type]  # every one of them is a number
+        LoadTime(**{name: value})  # type: ignore[arg-type]  # every one of them is a number
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_what_is_no_port_is_refused(port: int) -> None:
+    with pytest.raises(SettingError, match=f"setting 'port' = {port}"):
+        Server(port=port)
 
 
 def test_an_open_port_to_the_world_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:

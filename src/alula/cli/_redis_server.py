@@ -41,7 +41,7 @@ def run(arguments: Sequence[str]) -> int:
         os.chdir(launch.config.dir)
         launch.config.dir = os.getcwd()
         log_to(launch.log_file, "redis", level=launch.config.loglevel)
-        serve(None, Serving(config=launch.config, module=launch.module, saved=launch.saved))
+        serve(None, Serving(config=launch.config, load_time=launch.load_time, saved=launch.saved))
     except (AlulaError, OSError) as error:
         err().print(f"alula-server: {error}", markup=False, highlight=False, soft_wrap=True)
         return 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .._core._settings import Settings
 from ..daemon import LogFormat, Serving, inherited, log_to, serve, supervise
-from ..server import Config, ModuleSettings, listening
+from ..server import Config, LoadTime, listening
 from ._terminal import out
 
 __all__ = ["Wanted", "run"]
@@ -21,7 +21,7 @@ class Wanted:
     ----------
     parameters
         Those of the configuration that were given, as they were written.
-    module
+    load_time
         Settings beside those.
     keyspace, metrics_port
         See `Serving`.
@@ -34,7 +34,7 @@ class Wanted:
     """
 
     parameters: Mapping[str, str]
-    module: ModuleSettings
+    load_time: LoadTime
     keyspace: str = ""
     metrics_port: int | None = None
     home: Path | None = None
@@ -59,7 +59,10 @@ def run(wanted: Wanted) -> None:
     if "dir" not in wanted.parameters:
         config.dir = str(settings.home)
     serving = Serving(
-        config=config, module=wanted.module, keyspace=wanted.keyspace, metrics_port=wanted.metrics_port
+        config=config,
+        load_time=wanted.load_time,
+        keyspace=wanted.keyspace,
+        metrics_port=wanted.metrics_port,
     )
     serve(settings, serving, ready=lambda port: _say(config, port), parent=parent)
 

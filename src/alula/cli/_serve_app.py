@@ -101,7 +101,7 @@ def serve(
         "loglevel": loglevel,
         **dict(map(_pair, parameters or [])),
     }
-    module = {
+    load_time = {
         "threads_per_queue": threads_per_queue,
         "intra_op_parallelism": intra_op_parallelism,
         "inter_op_parallelism": inter_op_parallelism,
@@ -113,7 +113,7 @@ def serve(
     commands.run(
         commands.Wanted(
             parameters={name: value for name, value in given.items() if value is not None},
-            module={name: value for name, value in module.items() if value is not None},
+            load_time=commands.LoadTime(**{n: value for n, value in load_time.items() if value is not None}),
             keyspace=keyspace,
             metrics_port=metrics_port,
             home=home,

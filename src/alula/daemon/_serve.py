@@ -20,7 +20,7 @@ from ..server import (
     Config,
     DurableKeyspace,
     Keyspace,
-    ModuleSettings,
+    LoadTime,
     Server,
     open_keyspace,
     serve_until_signal,
@@ -40,8 +40,8 @@ class Serving:
     ----------
     config
         The parameters that CONFIG knows; host, port and password are among them.
-    module
-        Settings of `Server` beside those.
+    load_time
+        How much runs at once, and how much a run may take.
     keyspace
         Where values live: empty for what `config` says (memory, or a file if ``appendonly``), or the
         address of a Redis that keeps them.
@@ -52,7 +52,7 @@ class Serving:
     """
 
     config: Config = field(default_factory=Config)
-    module: ModuleSettings = field(default_factory=lambda: ModuleSettings())
+    load_time: LoadTime = field(default_factory=LoadTime)
     keyspace: str = ""
     saved: bool = False
     metrics_port: int | None = None
@@ -123,11 +123,11 @@ def _leave() -> NoReturn:
 def made(settings: Settings | None, serving: Serving, parent: Inherited | None = None) -> Iterator[Server]:
     """Make a server, not started yet, with all that is open beside it for as long as the block lasts."""
     server = Server(
+        load_time=serving.load_time,
         config=serving.config,
         keyspace=serving.open(),
         listening=() if parent is None else parent.listening,
         metrics_port=serving.metrics_port,
-        **serving.module,
     )
     if settings is None:
         yield server

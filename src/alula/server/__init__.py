@@ -13,8 +13,8 @@ from ._keyspace import DurableKeyspace, Keyspace, MemoryKeyspace
 from ._keyspaces import open_keyspace
 from ._launch import Launch, read_launch
 from ._listen import listening
+from ._load_time import LoadTime
 from ._models import Backend, Session, Stop
-from ._module_settings import ModuleSettings
 from ._picture import picture, plan
 from ._resident import Resident
 from ._resp import Limits
@@ -38,8 +38,8 @@ __all__ = [
     "Keyspace",
     "Launch",
     "Limits",
+    "LoadTime",
     "MemoryKeyspace",
-    "ModuleSettings",
     "RedisKeyspace",
     "Resident",
     "Run",

@@ -6,13 +6,14 @@ meaning of what clients read or write, and cannot be had here, is refused by nam
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, TextIO
 
 from ..errors import SettingError
 from ._config import PARAMETERS, Config
-from ._module_settings import ModuleSettings, module_settings
+from ._load_time import AS_REDISAI, LoadTime
+from ._module_settings import module_settings
 from ._resp import ProtocolError, split_line
 
 __all__ = ["Launch", "read_launch"]
@@ -26,7 +27,7 @@ class Launch:
     ----------
     config
         The parameters, those not given as Redis has them.
-    module
+    load_time
         What the pairs behind the module's file say; backends are said to lie beside it.
     module_file
         The file that was named as the module; it is not opened.
@@ -38,7 +39,7 @@ class Launch:
     """
 
     config: Config = field(default_factory=Config)
-    module: ModuleSettings = field(default_factory=lambda: ModuleSettings())
+    load_time: LoadTime = AS_REDISAI
     module_file: str = ""
     log_file: str = ""
     saved: bool = False
@@ -70,9 +71,9 @@ def read_launch(arguments: Sequence[str], stdin: TextIO) -> Launch:
         text = stdin.read() if name == "-" else Path(name).read_text(errors="surrogateescape")
         _take(launch, _lines(text.splitlines()))
     _take(launch, _options(rest))
-    if launch.module_file:
-        beside = str(Path(launch.module_file).absolute().parent / "backends")
-        launch.module = {"backends_path": beside, **launch.module}
+    if launch.module_file and not launch.load_time.backends_path:
+        beside = Path(launch.module_file).absolute().parent / "backends"
+        launch.load_time = replace(launch.load_time, backends_path=str(beside))
     return launch
 
 
@@ -107,7 +108,7 @@ def _take(launch: Launch, lines: Iterable[list[str]]) -> None:
         match name.lower():
             case "loadmodule" if values:
                 launch.module_file = values[0]
-                launch.module = ModuleSettings(**{**launch.module, **module_settings(values[1:])})
+                launch.load_time = module_settings(values[1:], launch.load_time)
             case "logfile" if len(values) == 1:
                 launch.log_file = values[0]
             case "bind" if values:

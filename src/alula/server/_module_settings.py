@@ -1,24 +1,14 @@
 """The name value pairs that stand behind a module's file on a command line, as RedisAI reads them."""
 
 from collections.abc import Sequence
-from typing import Final, TypedDict, cast
+from dataclasses import replace
+from typing import Any, Final
 
 from ..errors import CommandError
+from ._load_time import LoadTime
 from ._words import integer
 
-__all__ = ["ModuleSettings", "module_settings"]
-
-
-class ModuleSettings(TypedDict, total=False):
-    """What the pairs can say; the keys are parameters of `Server`."""
-
-    threads_per_queue: int
-    intra_op_parallelism: int
-    inter_op_parallelism: int
-    model_chunk_size: int
-    model_execution_timeout: float
-    backend_memory_limit: int
-    backends_path: str
+__all__ = ["module_settings"]
 
 
 _NUMBERS: Final = {
@@ -34,8 +24,8 @@ _NUMBERS: Final = {
 _BACKENDS: Final = ("TF", "TFLITE", "TORCH", "ONNX")
 
 
-def module_settings(words: Sequence[str]) -> ModuleSettings:
-    """Read the pairs; of one that is given twice the last one counts.
+def module_settings(words: Sequence[str], before: LoadTime) -> LoadTime:
+    """Read the pairs; of one that is given twice the last one counts, of one that is not what was before.
 
     Where a backend's file lies says nothing here: backends are packages, and are found as such.
 
@@ -44,7 +34,7 @@ def module_settings(words: Sequence[str]) -> ModuleSettings:
     CommandError
         If there is no such setting, or it cannot have that value; the text is RedisAI's.
     """
-    found: dict[str, int | float | str] = {}
+    found: dict[str, Any] = {}  # the names are those of `LoadTime`
     for at in range(0, len(words), 2):
         name, *values = words[at : at + 2]
         value = values[0] if values else ""
@@ -55,8 +45,8 @@ def module_settings(words: Sequence[str]) -> ModuleSettings:
         elif name.upper() not in _BACKENDS or not value:
             raise _refused(name, value)
     if "model_execution_timeout" in found:
-        found["model_execution_timeout"] = float(found["model_execution_timeout"]) / 1000
-    return cast("ModuleSettings", found)  # the names are those of `_NUMBERS`
+        found["model_execution_timeout"] /= 1000
+    return replace(before, **found)
 
 
 def _number(name: str, value: str) -> int:

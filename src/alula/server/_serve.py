@@ -11,6 +11,7 @@ from functools import partial
 
 from ..errors import MissingExtraError
 from ._allocator import keep_freed_memory
+from ._load_time import AS_REDISAI, LoadTime
 from ._server import Server
 
 __all__ = ["Deployment", "background", "serve", "serve_until_signal"]
@@ -32,9 +33,7 @@ def serve(
     port: int = 6379,
     *,
     password: str | None = None,
-    threads_per_queue: int = 1,
-    dag_parallelism: int | None = None,
-    intra_op_parallelism: int = 0,
+    load_time: LoadTime = AS_REDISAI,
     models: Iterable[Deployment] = (),
     ready: Callable[[int], None] | None = None,
     grace: float = 5.0,
@@ -43,7 +42,7 @@ def serve(
 
     Parameters
     ----------
-    host, port, password, threads_per_queue, dag_parallelism, intra_op_parallelism
+    host, port, password, load_time
         See `Server`.
     models
         Those that are there from the start.
@@ -55,20 +54,13 @@ def serve(
     Raises
     ------
     SettingError
-        If nobody can listen there, or a number is out of its range.
+        If nobody can listen there.
     CommandError
         If one of the models cannot be loaded.
     MissingExtraError
         If uvloop or a model's framework is not installed.
     """
-    server = Server(
-        host,
-        port,
-        password=password,
-        threads_per_queue=threads_per_queue,
-        dag_parallelism=dag_parallelism,
-        intra_op_parallelism=intra_op_parallelism,
-    )
+    server = Server(host, port, password=password, load_time=load_time)
     for model in models:
         server.deploy(model.name, model.blob, backend=model.backend, device=model.device, tag=model.tag)
     serve_until_signal(server, ready=ready, grace=grace)

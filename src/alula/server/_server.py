@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +22,7 @@ from ._devices import Devices
 from ._foreign import RedisBehind, RedisKeyspace
 from ._keyspace import Keyspace, MemoryKeyspace
 from ._listen import Listeners
-from ._load_time import LoadTime
+from ._load_time import AS_REDISAI, LoadTime, check_range
 from ._meter import Meter
 from ._metrics import Metrics, expose
 from ._models import Backend, Model
@@ -55,23 +54,8 @@ class Server:
         Where to listen; port 0 takes any free one. By default as the configuration says.
     password
         What clients must say first; None lets everybody in who can reach the port.
-    threads_per_queue
-        Commands that one device works on at once; the others wait in the order of their arrival.
-    dag_parallelism
-        Operations of one command that may run on one device at once; None is the number of cores, 4 at
-        most.
-    intra_op_parallelism
-        Threads by which one run may split a single operator; 0 is the backend's own choice.
-    inter_op_parallelism
-        Threads by which one run may work on several operators; 0 is the backend's own choice.
-    model_execution_timeout
-        Seconds after which a run is ended, where its backend can do that.
-    backend_memory_limit
-        MB that a backend may take, where it can be held to that; 0 is no limit.
-    backends_path
-        What AI.CONFIG GET BACKENDSPATH answers at first; nothing is looked for there.
-    model_chunk_size
-        Bytes of the pieces in which AI.MODELGET gives a model.
+    load_time
+        How much runs at once, and how much a run may take.
     config
         What CONFIG GET and SET read and change; host, port and password go there. By default as Redis has it.
     listening
@@ -95,7 +79,7 @@ class Server:
     Raises
     ------
     SettingError
-        If a number is out of its range.
+        If the port is none.
     """
 
     def __init__(
@@ -104,14 +88,7 @@ class Server:
         port: int | None = None,
         *,
         password: str | None = None,
-        threads_per_queue: int = 1,
-        dag_parallelism: int | None = None,
-        intra_op_parallelism: int = 0,
-        inter_op_parallelism: int = 0,
-        model_execution_timeout: float = 5.0,
-        backend_memory_limit: int = 0,
-        backends_path: str = "",
-        model_chunk_size: int = 511 << 20,
+        load_time: LoadTime = AS_REDISAI,
         config: Config | None = None,
         listening: Sequence[socket.socket] = (),
         metrics_port: int | None = None,
@@ -119,32 +96,16 @@ class Server:
         backends: Mapping[str, Backend] | None = None,
         clock: Clock = SYSTEM,
     ) -> None:
-        width = min(4, os.cpu_count() or 1) if dag_parallelism is None else dag_parallelism
         config = Config() if config is None else config
         config.bind, config.port = host or config.bind, config.port if port is None else port
-        _check("port", config.port, least=0, most=65535)
-        _check("threads_per_queue", threads_per_queue, least=1)
-        _check("dag_parallelism", width, least=1)
-        _check("intra_op_parallelism", intra_op_parallelism, least=0)
-        _check("inter_op_parallelism", inter_op_parallelism, least=0)
-        _check("model_execution_timeout", model_execution_timeout, least=1)
-        _check("backend_memory_limit", backend_memory_limit, least=0)
-        _check("model_chunk_size", model_chunk_size, least=1)
-        self._load_time = LoadTime(
-            threads_per_queue=threads_per_queue,
-            intra_op_parallelism=intra_op_parallelism,
-            inter_op_parallelism=inter_op_parallelism,
-            model_execution_timeout=model_execution_timeout,
-            backend_memory_limit=backend_memory_limit,
-            backends_path=backends_path or BACKENDS_PATH,
-        )
-        self._width, self._chunk = width, model_chunk_size
+        check_range("port", config.port, least=0, most=65535)
+        self._load_time = load_time
         self._config, self._clock, self._given = config, clock, listening
         if password is not None:
             self._config.requirepass = password
         self._keyspace = MemoryKeyspace(clock) if keyspace is None else keyspace
         reach = ServerReach(lambda: self._services, self._ask)
-        self._backends = make_backends(self._load_time, reach) if backends is None else backends
+        self._backends = make_backends(load_time, reach) if backends is None else backends
         self._load = partial(load, backends=self._backends)
         self._keyspace.start(self._load)
         self._behind: RedisBehind | None = None  # what has the keys, if the keyspace says that it does not
@@ -231,10 +192,11 @@ class Server:
     def _make_services(self, loop: asyncio.AbstractEventLoop) -> Services:
         start = self._clock.monotonic()
         stats, settlement = Stats(), Settlement(loop, self._keyspace)
+        path = self._load_time.backends_path or BACKENDS_PATH
         devices = Devices(
             loop,
             slots=self._load_time.threads_per_queue,
-            width=self._width,
+            width=self._load_time.width,
             clock=self._clock,
             config=self._config,
             stats=stats,
@@ -247,8 +209,8 @@ class Server:
             stats=stats,
             loaders=Workers(loop, limit=1, name="alula-load"),
             backends=self._backends,
-            chunk=self._chunk,
-            backends_path=self._load_time.backends_path.encode(errors="surrogateescape"),
+            chunk=self._load_time.model_chunk_size,
+            backends_path=path.encode(errors="surrogateescape"),
             config=self._config,
             load_time=self._load_time,
             port=self.port,
@@ -439,9 +401,3 @@ def _is_here(loop: asyncio.AbstractEventLoop) -> bool:
 
 def _not_running() -> CommandError:
     return CommandError("ERR the server has stopped")
-
-
-def _check(name: str, value: float, *, least: int, most: int | None = None) -> None:
-    if value < least or (most is not None and value > most):
-        span = f"at least {least}" if most is None else f"between {least} and {most}"
-        raise SettingError(name, value, f"must be {span}")

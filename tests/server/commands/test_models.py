@@ -3,7 +3,7 @@ from collections.abc import Mapping
 import pytest
 from onnx import TensorProto, helper
 
-from alula.server import Server, background
+from alula.server import LoadTime, Server, background
 from alula.server._backends import OnnxBackend
 from tests.server.redis_server import ON_ALL_KEYSPACES
 from tests.server.world import MUL, Connect, Controlled, Wire, Words, endless, onnx_model
@@ -148,7 +148,9 @@ def test_a_large_blob_comes_in_pieces(
     controlled: Controlled, connect: Connect, size: int, chunks: list[bytes] | None
 ) -> None:
     controlled.add("abcd", lambda inputs: (inputs[0],))
-    with background(Server(port=0, model_chunk_size=size, backends={"ONNX": controlled})) as server:
+    with background(
+        Server(port=0, load_time=LoadTime(model_chunk_size=size), backends={"ONNX": controlled})
+    ) as server:
         wire = connect(server)
         assert wire.ask("AI.MODELSTORE m ONNX CPU BLOB abcd") == OK
         pieces = [b"$%d\r\n%b\r\n" % (len(piece), piece) for piece in chunks or [b"abcd"]]
