@@ -8,7 +8,7 @@ import pytest
 from alula.errors import CommandError
 from alula.server import Server, Tensor
 from alula.testing import Clock
-from tests.server.world import PATIENCE, Connect, Gate, Log, Start, Wire, request, tensor
+from tests.server.world import PATIENCE, Connect, Controlled, Gate, Log, Start, Wire, request, tensor
 
 OK = b"+OK\r\n"
 CHAIN = "AI.DAGRUN MODELRUN m INPUTS k OUTPUTS ~a~ => MODELRUN n INPUTS ~a~ OUTPUTS b => TENSORGET b VALUES"
@@ -67,6 +67,35 @@ def test_a_failure_is_answered_counted_once_and_nothing_is_stored(pair: Pair) ->
     assert pair.told == [(b"m", 1, False), (b"n", 0, True)]
     assert pair.wire.ask("EXISTS b") == b":0\r\n"
     assert pair.wire.ask("AI.MODELRUN n INPUTS k OUTPUTS b") == b"-it was told to\r\n"
+    assert pair.told[2:] == [(b"n", 0, True)]
+
+
+def test_what_fails_has_run_once_and_right_here(pair: Pair) -> None:
+    pair.second.fails = True
+    for model in (pair.first, pair.second):
+        model.own.clear()
+    assert pair.wire.ask("AI.MODELRUN n INPUTS k OUTPUTS b") == b"-it was told to\r\n"
+    assert pair.wire.ask(CHAIN).startswith(b"*3\r\n+OK\r\n-it was told to\r\n")
+    assert (pair.first.own, pair.second.own) == ([True], [True, True])
+
+
+def test_of_several_outputs_that_were_made_before_a_failure_each_can_be_read(
+    pair: Pair, controlled: Controlled
+) -> None:
+    controlled.add("two", lambda inputs: (inputs[0], inputs[0]), outputs=2)
+    pair.server.deploy("two", b"two")
+    both = (
+        "AI.DAGRUN MODELRUN two INPUTS k OUTPUTS ~a~ ~b~ => MODELRUN n INPUTS k OUTPUTS ~c~ "
+        "=> MODELRUN m INPUTS ~c~ OUTPUTS d => TENSORGET ~b~ VALUES => TENSORGET k VALUES => TENSORGET ~c~"
+    )
+    one = b"*1\r\n:1\r\n"
+    for _ in range(3):  # then it is known to be quick
+        assert pair.wire.ask(both).startswith(b"*6\r\n+OK\r\n+OK\r\n+OK\r\n" + one + one)
+    pair.second.fails = True
+    pair.second.own.clear()
+    failed = b"*6\r\n+OK\r\n-it was told to\r\n+NA\r\n" + one + one + b"+NA\r\n"
+    assert pair.wire.ask(both) == failed
+    assert pair.second.own == [True]
 
 
 def test_what_cannot_be_stored_is_said_behind_the_replies(pair: Pair) -> None:

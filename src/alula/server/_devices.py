@@ -139,7 +139,8 @@ class _Device:
     def _begin(self, job: Job) -> None:
         clock = self._devices.clock
         job.begin(clock.monotonic())
-        if job.work.quick(job.target, job.inputs):
+        pace = job.work.pace(job.target)
+        if pace is not None and pace.quick(job.inputs):
             self._ended([job], outcome_of(partial(_run, job.work, job.target, job.inputs, clock, None)))
         else:
             call = partial(_run, job.work, job.target, job.inputs, clock, Round([job]).stop)
@@ -184,8 +185,11 @@ class _Device:
         if isinstance(outcome, Done):
             found, seconds, processor = outcome.value
             outputs = found[index]
-            if wanted and len(jobs) == 1:
-                job.work.note(job.target, job.inputs, seconds, processor)
+            pace = job.work.pace(job.target) if wanted and len(jobs) == 1 else None
+            if pace is not None and processor is None:
+                pace.note(seconds)
+            elif pace is not None and processor is not None:
+                pace.note_elsewhere(job.inputs, processor)
             job.inputs = ()  # before anybody asks who still holds them
             self._note(job, len(jobs), seconds, outputs)
             job.seat.turn.saw(job, "ok")

@@ -3,12 +3,15 @@
 What a drive looks after (who waits for whom, which thread, cancelling, the first error) takes several times
 as long as such models do. So where every device is free and every model is known to be quicker than the
 way to another thread, the operations are carried out one after the other, which is an order that their
-devices allow. At the first thing that is not as expected nothing has happened yet, and a drive takes over.
+devices allow. Where one is not to be run here after all, nothing has been told or stored, and a drive
+takes over. One that fails is the command's failure: nothing begins after it, as the contract says.
 """
 
-from typing import Any, assert_never
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias, assert_never
 
 from .._core._ids import Key
+from ..errors import CommandError
 from ..graph import InputItem, Name
 from ._devices import Devices
 from ._failures import as_error
@@ -20,6 +23,11 @@ from ._work import Work
 
 __all__ = ["direct"]
 
+_Ended: TypeAlias = tuple[Work, Any, float, int | None]
+"""An operation that has run, on what, for how many seconds, and its samples; None if it has failed."""
+
+_NONE: Final[Mapping[Key, CommandError]] = {}
+
 
 def direct(bound: Bound, devices: Devices) -> Reply | Later | None:
     """Run a plan; None if it is not to be run here, and then nothing has happened."""
@@ -28,51 +36,67 @@ def direct(bound: Bound, devices: Devices) -> Reply | Later | None:
         return None
     values: dict[Key, Any] = {}
     where = (bound.tensors, bound.home.values, values)
-    ran: list[tuple[Work, Any, float, int]] = []
+    ran: list[_Ended] = []
     for key, fn, sources in steps:
         inputs: list[Any] = [where[place][name] for place, name in sources]
         if not isinstance(fn, Work):
             values[key] = fn(*inputs)
             continue
         target = inputs.pop(0)
-        if target.batchsize or not fn.quick(target, inputs) or not devices.free(target.queue):
+        pace = fn.pace(target)
+        if pace is None or target.batchsize or not pace.quick(inputs) or not devices.free(target.queue):
             return None
         began = devices.clock.monotonic()
         try:
             outputs = fn.run(target, inputs, None)
-        except Exception:  # a backend's code: the drive will hear the same, and answer with it
-            return None
+        except Exception as error:  # a backend's code: whatever it is, it is the operation's answer
+            _count(devices, [*ran, (fn, target, devices.clock.monotonic() - began, None)])
+            failed = as_error(error)
+            return failed if bound.plan.single else _replies(bound, values, {key: failed})
         seconds = devices.clock.monotonic() - began
-        fn.note(target, inputs, seconds)
-        samples = outputs[0].shape[0] if outputs and outputs[0].shape else 0
-        ran.append((fn, target, seconds, samples))
+        pace.note(seconds)
+        ran.append((fn, target, seconds, outputs[0].shape[0] if outputs and outputs[0].shape else 0))
         values[key] = outputs if fn.outputs != 1 else outputs[0]
-    for fn, target, seconds, samples in ran:
-        target.counts.note(seconds, samples, failed=False)
-        devices.stats.note(fn.key, fn.kind, 0.0, seconds, samples, 1, failed=False)
+    _count(devices, ran)
     return _stored(bound, values, "OK" if bound.plan.single else _replies(bound, values))
 
 
-def _replies(bound: Bound, values: dict[Key, Any]) -> list[Reply]:
+def _count(devices: Devices, ended: list[_Ended]) -> None:
+    for fn, target, seconds, samples in ended:
+        failed, count = samples is None, samples or 0
+        target.counts.note(seconds, count, failed=failed)
+        devices.stats.note(fn.key, fn.kind, 0.0, seconds, count, 1, failed=failed)
+
+
+def _replies(bound: Bound, values: dict[Key, Any], errors: Mapping[Key, CommandError] = _NONE) -> list[Reply]:
     replies: list[Reply] = []
     for answer in bound.plan.answers:
         match answer:
-            case WasSet() | Ran():
+            case WasSet():
                 replies.append("OK")
-            case Read(source, _, form):
-                replies.append(form.reply(_found(bound, values, source)))
+            case Ran(key):
+                replies.append("OK" if key in values else errors.get(key, "NA"))
+            case Read(source, whole, form):
+                found = _found(bound, values, source, whole)
+                replies.append("NA" if found is None else form.reply(found))
             case _:
                 assert_never(answer)
     return replies
 
 
-def _found(bound: Bound, values: dict[Key, Any], source: InputItem | Name | Key) -> Any:
+def _found(
+    bound: Bound, values: dict[Key, Any], source: InputItem | Name | Key, whole: tuple[int, int] | None
+) -> Any:
+    """Give what a name refers to; None if an operation has failed before it was made."""
     if isinstance(source, InputItem):
         return bound.tensors[source.path[-1]]
     if isinstance(source, Name):
         assert isinstance(source.name, bytes)
         return bound.home.values[source.name]
-    return values[source]
+    if source in values or whole is None:
+        return values.get(source)
+    outputs = values.get(Key(str(whole[0])))  # nobody has taken it apart
+    return None if outputs is None else outputs[whole[1]]
 
 
 def _stored(bound: Bound, values: dict[Key, Any], reply: Reply) -> Reply | Later:

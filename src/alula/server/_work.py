@@ -1,12 +1,13 @@
 """What an operation does on its device: the function of a node in a plan's graph."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from ..errors import CommandError
 from ._counts import Counts
-from ._models import Model, Stop
+from ._models import Model, Pace, Stop
 from ._resident import Value
 from ._stats import Kind
 
@@ -43,7 +44,7 @@ class Target(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Work:
+class Work(ABC):
     """Run what is stored under a key, the node's first argument, on tensors, the others.
 
     The node's value is the tuple of the outputs, or the only one by itself.
@@ -72,23 +73,18 @@ class Work:
     wanted: tuple[int, ...] = ()
     reads: tuple[int | bytes, ...] = ()
 
+    @abstractmethod
     def run(self, target: Any, inputs: Sequence[Value], stop: Stop | None) -> tuple[Value, ...]:
         """Compute the outputs, on any thread; raises `CommandError` if that fails."""
-        raise NotImplementedError
 
     def fetch(self, outputs: Sequence[Value]) -> None:
         """Copy to the host what is needed there: here, as the server's own thread should wait for nothing."""
         for index in self.wanted:
             outputs[index].host()
 
-    def quick(self, target: Any, inputs: Sequence[Value]) -> bool:
-        """Tell whether it is over before another thread would have begun."""
-        return False
-
-    def note(
-        self, target: Any, inputs: Sequence[Value], seconds: float, processor: float | None = None
-    ) -> None:
-        """Take down how long it took alone; and of the processor, if it ran on another thread."""
+    def pace(self, target: Any) -> Pace | None:
+        """Give what tells whether a run ends before another thread would have begun it, if anything does."""
+        return None
 
     def calls(self, target: Any) -> bool:
         """Tell whether it uses the server meanwhile: such works of a command keep their listing order."""
@@ -117,15 +113,6 @@ class RunModel(Work):
         self.fetch(outputs)
         return outputs
 
-    def quick(self, target: Model, inputs: Sequence[Value]) -> bool:
-        """Judge by the runs before."""
-        return target.pace.quick(inputs)
-
-    def note(
-        self, target: Model, inputs: Sequence[Value], seconds: float, processor: float | None = None
-    ) -> None:
-        """Tell the model's pace."""
-        if processor is None:
-            target.pace.note(seconds)
-        else:
-            target.pace.note_elsewhere(inputs, processor)
+    def pace(self, target: Model) -> Pace:
+        """Judge by the model's runs before."""
+        return target.pace
