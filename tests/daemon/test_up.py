@@ -7,8 +7,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
 
 import pytest
 import redis
@@ -18,7 +21,8 @@ from alula._core._settings import Settings
 from alula.graph import Graph
 from alula.testing import Turnstile
 from alula.workflow import Executor
-from tests.faults.processes import LIMIT, ROOT, Program, eventually, program
+from tests.faults.processes import LIMIT, ROOT, Program, eventually, kill, program
+from tests.server.redis_server import free_port
 from tests.workflow.bodies import Tally, add, held, noted
 
 Start: TypeAlias = Callable[..., Program]
@@ -153,6 +157,59 @@ def test_up_is_an_executor_and_a_server(start: Start) -> None:
     assert workflow.run(add.bind(1, 2), workflow_id="w") == 3
     assert str(workflow.owner_of(workflow.default_executor()._store, "w")).startswith("alula@")
     assert ended(both) == (0, "")
+
+
+def server_of(up: Program) -> int:
+    """Give the process of the server, which is there soon."""
+    found: list[int] = []
+
+    def look() -> bool:
+        children = Path(f"/proc/{up.pid}/task").glob("*/children")
+        for pid in [int(pid) for path in children for pid in path.read_text().split()]:
+            with suppress(OSError):  # it has ended meanwhile
+                if b"\0serve\0" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.append(pid)
+        return bool(found)
+
+    assert eventually(look)
+    return found[0]
+
+
+def test_a_server_that_crashes_again_and_again_is_given_up_and_all_else_goes_on(start: Start) -> None:
+    watched = free_port()
+    both = start("up", "--num-cpus", "1", "--port", "0", "--metrics-port", str(watched))
+    assert both.stdout is not None
+    assert both.stderr is not None
+    port = int(both.stdout.readline().rpartition(":")[2])
+    health = f"http://127.0.0.1:{watched}/healthz"
+    with urlopen(health) as reply:
+        assert reply.read() == b"ok\n"
+    for _ in range(5):
+        kill(server_of(both))
+    said = [both.stderr.readline() for _ in range(5)]
+    assert [line.partition(";")[0] for line in said[:4]] == ["the server was killed by SIGKILL"] * 4
+    last = (
+        "crashed 5 times in a row and is given up; the last time it was killed by SIGKILL. All else goes on"
+    )
+    assert said[4] == f"server    {last}\n"
+    assert eventually(lambda: "crashed 5 times in a row" in answer(health))
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+    assert workflow.run(add.bind(1, 2), workflow_id="w") == 3
+    assert str(workflow.owner_of(workflow.default_executor()._store, "w")).startswith("alula@")
+    assert ended(both) == (0, "")
+
+
+def answer(url: str) -> str:
+    """Give what a page of an error says, if there is one yet."""
+    try:
+        urlopen(url).close()
+    except HTTPError as error:
+        with error:
+            return error.read().decode()
+    except URLError:
+        return ""
+    return ""
 
 
 def test_up_may_do_without_the_server(start: Start) -> None:

@@ -4,14 +4,13 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from threading import Event
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from alula.errors import MissingExtraError, SettingError
-from alula.server import Server, background
+from alula.server import Server, background, expose_loss
 from alula.server._measures import Measures
 from alula.server._metrics import Metrics
 from tests.server.world import MUL, MUL_2, Connect, Wire
@@ -62,7 +61,7 @@ def test_each_model_s_runs_are_told(server: Server, wire: Wire) -> None:
 def test_the_whole_is_told(server: Server, wire: Wire) -> None:
     assert wire.ask("AI.TENSORSET", "x", "UINT8", 1000, "BLOB", bytes(1000)) == b"+OK\r\n"
     told = samples(server)
-    assert told["alula_connected_clients",] == 1
+    assert (told["alula_up",], told["alula_connected_clients",]) == (1, 1)
     assert told["alula_keys",] == 3
     assert told["alula_value_bytes",] > 1000
     assert told["alula_commands_total",] == 1
@@ -84,8 +83,15 @@ def test_health_is_that_of_the_loop(server: Server) -> None:
 
 
 def test_a_server_that_does_not_answer_is_not_well() -> None:
-    metrics = Metrics("127.0.0.1", 0, write=lambda: b"", healthy=Event().is_set)
-    assert ask(metrics.port, "/healthz")[0] == 503
+    metrics = Metrics("127.0.0.1", 0, write=lambda: b"", trouble=lambda: "it sleeps")
+    assert ask(metrics.port, "/healthz") == (503, "it sleeps\n")
+    metrics.close()
+
+
+def test_a_server_that_is_gone_is_told_of_where_it_was() -> None:
+    metrics = expose_loss("127.0.0.1", 0, "it is gone")
+    assert ask(metrics.port, "/healthz") == (503, "it is gone\n")
+    assert "\nalula_up 0.0\n" in ask(metrics.port, "/metrics")[1]
     metrics.close()
 
 

@@ -87,6 +87,9 @@ def up(
     ] = True,
     host: _Host = "127.0.0.1",
     port: _Port = 6379,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port for Prometheus and /healthz.")
+    ] = None,
     supervise: Annotated[bool, typer.Option(help="Start the server again when it has crashed.")] = True,
 ) -> None:
     """Run all that a store needs, until Ctrl-C: an executor, and a tensor server."""
@@ -98,6 +101,7 @@ def up(
         serve=server,
         host=host,
         port=port,
+        metrics_port=metrics_port,
         supervised=supervise,
     )
 

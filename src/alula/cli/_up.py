@@ -7,8 +7,9 @@ from rich.text import Text
 
 from .._core._settings import Settings
 from ..daemon import Facts, up, work
+from ..errors import CrashLoopError
 from ._folder import import_from_here
-from ._terminal import out
+from ._terminal import err, out
 
 __all__ = ["run_up", "run_worker"]
 
@@ -27,6 +28,7 @@ def run_up(
     serve: bool,
     host: str,
     port: int,
+    metrics_port: int | None,
     supervised: bool,
 ) -> None:
     """Run an executor and a tensor server until Ctrl-C or SIGTERM."""
@@ -37,7 +39,17 @@ def run_up(
             out().print(_line("RESP", f"listening on {host}:{facts.port}"))
 
     settings = _settings(labels, num_cpus, home)
-    up(settings, name=name, serve=serve, host=host, port=port, supervised=supervised, ready=ready)
+    up(
+        settings,
+        name=name,
+        serve=serve,
+        host=host,
+        port=port,
+        metrics_port=metrics_port,
+        supervised=supervised,
+        ready=ready,
+        lost=_say_lost,
+    )
 
 
 def _settings(labels: list[str], num_cpus: int | None, home: Path | None) -> Settings:
@@ -52,5 +64,10 @@ def _say(facts: Facts) -> None:
     out().print(_line("executor", f"{facts.name} takes work for {', '.join(facts.labels)} on {cores}"))
 
 
-def _line(part: str, text: str) -> Text:
-    return Text.assemble((f"{part:<10}", "bold green"), text, overflow="fold")
+def _say_lost(error: CrashLoopError) -> None:
+    text = f"crashed {error.times} times in a row and is given up; the last time it {error.how}"
+    err().print(_line("server", f"{text}. All else goes on", style="bold red"), soft_wrap=True)
+
+
+def _line(part: str, text: str, style: str = "bold green") -> Text:
+    return Text.assemble((f"{part:<10}", style), text, overflow="fold")

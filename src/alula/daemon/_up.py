@@ -3,6 +3,7 @@
 Each part is a context manager. What starts last ends first, so nobody takes work for a part that is gone.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -15,15 +16,17 @@ from threading import Thread
 from typing import Final
 
 from .._core._settings import Settings
-from ..errors import CrashLoopError
+from ..errors import CrashLoopError, SettingError
 from ..futures import Engine, open_engine, set_default
-from ..server import Config, Server, background, listening
+from ..server import Config, Server, background, expose_loss, listening
 from ..workflow import Claims, Executor
 from ._serve import deployed
 from ._signals import End
 from ._supervise import Supervisor
 
 __all__ = ["Facts", "up", "work"]
+
+_log = logging.getLogger("alula.daemon")
 
 _AHEAD: Final = 2  # tasks for each core: the one that runs, and one to go on with while more is claimed
 
@@ -78,6 +81,10 @@ def work(
         end.wait()
 
 
+def _log_loss(error: CrashLoopError) -> None:
+    _log.error("%s", error)
+
+
 def up(
     settings: Settings,
     *,
@@ -85,8 +92,10 @@ def up(
     serve: bool = True,
     host: str = "127.0.0.1",
     port: int = 6379,
+    metrics_port: int | None = None,
     supervised: bool = True,
     ready: Callable[[Facts], None] = lambda facts: None,
+    lost: Callable[[CrashLoopError], None] = _log_loss,
 ) -> None:
     """Run all that a store needs, until SIGTERM or SIGINT: an executor, as `work` does, and a tensor server.
 
@@ -98,16 +107,20 @@ def up(
         Whether to serve what is deployed in the store.
     host, port
         Where the server listens; port 0 takes any free one.
-
+    metrics_port
+        Where its numbers are given to Prometheus, and its health to whoever asks; None gives them nowhere.
     supervised
         Whether the server is a process of its own, started again when it has crashed; else it runs here.
+    lost
+        Told when the server has crashed too often in a row and is not started again. All else goes on. Its
+        port is closed then, and ``/healthz`` says why; by default it is logged.
 
     Raises
     ------
     SettingError
         If nobody can listen there.
     CrashLoopError
-        If the server crashes too often in a row, or cannot be started.
+        If the server cannot be started.
     MissingExtraError
         If the packages of the extra ``serve`` are not installed, and there is to be a server here.
     StoreUnavailableError, ExecutorAliveError, NodeDiedError
@@ -118,62 +131,73 @@ def up(
         at = None
         if serve:
             sockets = listening(Config(bind=host, port=port))
-            serving = _supervised(settings, sockets, end) if supervised else _serving(settings, sockets)
-            at = parts.enter_context(serving)
+            if supervised:
+                at = parts.enter_context(_supervised(settings, sockets, metrics_port, lost))
+            else:
+                at = parts.enter_context(_serving(settings, sockets, metrics_port))
         facts = parts.enter_context(_executing(settings, name, end))
         ready(Facts(name=facts.name, labels=facts.labels, cpus=facts.cpus, port=at))
         end.wait()
 
 
 @contextmanager
-def _serving(settings: Settings, sockets: Sequence[socket]) -> Iterator[int]:
-    server = Server(listening=sockets)
+def _serving(settings: Settings, sockets: Sequence[socket], metrics_port: int | None) -> Iterator[int]:
+    server = Server(listening=sockets, metrics_port=metrics_port)
     with deployed(settings, server), background(server):
         yield server.port
 
 
 @contextmanager
-def _supervised(settings: Settings, sockets: Sequence[socket], end: End) -> Iterator[int]:
+def _supervised(
+    settings: Settings,
+    sockets: Sequence[socket],
+    metrics_port: int | None,
+    lost: Callable[[CrashLoopError], None],
+) -> Iterator[int]:
     host, port = sockets[0].getsockname()[:2]
     given = {"home": settings.home, "store": settings.store, "artifacts": settings.artifacts}
     environment = {f"ALULA_{name.upper()}": str(value) for name, value in given.items()}
+    watched = [] if metrics_port is None else ["--metrics-port", str(metrics_port)]
+    words = ["--host", host, "--port", str(port), "--loglevel", "warning", *watched]
     started: Future[None] = Future()
     supervisor = Supervisor(
-        [
-            sys.executable,
-            "-m",
-            "alula",
-            "serve",
-            "--host",
-            host,
-            "--port",
-            str(port),
-            "--loglevel",
-            "warning",
-        ],
+        [sys.executable, "-m", "alula", "serve", *words],
         sockets,
         environment={**os.environ, **environment},
         ready=lambda: started.set_result(None),
         quiet=True,
     )
-    thread = Thread(target=_supervise, args=(supervisor, started, end), name="alula-serve", daemon=True)
-    thread.start()
-    try:
-        started.result()
-        yield port
-    finally:
-        supervisor.stop()
-        thread.join()
+    with ExitStack() as after:
+
+        def give_up(error: CrashLoopError) -> None:
+            lost(error)
+            if metrics_port is not None:
+                try:
+                    after.callback(expose_loss(host, metrics_port, str(error)).close)
+                except SettingError as refused:  # somebody else took the port after the last crash
+                    _log.error("%s", refused)
+
+        given_to = (supervisor, started, give_up)
+        thread = Thread(target=_supervise, args=given_to, name="alula-serve", daemon=True)
+        thread.start()
+        try:
+            started.result()
+            yield port
+        finally:
+            supervisor.stop()
+            thread.join()
 
 
-def _supervise(supervisor: Supervisor, started: "Future[None]", end: End) -> None:
+def _supervise(
+    supervisor: Supervisor, started: "Future[None]", give_up: Callable[[CrashLoopError], None]
+) -> None:
     try:
         status = supervisor.run()
         if not started.done():
             raise CrashLoopError("alula serve", 1, f"ended with status {status}")
     except CrashLoopError as error:
         if started.done():
-            end.fail(error)
+            give_up(error)
         else:
             started.set_exception(error)
 

@@ -14,6 +14,7 @@ from ._keyspaces import open_keyspace
 from ._launch import Launch, read_launch
 from ._listen import listening
 from ._load_time import LoadTime
+from ._metrics import Metrics, expose_loss
 from ._models import Backend, Session, Stop
 from ._picture import picture, plan
 from ._resident import Resident
@@ -40,6 +41,7 @@ __all__ = [
     "Limits",
     "LoadTime",
     "MemoryKeyspace",
+    "Metrics",
     "RedisKeyspace",
     "Resident",
     "Run",
@@ -49,6 +51,7 @@ __all__ = [
     "Stop",
     "Tensor",
     "background",
+    "expose_loss",
     "listening",
     "open_keyspace",
     "picture",

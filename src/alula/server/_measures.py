@@ -76,6 +76,7 @@ class Measures:
 
 
 _GAUGES: Final = {
+    "up": "1 while there is a server; 0 when it has crashed so often that it is not started again.",
     "connected_clients": "Clients that are connected now.",
     "keys": "Keys that there are.",
     "value_bytes": "Bytes that values hold.",
@@ -88,7 +89,7 @@ _HISTOGRAMS: Final = {
 }
 
 
-def render(measures: Measures, gauges: dict[str, float], commands: int) -> bytes:
+def render(measures: Measures, gauges: dict[str, float], commands: int | None = None) -> bytes:
     """Write everything in the text form of Prometheus.
 
     Parameters
@@ -96,9 +97,10 @@ def render(measures: Measures, gauges: dict[str, float], commands: int) -> bytes
     measures
         Of models and scripts.
     gauges
-        Of the whole: ``connected_clients``, ``keys``, ``value_bytes``, ``uptime_seconds``, as far as known.
+        Of the whole: ``up``, ``connected_clients``, ``keys``, ``value_bytes``, ``uptime_seconds``, as far as
+        known.
     commands
-        How many have been carried out.
+        How many have been carried out; None if nobody knows.
 
     Raises
     ------
@@ -115,7 +117,10 @@ def render(measures: Measures, gauges: dict[str, float], commands: int) -> bytes
     def families() -> Iterator[Any]:
         for name, value in gauges.items():
             yield GaugeMetricFamily(f"alula_{name}", _GAUGES[name], value=value)
-        yield CounterMetricFamily("alula_commands", "Commands that have been carried out.", value=commands)
+        if commands is not None:
+            yield CounterMetricFamily(
+                "alula_commands", "Commands that have been carried out.", value=commands
+            )
         calls = CounterMetricFamily("alula_model_calls", "Runs that have ended.", labels=labels)
         errors = CounterMetricFamily("alula_model_errors", "Those of them that failed.", labels=labels)
         for key, model in models:

@@ -16,7 +16,7 @@ from ._client import Services
 from ._foreign import RedisKeyspace
 from ._measures import Measures, render
 
-__all__ = ["Metrics", "expose"]
+__all__ = ["Metrics", "expose", "expose_loss"]
 
 _PATIENCE: Final = 2.0  # seconds within which a server that is well answers
 _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -31,8 +31,8 @@ class Metrics:
         Where to listen; port 0 takes any free one.
     write
         Gives the numbers.
-    healthy
-        Tells whether the server answers.
+    trouble
+        Says why the server does not answer; empty if it does.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Metrics:
     """
 
     def __init__(
-        self, host: str, port: int, *, write: Callable[[], bytes], healthy: Callable[[], bool]
+        self, host: str, port: int, *, write: Callable[[], bytes], trouble: Callable[[], str]
     ) -> None:
         class Handler(BaseHTTPRequestHandler):
             timeout = 10.0  # seconds for a request to arrive
@@ -56,10 +56,8 @@ class Metrics:
                     case "/metrics":
                         self._reply(200, write())
                     case "/healthz":
-                        well = healthy()
-                        self._reply(
-                            200 if well else 503, b"ok\n" if well else b"the server does not answer\n"
-                        )
+                        why = trouble()
+                        self._reply(503 if why else 200, f"{why or 'ok'}\n".encode())
                     case _:
                         self._reply(404, b"there are /metrics and /healthz\n")
 
@@ -110,17 +108,38 @@ def expose(services: Services, loop: AbstractEventLoop, host: str, port: int) ->
     services.meter.count()
 
     def write() -> bytes:
-        gauges = {"connected_clients": len(services.clients), "uptime_seconds": services.uptime()}
+        gauges = {"up": 1, "connected_clients": len(services.clients), "uptime_seconds": services.uptime()}
         if not isinstance(
             services.keyspace, RedisKeyspace
         ):  # else keys and values are not here to be counted
             gauges |= {"keys": len(services.keyspace), "value_bytes": services.meter.used or 0}
         return render(measures, gauges, services.commands)
 
-    def healthy() -> bool:
+    def trouble() -> str:
         answered = Event()
         loop.call_soon_threadsafe(answered.set)
-        return answered.wait(_PATIENCE)
+        return "" if answered.wait(_PATIENCE) else "the server does not answer"
 
     write()  # what is missing is said now, and not to the first scrape
-    return Metrics(host, port, write=write, healthy=healthy)
+    return Metrics(host, port, write=write, trouble=trouble)
+
+
+def expose_loss(host: str, port: int, why: str) -> Metrics:
+    """Answer in place of a server that was watched on a port and will not come back.
+
+    Parameters
+    ----------
+    host, port
+        Where it had its numbers.
+    why
+        What ``/healthz`` says; ``/metrics`` has ``alula_up 0`` alone.
+
+    Raises
+    ------
+    SettingError
+        If nobody can listen there.
+    MissingExtraError
+        If prometheus-client is not installed.
+    """
+    said = render(Measures(), {"up": 0})
+    return Metrics(host, port, write=lambda: said, trouble=lambda: why)
