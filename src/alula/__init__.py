@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         timeline,
         wait,
     )
-    from .runtime import bucket, datasets, models, setup
+    from .runtime import bucket, datasets, jobs, models, scripts, setup
 
 __version__ = _VERSION
 
@@ -54,6 +54,7 @@ __all__ = [
     "graph",
     "init",
     "is_initialized",
+    "jobs",
     "kill",
     "method",
     "models",
@@ -62,6 +63,7 @@ __all__ = [
     "put",
     "remote",
     "runtime",
+    "scripts",
     "server",
     "setup",
     "shutdown",
@@ -84,7 +86,7 @@ _MODULES = {
     "util",
     "workflow",
 }
-_RUNTIME = {"bucket", "datasets", "models", "setup"}
+_RUNTIME = {"bucket", "datasets", "jobs", "models", "scripts", "setup"}
 _FUTURES = set(__all__) - _MODULES - _RUNTIME
 
 

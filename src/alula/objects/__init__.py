@@ -7,8 +7,10 @@ of the layers to the right.
 from ._catalog import Catalog
 from ._catalogs import Catalogs, open_catalogs
 from ._deployments import TOPIC, Deployment, Deployments
+from ._jobs import Jobs
 from ._metadata import Metadata
 from ._names import Reference, check_name
+from ._observing import Mode, Observer, observing
 from ._shelf import Shelf
 
 __all__ = [
@@ -17,9 +19,13 @@ __all__ = [
     "Catalogs",
     "Deployment",
     "Deployments",
+    "Jobs",
     "Metadata",
+    "Mode",
+    "Observer",
     "Reference",
     "Shelf",
     "check_name",
+    "observing",
     "open_catalogs",
 ]

@@ -16,6 +16,7 @@ from ._kinds import KINDS, Kind, choose
 from ._lookup import Found, Lookup, name_filter
 from ._metadata import Metadata
 from ._names import Reference, check_name
+from ._observing import tell
 from ._shelf import Shelf
 
 __all__ = ["Catalog"]
@@ -37,12 +38,15 @@ class Catalog:
         The name space.
     """
 
+    suffix = ""
+    """What every name ends with; one that is written without it means the same object."""
+
     def __init__(self, shelf: Shelf, *, prefix: str, bucket: str) -> None:
         shelf.store.ensure("objects", rows.VERSION, rows.TABLES)
         self.prefix, self.bucket = prefix, bucket
         self._kinds = KINDS[prefix]
         self._shelf, self._store = shelf, shelf.store
-        self._lookup = Lookup(shelf.store, bucket, prefix)
+        self._lookup = Lookup(shelf.store, bucket, prefix, self.suffix)
 
     def put(
         self,
@@ -94,7 +98,7 @@ class Catalog:
         StoreUnavailableError
             If it cannot be written; the earlier versions are as they were.
         """
-        check_name(name)
+        name = self._lookup.full(check_name(name))
         check_name(name if tag is None else tag)
         _check_json(attributes)
         if append and replace:
@@ -123,6 +127,7 @@ class Catalog:
             metadata = self._lookup.describe(connection, added)
         if replace:
             self._shelf.sweep()
+        tell("write", metadata)
         return metadata
 
     def get(self, name: str, *, version: int | None = None, tag: str | None = None) -> Any:
@@ -149,7 +154,7 @@ class Catalog:
         MissingExtraError
             If the package that reads this kind is not installed.
         """
-        reference = Reference.parse(name).at(version, tag)
+        reference = self._lookup.parse(name).at(version, tag)
         found = self._lookup.find(reference)
         return None if found is None else self._read(reference, found)
 
@@ -161,7 +166,7 @@ class Catalog:
         NameNotFoundError
             If there is none of that name; says which is nearest, and which there are.
         """
-        reference = Reference.parse(name).at(version, tag)
+        reference = self._lookup.parse(name).at(version, tag)
         return self._read(reference, self._lookup.found(reference))
 
     def resolve(self, name: str) -> Metadata:
@@ -174,14 +179,14 @@ class Catalog:
         InvalidNameError
             If the name is wrongly written, or asks for columns of what has none.
         """
-        reference = Reference.parse(name)
+        reference = self._lookup.parse(name)
         found = self._lookup.found(reference)
         self._lookup.columns(reference, found)
         return found.metadata
 
     def metadata(self, name: str) -> Metadata | None:
         """Give what is known of an object or one version of it; None if there is none of that name."""
-        found = self._lookup.find(Reference.parse(name))
+        found = self._lookup.find(self._lookup.parse(name))
         return None if found is None else found.metadata
 
     def versions(self, name: str) -> list[Metadata]:
@@ -192,6 +197,7 @@ class Catalog:
         NameNotFoundError
             If there is none of that name.
         """
+        name = self._lookup.full(name)
         with self._store.reading() as connection:
             latest = self._lookup.latest(connection, name)
             if latest is not None:
@@ -224,7 +230,7 @@ class Catalog:
             If the attributes are not JSON.
         """
         _check_json(attributes)
-        reference = Reference.parse(name)
+        reference = self._lookup.parse(name)
         with self._store.transaction() as connection:
             row = self._lookup.row(connection, reference)
             if row is not None:
@@ -326,7 +332,7 @@ class Catalog:
         ValueError
             If `regexp` is none.
         """
-        test = name_filter(pattern, regexp, kind, hidden, include_temp)
+        test = name_filter(pattern, regexp, kind, hidden, include_temp, self.suffix)
         with self._store.reading() as connection:
             found = self._lookup.matching(connection, test)
             if raw:
@@ -337,8 +343,9 @@ class Catalog:
 
     def _named(self, connection: Connection, name: str) -> Sequence[str]:
         if "*" not in name:
-            return [name]
-        return [row.name for row in self._lookup.matching(connection, name_filter(name, include_temp=True))]
+            return [self._lookup.full(name)]
+        listed = name_filter(name, include_temp=True, suffix=self.suffix)
+        return [row.name for row in self._lookup.matching(connection, listed)]
 
     def _read(self, reference: Reference, found: Found) -> Any:
         while True:
@@ -357,6 +364,7 @@ class Catalog:
             raise StoreError(f"{where} is kept as {name!r}, which this Alula cannot read: upgrade alula")
         columns, kind = self._lookup.columns(reference, found), self._kinds[name]
         kind.ready()
+        tell("read", found.metadata)
         return kind.load([self._shelf.take(digest, where) for digest in found.digests], columns)
 
     def _extended(self, kind: Kind, base: Row[Any], facts: Mapping[str, Any]) -> Mapping[str, Any]:

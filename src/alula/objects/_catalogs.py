@@ -7,6 +7,7 @@ from .._core._settings import Settings
 from ..store import Artifacts, Store
 from ._catalog import Catalog
 from ._deployments import Deployments
+from ._jobs import Jobs
 from ._shelf import Shelf
 
 __all__ = ["Catalogs", "open_catalogs"]
@@ -19,7 +20,7 @@ class Catalogs:
     ----------
     bucket
         The name space.
-    datasets, models
+    datasets, models, scripts, jobs
         A catalog each.
     deployments
         What tensor servers on this store load.
@@ -31,6 +32,8 @@ class Catalogs:
         self.bucket, self.store = bucket, shelf.store
         self.datasets = Catalog(shelf, prefix="data/", bucket=bucket)
         self.models = Catalog(shelf, prefix="models/", bucket=bucket)
+        self.scripts = Catalog(shelf, prefix="scripts/", bucket=bucket)
+        self.jobs = Jobs(shelf, prefix="jobs/", bucket=bucket)
         self.deployments = Deployments(shelf)
         self._shelf, self._default, self._owner = shelf, default, owner
 

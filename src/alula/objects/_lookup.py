@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
@@ -31,8 +31,23 @@ class Found:
 class Lookup:
     """The names of one prefix in one bucket."""
 
-    def __init__(self, store: Store, bucket: str, prefix: str) -> None:
-        self._store, self._bucket, self._prefix = store, bucket, prefix
+    def __init__(self, store: Store, bucket: str, prefix: str, suffix: str = "") -> None:
+        self._store, self._bucket, self._prefix, self._suffix = store, bucket, prefix, suffix
+
+    def full(self, name: str) -> str:
+        """Give a name with the suffix that all have here."""
+        return name if name.endswith(self._suffix) else name + self._suffix
+
+    def parse(self, text: str) -> Reference:
+        """Read a name as people write it.
+
+        Raises
+        ------
+        InvalidNameError
+            If it is wrongly written.
+        """
+        reference = Reference.parse(text)
+        return replace(reference, name=self.full(reference.name))
 
     def latest(self, connection: Connection, name: str) -> Row[Any] | None:
         """Give the latest version of an object; None if there is no such object."""
@@ -141,6 +156,7 @@ def name_filter(
     kind: str | None = None,
     hidden: bool | None = None,
     include_temp: bool = False,
+    suffix: str = "",
 ) -> Test:
     """Make the test for the rows to be listed; the parameters are those of `Catalog.list`.
 
@@ -160,7 +176,7 @@ def name_filter(
     def test(row: Row[Any]) -> bool:
         name: str = row.name
         return (
-            fnmatchcase(name, pattern)
+            (fnmatchcase(name, pattern) or fnmatchcase(name.removesuffix(suffix), pattern))
             and bool(search(name))
             and kind in (None, row.kind)
             and (with_hidden or not is_hidden(name))

@@ -7,11 +7,24 @@ and removed after the last such row is gone, by whoever holds the store's write 
 from dataclasses import dataclass
 from typing import Any
 
-from .._core._seal import Sealed, seal, unseal
+from .._core._seal import Chunk, Sealed, is_pickle, seal, sign, unseal, unsign
 from ..store import Artifacts, Store
 from . import _rows as rows
 
-__all__ = ["Shelf"]
+__all__ = ["Raw", "Shelf"]
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Bytes to be kept as they are, rather than as a pickle.
+
+    Attributes
+    ----------
+    chunks
+        One after the other; nobody may write to them before they are kept.
+    """
+
+    chunks: tuple[Chunk, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +46,15 @@ class Shelf:
     key: bytes
 
     def lay(self, value: Any) -> Sealed:
-        """Seal a value and write it, before a transaction that will mention it.
+        """Seal a value, or sign `Raw` bytes, and write it before a transaction that will mention it.
 
         Raises
         ------
         TypeError
             If it cannot be pickled; the message names the offending part.
         """
-        sealed = seal(value, key=self.key)
+        raw = isinstance(value, Raw)
+        sealed = sign(value.chunks, key=self.key) if raw else seal(value, key=self.key)
         self.artifacts.put(sealed)
         return sealed
 
@@ -50,9 +64,21 @@ class Shelf:
             self.artifacts.put(sealed)
 
     def take(self, digest: str, what: str) -> Any:
-        """Give the value of some bytes; arrays in it are the caller's own and may be written to."""
+        """Give the value of some bytes; arrays in it are the caller's own and may be written to.
+
+        Of what was `Raw` it gives the bytes themselves.
+
+        Raises
+        ------
+        SealError
+            If they are damaged, or were stored under another key.
+        ArtifactNotFoundError
+            If they are gone.
+        """
         data = self.artifacts.get(digest, writable=True)
-        return unseal(data, key=self.key, what=what, writable=True)
+        if is_pickle(data, what):
+            return unseal(data, key=self.key, what=what, writable=True)
+        return unsign(data, key=self.key, what=what)
 
     def sweep(self) -> None:
         """Remove the bytes that no row mentions any more, also after a process died before it could."""

@@ -7,7 +7,7 @@ of the default instance, made at the first call.
 
 from typing import Any
 
-from ..objects import Catalog
+from ..objects import Catalog, Jobs
 from ._api import labels, model, ping, require, result, status, workers
 from ._instance import Instance, bucket, close_default, default, setup
 from ._models import ModelProxy
@@ -17,6 +17,8 @@ from ._runtime import Runtime
 
 datasets: Catalog
 models: Catalog
+scripts: Catalog
+jobs: Jobs
 
 __all__ = [
     "AsyncResult",
@@ -28,12 +30,14 @@ __all__ = [
     "close_default",
     "datasets",
     "default",
+    "jobs",
     "labels",
     "model",
     "models",
     "ping",
     "require",
     "result",
+    "scripts",
     "setup",
     "status",
     "workers",
@@ -41,6 +45,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("datasets", "models"):  # those of whichever instance is the default at the moment
+    if name in (
+        "datasets",
+        "models",
+        "scripts",
+        "jobs",
+    ):  # those of whichever instance is the default at the moment
         return getattr(default(), name)
     raise _missing("alula.runtime", name, Runtime)

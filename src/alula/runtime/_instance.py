@@ -6,7 +6,7 @@ from typing import Any, Final, Self
 
 from .._core._settings import Settings
 from ..futures import init
-from ..objects import Catalog
+from ..objects import Catalog, Jobs
 from ..store import Store
 from ..workflow import default_executor
 from ._runtime import Runtime
@@ -40,6 +40,16 @@ class Instance:
     def models(self) -> Catalog:
         """The models."""
         return self._site.catalogs(self.bucket).models
+
+    @property
+    def scripts(self) -> Catalog:
+        """The scripts: functions and packages."""
+        return self._site.catalogs(self.bucket).scripts
+
+    @property
+    def jobs(self) -> Jobs:
+        """The notebooks."""
+        return self._site.catalogs(self.bucket).jobs
 
     @property
     def runtime(self) -> Runtime:

@@ -8,12 +8,14 @@ from typing import Any, Final
 
 from ...errors import KindError, suggest
 from ._frames import Frames, Series
+from ._functions import Functions
 from ._kind import Dumped, Kind
+from ._notebooks import Notebooks
 from ._plain import Plain, class_of
 
 __all__ = ["KINDS", "STORES", "Dumped", "Kind", "choose"]
 
-STORES: Final = {"data/": "datasets", "models/": "models"}
+STORES: Final = {"data/": "datasets", "models/": "models", "scripts/": "scripts", "jobs/": "jobs"}
 """What people call the store of a prefix."""
 
 _BY_PREFIX: Final[dict[str, tuple[Kind, ...]]] = {
@@ -27,6 +29,8 @@ _BY_PREFIX: Final[dict[str, tuple[Kind, ...]]] = {
         Plain("sklearn.joblib", class_of("sklearn.base", "BaseEstimator"), package="sklearn", extra="lab"),
         Plain("python.model", lambda value: True, on_request=True),
     ),
+    "scripts/": (Functions(),),
+    "jobs/": (Notebooks(),),
 }
 
 KINDS: Final[Mapping[str, Mapping[str, Kind]]] = {
