@@ -57,6 +57,7 @@ AlulaError
 │  ├─ TransactionError                    a transaction's code did what only its task may do
 │  └─ KindError (TypeError)               no kind of object accepts that value
 ├─ RuntimeTaskError
+│  ├─ ResultExpiredError (LookupError)    the value of a task was forgotten
 │  ├─ TaskNotFoundError (LookupError)     no task has that id
 │  ├─ LabelError (ValueError, AssertionError)  what was asked for is no label
 │  └─ DeployError                         a model that no tensor server can be given
@@ -108,6 +109,7 @@ __all__ = [
     "QueueDeduplicatedError",
     "QueueNotFoundError",
     "ReferenceCountingAssertionError",
+    "ResultExpiredError",
     "RuntimeEnvSetupError",
     "RuntimeTaskError",
     "SealError",
@@ -830,6 +832,16 @@ class TaskNotFoundError(RuntimeTaskError, LookupError):
 
     def __init__(self, task_id: str) -> None:
         super().__init__(f"no task {task_id!r} in this store")
+        self.task_id = task_id
+
+
+class ResultExpiredError(RuntimeTaskError, LookupError):
+    """The task has ended, and how is known; but its value was forgotten, and cannot be had any more."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(
+            f"the value of task {task_id} was forgotten; alula.runtime.rerun({task_id!r}) makes it anew"
+        )
         self.task_id = task_id
 
 

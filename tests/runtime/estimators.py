@@ -7,6 +7,8 @@ from typing import Any, Self
 
 from sklearn.base import BaseEstimator
 
+import alula as om
+from alula.runtime import current_task
 from alula.testing import Turnstile
 
 
@@ -60,3 +62,22 @@ class Adder(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
 
     def predict(self, X: Any) -> Any:
         return {"total": self.total_, "type": type(X).__name__, "shape": getattr(X, "shape", None)}
+
+
+class Seer(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Tells what it sees of the task that asks it, and how far it is."""
+
+    def __init__(self, turnstile: Turnstile | None = None) -> None:
+        self.turnstile = turnstile
+
+    def predict(self, X: Any, **options: Any) -> dict[str, Any]:
+        task = current_task()
+        assert task is not None
+        task.progress(1, 4, "a quarter")
+        task.progress(2, 4)
+        task.progress(3, 4)
+        if self.turnstile is not None:
+            self.turnstile.wait()
+        names = ("id", "attempt", "action", "kind", "name", "bucket", "args", "kwargs", "previous", "results")
+        known = {name: getattr(task, name) for name in names}
+        return known | {"models": task.instance.models.list(), "default": om.datasets.bucket}

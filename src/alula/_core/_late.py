@@ -1,9 +1,9 @@
 """The one table through which the code may reach rightwards.
 
 A node belongs to `graph`, the leftmost layer, but people expect ``node.execute()`` and ``node.run()``
-on it, which live in `futures` and `workflow`, and a picture, which is of its graph. Those calls look
-their target up here, by name and at the moment of the call. The layer test reads this table: nothing
-else reaches right.
+on it, which live in `futures` and `workflow`, and a picture, which is of its graph. A running task of the
+runtime is given the whole runtime, which stands on it. Those calls look their target up here, by name
+and at the moment of the call. The layer test reads this table: nothing else reaches right.
 """
 
 from importlib import import_module
@@ -16,6 +16,7 @@ TABLE: Final = {
     "node.execute": ("alula.futures", "execute"),
     "node.run": ("alula.workflow", "run"),
     "node.run_async": ("alula.workflow", "run_async"),
+    "task.instance": ("alula.runtime", "instance_of"),
 }
 
 

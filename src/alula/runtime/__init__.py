@@ -9,9 +9,11 @@ from typing import Any
 
 from ..objects import Catalog, Jobs
 from ._api import labels, model, ping, require, result, status, workers
-from ._instance import Instance, bucket, close_default, default, setup
+from ._current import TaskContext, current_task
+from ._instance import Instance, bucket, close_default, default, instance_of, setup
 from ._models import ModelProxy
 from ._models import missing as _missing
+from ._progress import Progress
 from ._results import AsyncResult, Status
 from ._runtime import Runtime
 
@@ -24,12 +26,16 @@ __all__ = [
     "AsyncResult",
     "Instance",
     "ModelProxy",
+    "Progress",
     "Runtime",
     "Status",
+    "TaskContext",
     "bucket",
     "close_default",
+    "current_task",
     "datasets",
     "default",
+    "instance_of",
     "jobs",
     "labels",
     "model",

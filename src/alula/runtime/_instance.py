@@ -1,5 +1,6 @@
 """Instances: datasets, models and a runtime, on one store and in one bucket; one of them is the default."""
 
+from functools import lru_cache
 from threading import RLock
 from types import TracebackType
 from typing import Any, Final, Self
@@ -9,11 +10,12 @@ from ..futures import init
 from ..objects import Catalog, Jobs
 from ..store import Store
 from ..workflow import default_executor
+from ._current import current_task
 from ._runtime import Runtime
 from ._site import Site
 from ._tasks import Tasks
 
-__all__ = ["Instance", "bucket", "close_default", "default", "setup"]
+__all__ = ["Instance", "bucket", "close_default", "default", "instance_of", "setup"]
 
 _ENGINE: Final = ("engine", "address", "num_cpus", "object_store_memory")
 
@@ -88,7 +90,7 @@ _lock = RLock()
 
 
 def default() -> Instance:
-    """Give the instance of this process, making it from the settings if there is none.
+    """Give the instance of the task whose code asks, else that of this process, made from the settings.
 
     Raises
     ------
@@ -96,6 +98,8 @@ def default() -> Instance:
         If a setting cannot be used.
     """
     global _default
+    if (task := current_task()) is not None:
+        return task.instance
     with _lock:
         if _default is None:
             _default = _made(Site(Settings.load(), default_executor))
@@ -132,6 +136,12 @@ def setup(**settings: Any) -> Instance:
     if given:
         init(**given, ignore_reinit_error=True)
     return _made(Site(loaded))
+
+
+@lru_cache(maxsize=8)
+def instance_of(settings: Settings) -> Instance:
+    """Give the instance of some settings that the tasks of this process share."""
+    return _made(Site(settings))
 
 
 def bucket(name: str | None = None) -> Instance:

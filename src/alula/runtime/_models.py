@@ -9,8 +9,8 @@ from ..futures import Function, TaskOptions
 from ..graph import Node
 from ..objects import Catalogs, Deployment, Metadata, Reference, check_name
 from . import _bodies as bodies
-from ._bodies import Order
 from ._data import drop_kept, hand_over, refer
+from ._orders import Order
 from ._remote import check_url, remove_model
 from ._results import AsyncResult
 from ._tasks import Tasks, Wish
@@ -242,9 +242,10 @@ class ModelProxy:
             settings=self._tasks.settings(self._catalogs.bucket),
             task=task,
             action=action,
-            model=self.name,
+            kind="model",
+            name=self.name,
             result=None if result is None else check_name(result),
-            options=options,
+            kwargs=options,
         )
 
     def _submit(

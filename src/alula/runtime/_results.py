@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Generator
 from copy import deepcopy
-from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, overload
+from typing import Any, Final, Generic, Literal, Protocol, TypeAlias, TypeVar, overload
 
 from ..errors import (
     GetTimeoutError,
@@ -14,8 +14,9 @@ from ..errors import (
 )
 from ..graph import Done, Failed
 from ..workflow import Handle
+from ._progress import Progress
 
-__all__ = ["AsyncResult", "Status"]
+__all__ = ["AsyncResult", "Desk", "Status"]
 
 T = TypeVar("T")
 
@@ -23,6 +24,18 @@ Status: TypeAlias = Literal["PENDING", "STARTED", "RETRY", "SUCCESS", "FAILURE",
 
 _FINAL: Final = ("SUCCESS", "FAILURE", "REVOKED")
 _PAUSE: Final = 0.001  # seconds for which a loop that asks again and again leaves the processor to others
+
+
+class Desk(Protocol):
+    """What a result asks of the tasks of its store."""
+
+    def status(self, task: str) -> Status:
+        """Tell where a task stands; `TaskNotFoundError` if there is none."""
+        ...
+
+    def progress(self, task: str) -> Progress | None:
+        """Give what a task last said of its progress."""
+        ...
 
 
 class AsyncResult(Generic[T]):
@@ -34,23 +47,18 @@ class AsyncResult(Generic[T]):
         A UUID; `alula.runtime.result` finds the task by it, in any process, at any time.
     """
 
-    def __init__(
-        self,
-        handle: Handle[T],
-        look: Callable[[str], Status],
-        over: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, handle: Handle[T], desk: Desk, over: Callable[[], None] = lambda: None) -> None:
         """Refer to a task; people get one from a call of the runtime.
 
         Parameters
         ----------
-        look
-            Reads the status of a task from the records.
+        desk
+            Tells what is recorded of a task.
         over
             Called when the task is first seen to have ended.
         """
         self.id = handle.id
-        self._handle, self._look, self._over = handle, look, over
+        self._handle, self._desk, self._over = handle, desk, over
         self._status: Status | None = None
 
     @property
@@ -76,7 +84,7 @@ class AsyncResult(Generic[T]):
         """
         seen = self._status
         if seen not in _FINAL:
-            now = self._note(self._look(self.id))
+            now = self._note(self._desk.status(self.id))
             if now == seen:
                 time.sleep(_PAUSE)
             return now
@@ -149,6 +157,11 @@ class AsyncResult(Generic[T]):
             return None
         error = self.get(propagate=False)
         return error.remote_traceback if isinstance(error, TaskError) else f"{type(error).__name__}: {error}"
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far the task last said that it is; None if it has said nothing."""
+        return self._desk.progress(self.id)
 
     def revoke(self, terminate: bool = False) -> None:
         """Cancel the task, unless it has ended.

@@ -9,8 +9,8 @@ from ..errors import LabelError
 from ..futures import Function, TaskOptions
 from ..objects import Catalogs
 from . import _bodies as bodies
-from ._bodies import Order
 from ._models import ModelProxy, missing
+from ._orders import Order
 from ._results import AsyncResult
 from ._site import Site
 from ._tasks import Tasks, Wish
@@ -194,9 +194,9 @@ class Runtime:
             If there is no answer in time.
         """
         settings = self._tasks.settings(self._catalogs.bucket)
-        order = Order(settings=settings, task=new_id(), action="ping", options=kwargs)
+        order = Order(settings=settings, task=new_id(), action="ping", args=args, kwargs=kwargs)
         wish = self._wish if require is None else replace(self._wish, label=_label(require))
-        answer = self._tasks.submit(_PING, order, args, exception, wish=wish)
+        answer = self._tasks.submit(_PING, order, exception, wish=wish)
         return answer.get(timeout) if wait else answer
 
     def __repr__(self) -> str:

@@ -14,8 +14,9 @@ from ..graph import Graph, Node
 from ..objects import Catalog, Metadata
 from ..workflow import Search, WorkflowStatus
 from ._attempts import Attempt, Attempts
-from ._bodies import Order
 from ._data import Kept, drop_kept, sweep_kept
+from ._orders import Order
+from ._progress import Progress, Progresses
 from ._results import AsyncResult, Status
 from ._site import Site
 
@@ -49,6 +50,7 @@ class Tasks:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._attempts = lru_cache(maxsize=1)(lambda: Attempts(site.store))
+        self._progresses = lru_cache(maxsize=1)(lambda: Progresses(site.store))
         self._swept: set[str] = set()
         self._sweeping = Lock()
 
@@ -58,8 +60,9 @@ class Tasks:
 
     def bind(self, body: Function, order: Order, *args: Any, wish: Wish) -> Node[Any]:
         """Make a node of a task, to be run inside a workflow."""
-        title = f"{order.action} {order.model}".strip()[:_TITLE]
-        return Node(body.with_options(wish.options), (order, *args), options={"task_id": title})
+        return Node(
+            body.with_options(wish.options), (order, *args), options={"task_id": order.title[:_TITLE]}
+        )
 
     def submit(self, body: Function, order: Order, *args: Any, wish: Wish) -> AsyncResult[Any]:
         """Start a task whose id is the order's.
@@ -80,14 +83,14 @@ class Tasks:
             id=order.task,
             labels=labels,
             where=where,
-            metadata={_MARK: order.action, "name": order.model, "bucket": bucket},
+            metadata={_MARK: order.action, "kind": order.kind, "name": order.name, "bucket": bucket},
             requeue=True,
             prunable=False,
         )
         if not any(isinstance(arg, Kept) for arg in args):
-            return AsyncResult(handle, self.status)
+            return AsyncResult(handle, self)
         datasets = self._site.catalogs(bucket).datasets
-        return AsyncResult(handle, self.status, partial(drop_kept, datasets, order.task))
+        return AsyncResult(handle, self, partial(drop_kept, datasets, order.task))
 
     def find(self, task: str) -> AsyncResult[Any]:
         """Give a task that was submitted at any time, by any process.
@@ -107,7 +110,7 @@ class Tasks:
             warnings.warn(
                 f"task {task} waits in the queue, and no living executor takes work from there", stacklevel=3
             )
-        return AsyncResult(self._site.executor.find(task), self.status)
+        return AsyncResult(self._site.executor.find(task), self)
 
     def status(self, task: str) -> Status:
         """Tell where a task stands; `TaskNotFoundError` if there is none."""
@@ -126,6 +129,10 @@ class Tasks:
                 return "REVOKED"
             case _:
                 assert_never(status)
+
+    def progress(self, task: str) -> Progress | None:
+        """Give what a task last said of its progress."""
+        return self._progresses().last(task)
 
     def running(self) -> dict[str, list[Attempt]]:
         """Give the attempts that are being made now, by executor, the longest running first."""

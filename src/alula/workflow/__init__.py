@@ -50,6 +50,7 @@ from ._pictures import Picture
 from ._queue import QUEUE
 from ._queue_api import delete_queue, list_queues, queue
 from ._queues import Queue, Ticket
+from ._reading import read_output
 from ._schedules import Schedule
 from ._search import Search
 from ._tasklist import TaskInfo
@@ -113,6 +114,7 @@ __all__ = [
     "pause_schedule",
     "prune",
     "queue",
+    "read_output",
     "reset_default_executor",
     "resume",
     "resume_all",

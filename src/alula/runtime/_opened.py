@@ -1,0 +1,124 @@
+"""Where a body stands: its task, the attempt that it is, the objects, and who it is for its own code."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+from .._core._settings import Settings
+from ..errors import ResultExpiredError, WorkflowNotFoundError
+from ..graph import Name
+from ..objects import Catalog, Catalogs, Metadata, open_catalogs
+from ..store import Store
+from ..workflow import read_output
+from ._around import AROUND
+from ._attempts import Attempt, Attempts
+from ._current import TaskContext, bound
+from ._data import Kept
+from ._inputs import Input, as_rows, as_target, read_input
+from ._orders import Order
+from ._progress import Reporter
+
+__all__ = ["At", "Model", "opened"]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model, and the metadata of the very version that was read."""
+
+    estimator: Any
+    metadata: Metadata
+
+    def call(self, action: str, X: Input, Y: Input, options: Mapping[str, Any]) -> Any:
+        """Call a method; if the estimator has none of that name, that is its own `AttributeError`."""
+        method = getattr(self.estimator, action)
+        target = () if Y.value is None else (as_target(Y.value),)
+        return method(as_rows(X.value, self.estimator), *target, **options)
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """Where a body stands.
+
+    Attributes
+    ----------
+    order
+        What it was told.
+    attempt
+        That it is.
+    catalogs
+        The objects.
+    context
+        The task, as its own code sees it.
+    """
+
+    order: Order
+    attempt: Attempt
+    catalogs: Catalogs
+    context: TaskContext
+
+    def model(self) -> Model:
+        """Read the model of the order; `NameNotFoundError` if it is gone."""
+        metadata = self.catalogs.models.resolve(self.order.name)
+        # By its number: another version may have come since.
+        return Model(self.catalogs.models.load(metadata.name, version=metadata.version), metadata)
+
+    def read(self, data: Any, model: Model, linked: str) -> Input:
+        """Read data; ``"*"`` is what the model's attributes have under `linked`."""
+        known = model.metadata.attributes.get("dataset", {})
+        return read_input(data, self.catalogs.datasets, known.get(linked))
+
+    def made(self, catalog: Catalog, name: str) -> Metadata | None:
+        """Give the version that an earlier attempt has stored, if it got so far."""
+        if self.attempt.number == 1 or not catalog.exists(name):
+            return None
+        # The first: later versions that were put by hand may have inherited the attribute.
+        versions = catalog.versions(name)
+        return next((v for v in versions if v.attributes.get("task_id") == self.order.task), None)
+
+
+@contextmanager
+def opened(order: Order, *data: Any) -> Iterator[At]:
+    """Give a body where it stands, and note while inside that this process runs it.
+
+    Parameters
+    ----------
+    data
+        What stands beside the order, to be shown as the first arguments of the task.
+    """
+    catalogs = _catalogs(order.settings)
+    report = Reporter(catalogs.store, order.task)
+    with Attempts(catalogs.store).running(order.task) as attempt, ExitStack() as around:
+        context = TaskContext(
+            attempt=attempt.number,
+            executor=attempt.executor,
+            args=(*map(_shown, data), *order.args),
+            kwargs=order.kwargs,
+            order=order,
+            _read=partial(_read, catalogs.store, order.settings),
+            _report=report,
+        )
+        around.enter_context(bound(context))
+        around.callback(report.flush)
+        for entry in AROUND:
+            around.enter_context(entry(context))
+        yield At(order, attempt, catalogs, context)
+
+
+def _read(store: Store, settings: Settings, task: str) -> Any:
+    """Read what another task gave; `ResultExpiredError` if that was forgotten."""
+    try:
+        return read_output(store, settings, task)
+    except WorkflowNotFoundError as error:
+        raise ResultExpiredError(task) from error
+
+
+def _shown(data: Any) -> Any:
+    return data.name if isinstance(data, (Name, Kept)) else data
+
+
+@lru_cache(maxsize=8)
+def _catalogs(settings: Settings) -> Catalogs:
+    """Open the catalogs once in the life of a worker."""
+    return open_catalogs(settings)

@@ -1,0 +1,52 @@
+"""Orders: what a body is told of its task, beside the data; sealed into the record of the task."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .._core._settings import Settings
+
+__all__ = ["Order"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a body is told of its task.
+
+    Attributes
+    ----------
+    settings
+        Where the objects are, and in which bucket.
+    task
+        The id of the task.
+    action
+        What is asked for: the name of an estimator's method, ``"run"``, ``"ping"``.
+    kind
+        Of the object that it is about: ``"model"``, ``"script"``, ``"job"``; empty if it is about none.
+    name
+        Of that object; may say a version.
+    result
+        The name of the dataset to be made of the result, if any.
+    args, kwargs
+        For the method, the script or the notebook.
+    previous
+        The id of the task whose result comes before this one, if there is one.
+    results
+        The ids of the tasks whose results this one combines, in order; None if it combines none.
+    """
+
+    settings: Settings
+    task: str
+    action: str
+    kind: str = ""
+    name: str = ""
+    result: str | None = None
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    previous: str | None = None
+    results: tuple[str, ...] | None = None
+
+    @property
+    def title(self) -> str:
+        """What people call the task: ``fit iris``."""
+        return f"{self.action} {self.name}".strip()
