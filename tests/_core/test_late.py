@@ -12,4 +12,6 @@ def test_a_name_is_looked_up_at_the_moment_of_the_call() -> None:
 def test_only_names_of_the_table_can_be_looked_up() -> None:
     with pytest.raises(KeyError):
         late("node.fly")
-    assert sorted(TABLE) == sorted({"node.execute", "node.picture", "node.run", "node.run_async"})
+    assert sorted(TABLE) == sorted(
+        {"node.execute", "node.picture", "node.run", "node.run_async", "task.instance"}
+    )

@@ -1,5 +1,5 @@
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import Event, get_ident
 from typing import Any
 
@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from alula._core._gates import arm, disarm
 from alula.errors import FencedError, StoreUnavailableError
-from alula.store import Store
+from alula.store import Store, _writer
 from tests.store.numbers import adding, kept
 
 
@@ -44,6 +44,90 @@ def test_what_is_queued_goes_in_one_transaction(numbers: Store) -> None:
     numbers.close()
     disarm()
     assert len(commits) <= 2  # the first piece may have left alone, before the others came
+
+
+@pytest.fixture
+def commits() -> Iterator[list[int]]:
+    """Note each commit."""
+    made: list[int] = []
+    arm("store.committed", lambda: made.append(get_ident()))
+    yield made
+    disarm()
+
+
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a moment last for longer than any test."""
+    monkeypatch.setattr(_writer, "_MOMENT", 3600.0)
+
+
+@pytest.mark.usefixtures("patience")
+def test_patient_pieces_wait_for_one_that_is_not(numbers: Store, commits: list[int]) -> None:
+    done = Event()
+    for n in range(5):
+        numbers.post(adding(n), Told(), patient=True)
+    numbers.post(adding(5), lambda *_: done.set())
+    assert done.wait(30)
+    assert kept(numbers) == [0, 1, 2, 3, 4, 5]
+    assert len(commits) == 1
+
+
+@pytest.mark.usefixtures("patience")
+def test_patient_pieces_wait_until_they_are_enough(numbers: Store, commits: list[int]) -> None:
+    done = Event()
+    for n in range(63):
+        numbers.post(adding(n), Told(), patient=True)
+    numbers.post(adding(63), lambda *_: done.set(), patient=True)
+    assert done.wait(30)
+    assert kept(numbers) == list(range(64))
+    assert len(commits) == 1
+
+
+@pytest.mark.usefixtures("patience")
+def test_patient_pieces_do_not_outlive_the_store(numbers: Store) -> None:
+    told = Told()
+    numbers.post(adding(1), told, patient=True)
+    numbers.close()
+    assert told.all == [(1, None)]
+
+
+def test_patient_pieces_wait_for_a_moment_only(numbers: Store) -> None:
+    done = Event()
+    numbers.post(adding(1), lambda *_: done.set(), patient=True)
+    assert done.wait(30)
+
+
+@pytest.mark.parametrize("lasting", [True, False])
+@pytest.mark.usefixtures("patience")
+def test_a_fence_that_stands_is_asked_once_in_a_transaction(numbers: Store, lasting: bool) -> None:
+    asked: list[str] = []
+
+    def fence(connection: Connection) -> None:
+        asked.append("fence")
+
+    def other(connection: Connection) -> None:
+        asked.append("other")
+
+    for n, each in enumerate([fence, fence, other, fence, fence]):
+        numbers.post(adding(n), Told(), fence=each, lasting=lasting, patient=True)
+    numbers.post(adding(5), Told(), fence=fence, patient=True)  # does not last, and so is followed by a look
+    numbers.post(adding(6), Told(), fence=fence, lasting=lasting)
+    numbers.close()
+    once = ["fence", "other", "fence", "fence", "fence"]
+    assert asked == (once if lasting else ["fence", "fence", "other", "fence", "fence", "fence", "fence"])
+
+
+@pytest.mark.usefixtures("patience")
+def test_a_fence_that_refuses_is_asked_by_everyone(numbers: Store) -> None:
+    told = Told()
+
+    def fence(connection: Connection) -> None:
+        raise FencedError("workflow w", 1)
+
+    for n in range(3):
+        numbers.post(adding(n), told, fence=fence, lasting=True, patient=True)
+    numbers.close()
+    assert [type(error) for _, error in told.all] == [FencedError] * 3
 
 
 def test_a_piece_that_fails_fails_alone(numbers: Store) -> None:

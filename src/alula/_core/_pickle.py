@@ -74,7 +74,7 @@ def is_plain(value: object, depth: int = _SHALLOW) -> bool:
     if len(container) > _SHORT:
         return False
     for item in (*container, *container.values()) if kind is dict else container:
-        if not is_plain(item, depth - 1):
+        if type(item) not in _plain and not is_plain(item, depth - 1):
             return False
     return True
 

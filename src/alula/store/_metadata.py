@@ -195,6 +195,8 @@ class Store:
         then: Callable[[R | None, BaseException | None], None],
         *,
         fence: Fence | None = None,
+        lasting: bool = False,
+        patient: bool = False,
     ) -> None:
         """Write soon, together with what others post; return at once.
 
@@ -209,13 +211,18 @@ class Store:
             what `work` returned and None; or with None and the error. Must not block.
         fence
             Asked before `work`, in the same transaction; as in `transaction`.
+        lasting
+            Whether what `work` changes is nothing that `fence` asks for. Of such writes that come to stand
+            behind each other in one transaction, with fences that are equal, only the first is asked.
+        patient
+            Whether it may wait two milliseconds for other writes to be made in the same transaction.
 
         Raises
         ------
         StoreUnavailableError
             If the store is closed; then nothing was queued.
         """
-        if not self._writer.post(Piece(work, then, fence)):
+        if not self._writer.post(Piece(work, then, fence, lasting, patient)):
             raise self._unavailable("it was closed in this process")
 
     def lend(

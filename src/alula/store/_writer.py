@@ -4,6 +4,8 @@ A commit costs the same for one record and for a hundred, so whoever can go on w
 its write here and is told when it is durable. A piece that fails takes nothing else with it: one without
 a fence, which may well be refused, stands in a savepoint of its own, and if another fails, which is rare,
 all are undone and done again with a savepoint each.
+
+Who has much else under way may be patient: his pieces wait a moment for others to share their commit.
 """
 
 import logging
@@ -20,6 +22,8 @@ from ._prepared import say
 
 __all__ = ["Fence", "Piece", "Writer"]
 
+_MOMENT = 0.002  # seconds for which pieces wait for others, if all that are there are patient
+_ENOUGH = 64  # pieces, for which a commit costs each of them next to nothing
 _MOST = 1000  # pieces in one transaction, so that nobody else waits for the write lock too long
 
 _log = logging.getLogger("alula.store")
@@ -41,11 +45,13 @@ class Fence(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One write, and whom to tell; `then` gets the value of `work`, or the error."""
+    """One write, and whom to tell; `then` gets the value of `work`, or the error; see `Store.post`."""
 
     work: Callable[[Connection], Any]
     then: Callable[[Any, BaseException | None], None]
     fence: Fence | None
+    lasting: bool = False
+    patient: bool = False
 
 
 class Commit(Protocol):
@@ -64,7 +70,7 @@ class Writer:
         self._queue: list[Piece] = []
         self._wake = Condition()
         self._thread: Thread | None = None
-        self._closed = False
+        self._closed = self._hurried = False
 
     def post(self, piece: Piece) -> bool:
         """Queue a piece; False if the writer is closed."""
@@ -75,7 +81,9 @@ class Writer:
             if self._thread is None:
                 self._thread = Thread(target=self._run, name="alula-store-writer", daemon=True)
                 self._thread.start()
-            self._wake.notify()
+            self._hurried = self._hurried or not piece.patient
+            if self._hurried or len(self._queue) in (1, _ENOUGH):
+                self._wake.notify()
         return True
 
     def close(self) -> None:
@@ -95,8 +103,13 @@ class Writer:
         """Wait for pieces; none means that the writer is closed and all is written."""
         with self._wake:
             self._wake.wait_for(lambda: self._queue or self._closed)
+            self._wake.wait_for(self._goes, _MOMENT)
             batch, self._queue = self._queue[:_MOST], self._queue[_MOST:]
+            self._hurried = any(not piece.patient for piece in self._queue)
         return batch
+
+    def _goes(self) -> bool:
+        return self._hurried or self._closed or len(self._queue) >= _ENOUGH
 
     def _write(self, batch: list[Piece]) -> list[Outcome]:
         alone = any(piece.fence is None for piece in batch)
@@ -116,7 +129,16 @@ class _PieceFailed(Exception):
 def _together(batch: list[Piece], connection: Connection) -> list[Outcome]:
     if len(batch) == 1:  # what is undone is its own
         return [_do(connection, batch[0])]
-    return [(_apart if piece.fence is None else _amid)(connection, piece) for piece in batch]
+    outcomes: list[Outcome] = []
+    passed: Fence | None = None  # by the piece before, and still good
+    for piece in batch:
+        if piece.fence is None:
+            outcomes.append(_apart(connection, piece))
+        else:
+            known = piece.lasting and piece.fence == passed
+            outcomes.append(_amid(connection, piece, passed=known))
+        passed = piece.fence if piece.lasting and outcomes[-1][1] is None else None
+    return outcomes
 
 
 def _do(connection: Connection, piece: Piece) -> Outcome:
@@ -125,10 +147,10 @@ def _do(connection: Connection, piece: Piece) -> Outcome:
     return piece.work(connection), None
 
 
-def _amid(connection: Connection, piece: Piece) -> Outcome:
+def _amid(connection: Connection, piece: Piece, *, passed: bool) -> Outcome:
     try:
-        assert piece.fence is not None
-        piece.fence(connection)
+        if piece.fence is not None and not passed:
+            piece.fence(connection)
     except FencedError as error:
         return None, error  # nothing was done that had to be undone
     try:

@@ -116,6 +116,8 @@ class Journal:
         What earlier runs have recorded.
     news
         Called after each record.
+    busy
+        Tells whether so much is under way that a record may wait for others to share its commit.
     later
         Calls after so many seconds: by it a write is made again that the store was too troubled for.
     """
@@ -124,6 +126,7 @@ class Journal:
         self.owner = owner
         self.past = Past(store, vault, owner.number, owner.workflow_id)
         self.news: Callable[[], None] = lambda: None
+        self.busy: Callable[[], bool] = lambda: False
         self.later: Later | None = None
         self._store, self._vault = store, vault
         self._final = entry  # key of the task whose value will be the output; None for a part of the whole
@@ -338,13 +341,21 @@ class Journal:
         then: Then,
         fence: Fence | None = None,
         patience: float | None = None,
+        **given: bool,
     ) -> None:
         def gated(connection: Connection) -> None:
             work(connection)
             gate("journal.commit")
 
-        fence = fence or self.owner
-        Writing(self._store, gated, then, fence=fence, later=self.later, patience=patience).post()
+        Writing(
+            self._store,
+            gated,
+            then,
+            fence=fence or self.owner,
+            later=self.later,
+            patience=patience,
+            **given,
+        ).post()
 
     def _of_tasks(self, connection: Connection) -> None:
         # What goes on after the output is recorded, too; whether a part of the whole does is not known.
@@ -363,7 +374,8 @@ class Journal:
             then(error)
             self.news()
 
-        self._post(work, gated, self._of_tasks)
+        # It may end the workflow, which its tasks may outlive: their fence stands all the same.
+        self._post(work, gated, self._of_tasks, lasting=True, patient=self.busy())
 
     def _write_value(self, key: Key, value: Stored, ended: Ended, connection: Connection) -> None:
         if write_value(connection, self.owner.number, key, value, ended.span):

@@ -5,8 +5,11 @@ that do nothing else, and still know whether it has room for more.
 """
 
 from collections.abc import Callable
+from typing import Final
 
 __all__ = ["Load"]
+
+_MANY: Final = 16  # tasks, enough to keep the engine at work while the end of one is recorded
 
 
 class Load:
@@ -32,6 +35,10 @@ class Load:
         """Note that it has ended."""
         self._calls.discard(call)
         self.eased()
+
+    def is_high(self) -> bool:
+        """Tell whether what is on the engine lasts for a while, however small the tasks are."""
+        return len(self._calls) >= _MANY
 
     def __len__(self) -> int:
         return len(self._calls)

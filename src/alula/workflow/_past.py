@@ -5,7 +5,7 @@ continuations costs its newest link, to which the first one points.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from sqlalchemy import select
 
@@ -110,6 +110,8 @@ class Past:
     def values(self, driven: Sequence[Output | Recorded]) -> tuple[Output, ...]:
         """Give values as a drive has them, those of earlier runs read in one go."""
         keys = [value.key for value in driven if isinstance(value, Recorded)]
+        if not keys:
+            return cast("tuple[Output, ...]", tuple(driven))
         found = self._small(keys)
         if left := [key for key in keys if key not in found]:
             with self._store.reading() as connection:

@@ -55,7 +55,7 @@ def patiently(work: Callable[[], T]) -> T:
 class Writing:
     """One write, which is made again while the store is in trouble and patience lasts."""
 
-    __slots__ = ("_fence", "_later", "_left", "_patience", "_store", "_then", "_work")
+    __slots__ = ("_fence", "_given", "_later", "_left", "_patience", "_store", "_then", "_work")
 
     def __init__(
         self,
@@ -66,12 +66,13 @@ class Writing:
         fence: Fence,
         later: Later | None,
         patience: float | None = None,
+        **given: bool,
     ) -> None:
         """Prepare a write.
 
         Parameters
         ----------
-        store, work, then, fence
+        store, work, then, fence, given
             As for `Store.post`, but that nobody asks what `work` returns.
         later
             Calls after so many seconds; without it the write is made once.
@@ -80,11 +81,12 @@ class Writing:
         """
         self._store, self._work, self._then = store, work, then
         self._fence, self._later, self._patience = fence, later, patience
+        self._given = given
         self._left: Iterator[float] | None = None
 
     def post(self) -> None:
         """Write soon; `StoreUnavailableError` if the store is closed."""
-        self._store.post(self._work, self._told, fence=self._fence)
+        self._store.post(self._work, self._told, fence=self._fence, **self._given)
 
     def _told(self, _: None, error: BaseException | None) -> None:
         if not (isinstance(error, StoreUnavailableError) and self._waits()):

@@ -1,5 +1,6 @@
 """Replies: what a worker answers when an attempt of a task has ended."""
 
+import pickle
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -90,8 +91,7 @@ class Reply:
                 kind, parts = "fault", (key, error)
             case tasks:
                 kind, parts = "tasks", tasks
-        later = [(key, reply.plain()) for key, reply in self.later]
-        return kind, parts, self.started, self.ended, self.link, self.written, later
+        return kind, parts, self.started, self.ended, self.link, self.written, self._later()
 
     @classmethod
     def of(cls, plain: Any) -> "Reply":
@@ -102,5 +102,14 @@ class Reply:
                 parts = Stored(*parts)
             case "fault":
                 parts = Fault(*parts)
+        if isinstance(given, bytes):
+            given = pickle.loads(given)
         later = tuple([(key, Raised(*p[1:]) if p[0] == "raised" else cls.of(p)) for key, p in given])
         return cls(result=parts, started=started, ended=ended, link=link, written=written, later=later)
+
+    def _later(self) -> object:
+        if not self.later:
+            return ()
+        # Many small things together may hold code of the user's, for all that the engine's pickler sees.
+        later = [(key, reply.plain()) for key, reply in self.later]
+        return later if any(plain[0] == "tasks" for _, plain in later) else pickle.dumps(later, 5)

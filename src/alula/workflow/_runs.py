@@ -342,7 +342,7 @@ class Runs:
         queue: str | None = None,
         reserved: bool = False,
     ) -> Run:
-        journal.news = self._news
+        journal.news, journal.busy = self._news, self.load.is_high
         site = Site(self._store, self._vault, engine, journal, self._aside)
         journal.later = site.alarm
         place = TaskPlace(site, self._kinds, RUNNER, perform, Here(own_thread=True))
