@@ -87,6 +87,28 @@ def test_options_are_checked_when_the_decorator_is_applied() -> None:
         add.options(max_calls=1)
 
 
+def test_the_same_options_make_the_same_function() -> None:
+    metadata = {"a": 1}
+    first = add.options(num_cpus=2, metadata=metadata)
+    assert add.options(num_cpus=2, metadata={"a": 1}) is first
+    metadata["a"] = 2
+    assert add.options(num_cpus=2, metadata=metadata).function.options.metadata == {"a": 2}
+    assert first.function.options.metadata == {"a": 1}
+
+
+def test_equal_options_of_another_type_are_checked_as_well() -> None:
+    add.options(num_cpus=1, max_retries=1)
+    with pytest.raises(TypeError, match="must be a number"):
+        add.options(num_cpus=True, max_retries=1)
+
+
+def test_options_that_may_change_are_read_at_each_call() -> None:
+    environment = {"env_vars": {"A": "1"}}
+    first = add.options(runtime_env=environment)
+    environment["env_vars"]["A"] = "2"
+    assert add.options(runtime_env=environment) is not first
+
+
 def test_options_make_another_function_and_leave_the_first() -> None:
     both: Any = remote(lambda: (1, 2)).options(num_returns=2)
     assert get(both.remote()) == [1, 2]

@@ -6,11 +6,11 @@ behaves the same here.
 
 import inspect
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
-from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, overload
+from typing import Any, Final, Generic, NoReturn, ParamSpec, TypeVar, overload
 
 from ..errors import FutureError
 from ..graph import Node
@@ -18,7 +18,7 @@ from . import _session
 from ._actors import ActorClass
 from ._engine import Waitable
 from ._nodes import check_single
-from ._options import ActorOptions, TaskOptions, check_early, session_options
+from ._options import ActorOptions, TaskOptions, check_early, key_of, session_options
 from ._refs import ObjectRef, returned
 from ._remote import ActorType, Check, Function, returns
 from ._streams import ObjectRefGenerator
@@ -348,6 +348,9 @@ def _kind(value: Any) -> str:
 # -------------------------------------------------------------------------------------------- tasks
 
 
+_VARIANTS: Final = 16  # of a function, that are kept with it
+
+
 class RemoteFunction(Generic[P, T]):
     """A function that runs in a worker process: call it with ``.remote()``."""
 
@@ -356,6 +359,9 @@ class RemoteFunction(Generic[P, T]):
         # recursive one contains this very object.
         self._function = function
         self._check: Check | None = None  # of the function, once it is called
+        self._variants: dict[
+            Hashable, RemoteFunction[P, T]
+        ] = {}  # loops ask for the same again
         self.__name__: str = function.name.rpartition(".")[2]
 
     @property
@@ -392,7 +398,13 @@ class RemoteFunction(Generic[P, T]):
 
     def options(self, **options: Any) -> "RemoteFunction[P, T]":
         """Give the same function with some options replaced; see `TaskOptions`."""
-        return RemoteFunction(self._function.with_options(options))
+        key = key_of(options)
+        made = None if key is None else self._variants.get(key)
+        if made is None:
+            made = RemoteFunction(self._function.with_options(options))
+            if key is not None and len(self._variants) < _VARIANTS:
+                self._variants[key] = made
+        return made
 
     def bind(self, *args: Any, **kwargs: Any) -> Node[T]:
         """Make a node of a graph: a call that has not happened yet.

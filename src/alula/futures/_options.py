@@ -1,7 +1,7 @@
 """Options of tasks, actors and methods: checked where they are written, frozen afterwards."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
@@ -293,6 +293,24 @@ def session_options(given: Mapping[str, Any]) -> dict[str, Any]:
         If a value is of the wrong type.
     """
     return {name: _OF_SESSIONS[name](name, value) for name, value in given.items() if value is not None}
+
+
+_FIXED: Final = frozenset({bool, bytes, float, int, str, type(None)})
+_COPIED: Final = ("metadata", "resources")  # so that a change of what was given changes nothing
+
+
+def key_of(given: Mapping[str, Any]) -> Hashable | None:
+    """Give a key that equal options have in common; None if something in them could be changed unseen."""
+    parts: list[Hashable] = []
+    for name, value in given.items():
+        kind = value.__class__
+        if kind in _FIXED:
+            parts.append((name, kind, value))  # for 1 equals True
+        elif kind is dict and name in _COPIED and all(part.__class__ in _FIXED for part in value.values()):
+            parts.append((name, *[(key, part.__class__, part) for key, part in value.items()]))
+        else:
+            return None
+    return tuple(parts)
 
 
 Given = TypeVar("Given", TaskOptions, ActorOptions, MethodOptions)
