@@ -8,8 +8,9 @@ of the default instance, made at the first call.
 from typing import Any
 
 from ..objects import Catalog, Jobs
-from ._api import labels, model, ping, require, result, status, workers
+from ._api import experiment, labels, model, ping, require, result, status, workers
 from ._current import TaskContext, current_task
+from ._experiments import Experiment, Run
 from ._instance import Instance, bucket, close_default, default, instance_of, setup
 from ._models import ModelProxy
 from ._models import missing as _missing
@@ -24,9 +25,11 @@ jobs: Jobs
 
 __all__ = [
     "AsyncResult",
+    "Experiment",
     "Instance",
     "ModelProxy",
     "Progress",
+    "Run",
     "Runtime",
     "Status",
     "TaskContext",
@@ -35,6 +38,7 @@ __all__ = [
     "current_task",
     "datasets",
     "default",
+    "experiment",
     "instance_of",
     "jobs",
     "labels",

@@ -7,7 +7,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from ._instance import default
 from ._runtime import Runtime
 
-__all__ = ["labels", "model", "ping", "require", "result", "status", "workers"]
+__all__ = ["experiment", "labels", "model", "ping", "require", "result", "status", "workers"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,6 +25,7 @@ def _bound(method: Callable[Concatenate[Runtime, P], T]) -> Callable[P, T]:
     return call
 
 
+experiment = _bound(Runtime.experiment)
 labels = _bound(Runtime.labels)
 model = _bound(Runtime.model)
 ping = _bound(Runtime.ping)

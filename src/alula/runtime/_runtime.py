@@ -9,6 +9,7 @@ from ..errors import LabelError
 from ..futures import Function, TaskOptions
 from ..objects import Catalogs
 from . import _bodies as bodies
+from ._experiments import Experiment, Place, open_experiment
 from ._models import ModelProxy, missing
 from ._orders import Order
 from ._results import AsyncResult
@@ -199,6 +200,48 @@ class Runtime:
         answer = self._tasks.submit(_PING, order, exception, wish=wish)
         return answer.get(timeout) if wait else answer
 
+    def experiment(
+        self,
+        name: str,
+        provider: str | None = None,
+        autotrack: bool | None = None,
+        implied_run: bool = True,
+        recreate: bool = False,
+    ) -> Experiment:
+        """Give an experiment, which is made at its first use.
+
+        Parameters
+        ----------
+        name
+            May contain ``/``. Among the models stands a card, ``experiments/<name>``: who drops that drops
+            the experiment with all that was logged to it.
+        provider
+            ``"default"``; ``"profiling"`` adds the load of the machine; ``"notrack"`` keeps nothing. None
+            leaves it as it is.
+        autotrack
+            Whether tasks that are tracked also keep what a model is fitted on and what it predicts from; None
+            leaves it as it is.
+        implied_run
+            Whether ``with`` begins a run; else that is left to `start` and `use`.
+        recreate
+            Whether to drop what there is.
+
+        Raises
+        ------
+        ValueError
+            If there is no such provider.
+        InvalidNameError
+            If the name has a character with a meaning.
+        """
+        return open_experiment(
+            self._place(),
+            name,
+            provider=provider,
+            autotrack=autotrack,
+            implied_run=implied_run,
+            recreate=recreate,
+        )
+
     def __repr__(self) -> str:
         return f"<runtime of {self._catalogs.bucket}>"
 
@@ -206,6 +249,9 @@ class Runtime:
 
         def __getattr__(self, name: str) -> NoReturn:
             raise missing("the runtime", name, type(self))
+
+    def _place(self) -> Place:
+        return Place(self._catalogs, str(self._tasks.settings(self._catalogs.bucket).home))
 
     def _with(self, wish: Wish) -> "Runtime":
         return Runtime(self._site, self._catalogs, self._tasks, wish)

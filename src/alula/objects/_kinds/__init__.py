@@ -28,6 +28,7 @@ _BY_PREFIX: Final[dict[str, tuple[Kind, ...]]] = {
     "models/": (
         Plain("sklearn.joblib", class_of("sklearn.base", "BaseEstimator"), package="sklearn", extra="lab"),
         Plain("python.model", lambda value: True, on_request=True),
+        Plain("experiment.tracker", lambda value: isinstance(value, dict), on_request=True),
     ),
     "scripts/": (Functions(),),
     "jobs/": (Notebooks(),),

@@ -1,0 +1,23 @@
+"""Experiments: what happened in runs, in numbers that any number of processes log and anybody reads.
+
+It keeps rows, and knows nothing of tasks: who runs them says, through `inside`, to which run they belong.
+"""
+
+from ._active import RunReference, inside, reference
+from ._experiment import PROVIDERS, Experiment, no_experiment, open_experiment
+from ._ledger import Run
+from ._recorder import Place
+from ._stats import Stats
+
+__all__ = [
+    "PROVIDERS",
+    "Experiment",
+    "Place",
+    "Run",
+    "RunReference",
+    "Stats",
+    "inside",
+    "no_experiment",
+    "open_experiment",
+    "reference",
+]

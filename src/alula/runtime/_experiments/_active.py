@@ -1,0 +1,56 @@
+"""Which run of which experiment is at work in this context: what is called inside belongs to it.
+
+It travels with a task: `reference` gives what is sent along, and the worker stands `inside` of it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from ._ledger import Run
+
+__all__ = ["Active", "RunReference", "active_in", "inside", "reference"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunReference:
+    """A run of an experiment, as it travels."""
+
+    bucket: str
+    experiment: str
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """A run that is at work in a context."""
+
+    bucket: str
+    experiment: str
+    run: Run
+
+
+_ACTIVE: ContextVar[tuple[Active, ...]] = ContextVar("alula_experiments", default=())
+
+
+@contextmanager
+def inside(active: Active) -> Iterator[None]:
+    """Let what is called inside belong to a run, and afterwards to whatever it belonged to before."""
+    token = _ACTIVE.set((*_ACTIVE.get(), active))
+    try:
+        yield
+    finally:
+        _ACTIVE.reset(token)
+
+
+def active_in(bucket: str, experiment: str) -> Run | None:
+    """Give the run of an experiment that is at work in this context."""
+    mine = (a.run for a in reversed(_ACTIVE.get()) if (a.bucket, a.experiment) == (bucket, experiment))
+    return next(mine, None)
+
+
+def reference() -> RunReference | None:
+    """Give the innermost run that is at work in this context, to be sent along with a task."""
+    stack = _ACTIVE.get()
+    return RunReference(stack[-1].bucket, stack[-1].experiment, stack[-1].run.number) if stack else None
