@@ -184,7 +184,7 @@ def test_a_ping_that_nobody_answers_ends() -> None:
 # ------------------------------------------------------------------------------------- what is not
 
 
-@pytest.mark.parametrize("name", ["script", "job", "sequence", "experiment"])
+@pytest.mark.parametrize("name", ["script", "job", "sequence", "swagger"])
 def test_what_a_runtime_does_not_have_says_what_it_has(name: str) -> None:
     for place in (om.runtime, default().runtime):
         with pytest.raises(AttributeError, match=rf"has no '{name}'; .*'model'.*'require'"):
@@ -192,7 +192,7 @@ def test_what_a_runtime_does_not_have_says_what_it_has(name: str) -> None:
 
 
 def test_the_functions_of_the_module_are_those_of_the_default_instance() -> None:
-    for name in ("labels", "model", "ping", "require", "result", "status", "workers"):
+    for name in ("experiment", "labels", "model", "ping", "require", "result", "status", "workers"):
         assert getattr(runtime, name).__doc__ == getattr(Runtime, name).__doc__
         assert getattr(runtime, name).__name__ == name
     assert list(inspect.signature(om.runtime.model).parameters) == ["name", "require"]

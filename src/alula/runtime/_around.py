@@ -8,10 +8,11 @@ from contextlib import AbstractContextManager
 from typing import Final, TypeAlias
 
 from ._current import TaskContext
+from ._experiments._calls import tracking
 
 __all__ = ["AROUND", "Around"]
 
 Around: TypeAlias = Callable[[TaskContext], AbstractContextManager[None]]
 
-AROUND: Final[tuple[Around, ...]] = ()
+AROUND: Final[tuple[Around, ...]] = (tracking,)
 """Lineage, logging, tracking, in this order. What one of them raises is the task's error."""

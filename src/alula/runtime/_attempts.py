@@ -5,17 +5,20 @@ or wait for another attempt. One row for each task tells these apart, for any pr
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from sqlalchemy import Column, Connection, Double, Integer, MetaData, String, Table, insert, select, update
 
 from ..store import Store
 from ..workflow import owner_of
 
-__all__ = ["Attempt", "Attempts"]
+__all__ = ["Attempt", "Attempts", "Ending"]
+
+Ending: TypeAlias = Callable[[Connection], None]
+"""Writes what it has to write at the end of an attempt."""
 
 _VERSION: Final = 1
 _METADATA = MetaData()
@@ -68,10 +71,16 @@ class Attempts:
         self._store = store
 
     @contextmanager
-    def running(self, task: str) -> Iterator[Attempt]:
+    def running(self, task: str, last: Sequence[Ending] = ()) -> Iterator[Attempt]:
         """Say, while inside, that this process runs the body of a task.
 
-        Nothing is written when the body has succeeded: the record of its value says so.
+        Nothing is written when the body has succeeded, for the record of its value says so; unless there is
+        something to write at the last, which is then looked at.
+
+        Parameters
+        ----------
+        last
+            What else is to be written in the transaction that ends the attempt.
         """
         executor = owner_of(self._store, task) or ""
         with self._store.transaction() as connection:
@@ -82,7 +91,11 @@ class Attempts:
             with self._store.transaction() as connection:
                 failed = update(_ATTEMPTS).where(_ATTEMPTS.c.task == task)
                 connection.execute(failed.values(failed=self._store.clock.time()))
+                _write(connection, last)
             raise
+        if last:
+            with self._store.transaction() as connection:
+                _write(connection, last)
 
     def last(self, tasks: Sequence[str]) -> list[Attempt]:
         """Give the last attempt at each of the tasks that had one, in the order in which they began."""
@@ -100,3 +113,8 @@ class Attempts:
         statement = insert(_ATTEMPTS) if before is None else update(_ATTEMPTS).where(mine)
         connection.execute(statement.values(asdict(attempt)))
         return attempt
+
+
+def _write(connection: Connection, last: Sequence[Ending]) -> None:
+    for work in last:
+        work(connection)

@@ -50,7 +50,9 @@ def score(order: Order, x: Any, y: Any = None, *after: Any) -> float:
     with opened(order, x, y) as at:
         model = at.model()
         X, Y = at.read(x, model, "Xname"), at.read(y, model, "Yname")
-        return float(model.call(order.action, X, Y, order.kwargs))
+        rated = float(model.call(order.action, X, Y, order.kwargs))
+        at.context.notes["metrics"] = {order.action: rated}
+        return rated
 
 
 def deploy(order: Order, key: str, server: str | None) -> Deployment:

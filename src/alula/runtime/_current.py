@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .._core._late import late
+from ..objects import Catalogs
+from ._attempts import Ending
 from ._orders import Order
 
 if TYPE_CHECKING:
@@ -29,6 +31,10 @@ class TaskContext:
         What it was called with; names of datasets are text.
     order
         What the body was told.
+    objects
+        The catalogs in which names are looked up.
+    notes
+        What the body tells of its work, for those who stand around it: ``"metrics"``, numbers by name.
     """
 
     attempt: int
@@ -36,6 +42,9 @@ class TaskContext:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     order: Order
+    objects: Catalogs
+    notes: dict[str, Any] = field(default_factory=dict)
+    _last: list[Ending]
     _read: Callable[[str], Any]
     _report: Callable[[float, float | None, str | None], None]
 
@@ -112,6 +121,10 @@ class TaskContext:
             If `done` or `total` is no number.
         """
         self._report(done, total, text)
+
+    def at_end(self, work: Ending) -> None:
+        """Have something written in the one transaction that ends this attempt, however it ends."""
+        self._last.append(work)
 
 
 _CURRENT: ContextVar[TaskContext | None] = ContextVar("alula_task", default=None)

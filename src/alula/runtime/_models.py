@@ -10,6 +10,7 @@ from ..graph import Node
 from ..objects import Catalogs, Deployment, Metadata, Reference, check_name
 from . import _bodies as bodies
 from ._data import drop_kept, hand_over, refer
+from ._experiments import Experiment, Place, experiment_of, experiments_of
 from ._orders import Order
 from ._remote import check_url, remove_model
 from ._results import AsyncResult
@@ -179,6 +180,26 @@ class ModelProxy:
             check_url(server)
             remove_model(server, key)
 
+    def experiment(self, label: str | None = None) -> Experiment:
+        """Give the experiment that tracks the calls of this model, making one of its name if there is none.
+
+        Parameters
+        ----------
+        label
+            Of the executors whose calls are tracked; ``"default"`` by default.
+        """
+        return experiment_of(self._place(), self._catalogs.models, self.name, label)
+
+    def experiments(self, raw: bool = False) -> Mapping[str, Any]:
+        """Give the experiments that track this model, by label, and all of them under ``"_all_"``.
+
+        Parameters
+        ----------
+        raw
+            Give the metadata of what stands for them among the models.
+        """
+        return experiments_of(self._place(), self._catalogs.models, self.name, raw)
+
     def bind(
         self,
         action: str,
@@ -236,6 +257,9 @@ class ModelProxy:
             raise missing("a model of the runtime", name, type(self))
 
     # ------------------------------------------------------------------------------------- inside
+
+    def _place(self) -> Place:
+        return Place(self._catalogs, str(self._tasks.settings(self._catalogs.bucket).home))
 
     def _order(self, action: str, task: str, result: str | None, options: Mapping[str, Any]) -> Order:
         return Order(

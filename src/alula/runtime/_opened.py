@@ -13,7 +13,7 @@ from ..objects import Catalog, Catalogs, Metadata, open_catalogs
 from ..store import Store
 from ..workflow import read_output
 from ._around import AROUND
-from ._attempts import Attempt, Attempts
+from ._attempts import Attempt, Attempts, Ending
 from ._current import TaskContext, bound
 from ._data import Kept
 from ._inputs import Input, as_rows, as_target, read_input
@@ -89,13 +89,16 @@ def opened(order: Order, *data: Any) -> Iterator[At]:
     """
     catalogs = _catalogs(order.settings)
     report = Reporter(catalogs.store, order.task)
-    with Attempts(catalogs.store).running(order.task) as attempt, ExitStack() as around:
+    last: list[Ending] = []
+    with Attempts(catalogs.store).running(order.task, last) as attempt, ExitStack() as around:
         context = TaskContext(
             attempt=attempt.number,
             executor=attempt.executor,
             args=(*map(_shown, data), *order.args),
             kwargs=order.kwargs,
             order=order,
+            objects=catalogs,
+            _last=last,
             _read=partial(_read, catalogs.store, order.settings),
             _report=report,
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._core._settings import Settings
+from ._experiments import RunReference
 
 __all__ = ["Order"]
 
@@ -31,6 +32,8 @@ class Order:
         For the method, the script or the notebook.
     previous
         The id of the task whose result comes before this one, if there is one.
+    run
+        The run of an experiment to which it belongs, if there is one.
     results
         The ids of the tasks whose results this one combines, in order; None if it combines none.
     """
@@ -43,6 +46,7 @@ class Order:
     result: str | None = None
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+    run: RunReference | None = None
     previous: str | None = None
     results: tuple[str, ...] | None = None
 

@@ -15,6 +15,7 @@ from ..objects import Catalog, Metadata
 from ..workflow import Search, WorkflowStatus
 from ._attempts import Attempt, Attempts
 from ._data import Kept, drop_kept, sweep_kept
+from ._experiments import reference
 from ._orders import Order
 from ._progress import Progress, Progresses
 from ._results import AsyncResult, Status
@@ -59,7 +60,9 @@ class Tasks:
         return replace(self._site.settings, bucket=bucket)
 
     def bind(self, body: Function, order: Order, *args: Any, wish: Wish) -> Node[Any]:
-        """Make a node of a task, to be run inside a workflow."""
+        """Make a node of a task, to be run inside a workflow; it belongs to the run that is active here."""
+        if order.run is None and (run := reference()) is not None:
+            order = replace(order, run=run)
         return Node(
             body.with_options(wish.options), (order, *args), options={"task_id": order.title[:_TITLE]}
         )

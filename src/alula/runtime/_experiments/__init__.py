@@ -6,6 +6,7 @@ It keeps rows, and knows nothing of tasks: who runs them says, through `inside`,
 from ._active import RunReference, inside, reference
 from ._experiment import PROVIDERS, Experiment, no_experiment, open_experiment
 from ._ledger import Run
+from ._linked import experiment_of, experiments_of
 from ._recorder import Place
 from ._stats import Stats
 
@@ -16,6 +17,8 @@ __all__ = [
     "Run",
     "RunReference",
     "Stats",
+    "experiment_of",
+    "experiments_of",
     "inside",
     "no_experiment",
     "open_experiment",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ._ledger import Run
 
-__all__ = ["Active", "RunReference", "active_in", "inside", "reference"]
+__all__ = ["Active", "RunReference", "active_in", "enter", "innermost", "inside", "leave", "reference"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,21 @@ def inside(active: Active) -> Iterator[None]:
         _ACTIVE.reset(token)
 
 
+def enter(active: Active) -> None:
+    """Let what is called from now on in this context belong to a run; `leave` takes that back."""
+    _ACTIVE.set((*_ACTIVE.get(), active))
+
+
+def leave() -> None:
+    """Take back the last `enter`."""
+    _ACTIVE.set(_ACTIVE.get()[:-1])
+
+
+def innermost() -> Active | None:
+    """Give the innermost run that is at work in this context."""
+    return next(reversed(_ACTIVE.get()), None)
+
+
 def active_in(bucket: str, experiment: str) -> Run | None:
     """Give the run of an experiment that is at work in this context."""
     mine = (a.run for a in reversed(_ACTIVE.get()) if (a.bucket, a.experiment) == (bucket, experiment))
@@ -52,5 +67,5 @@ def active_in(bucket: str, experiment: str) -> Run | None:
 
 def reference() -> RunReference | None:
     """Give the innermost run that is at work in this context, to be sent along with a task."""
-    stack = _ACTIVE.get()
-    return RunReference(stack[-1].bucket, stack[-1].experiment, stack[-1].run.number) if stack else None
+    active = innermost()
+    return None if active is None else RunReference(active.bucket, active.experiment, active.run.number)

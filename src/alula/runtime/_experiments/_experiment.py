@@ -19,12 +19,13 @@ from ._selection import Runs, pick_runs
 from ._tables import TABLES, VERSION
 from ._tracking import link, unlink
 
-__all__ = ["PROVIDERS", "Experiment", "no_experiment", "open_experiment"]
+__all__ = ["CARDS", "PROVIDERS", "Experiment", "existing_experiment", "no_experiment", "open_experiment"]
 
 PROVIDERS: Final = ("default", "notrack", "profiling", "simple")
 """How an experiment can keep what is logged; ``simple`` is another name of ``default``."""
 
-_CARDS: Final = "experiments/"  # where they stand among the models
+CARDS: Final = "experiments/"
+"""Where the cards of experiments stand among the models."""
 _KIND: Final = "experiment.tracker"
 
 _entered: ContextVar[tuple[tuple[Run | None, ExitStack], ...]] = ContextVar("alula_entered", default=())
@@ -206,7 +207,7 @@ def open_experiment(
         raise ValueError(f"there is no provider {provider!r}; {suggest(provider, PROVIDERS)}")
     if provider == "notrack":
         return no_experiment(place, name)
-    card, models = _CARDS + name, place.catalogs.models
+    card, models = CARDS + name, place.catalogs.models
     if recreate:
         models.drop(card, force=True)
         # Where the clock stands still, the new card would be taken for the old one.
@@ -232,10 +233,15 @@ def _opened(
     return Experiment(name, place, StoredLedger(store, entry), entry, implied_run=implied_run)
 
 
+def existing_experiment(place: Place, name: str) -> Experiment | None:
+    """Open an experiment, if there is one of that name."""
+    metadata = place.catalogs.models.metadata(CARDS + name)
+    return None if metadata is None else _opened(place, name, metadata, {})
+
+
 def _existing(place: Place, name: str) -> Experiment:
     """Open an experiment that there is; `NameNotFoundError` if there is none."""
-    models = place.catalogs.models
-    metadata = models.metadata(_CARDS + name)
-    if metadata is None:
-        raise NameNotFoundError(_CARDS + name, models.list(f"{_CARDS}*"))
-    return _opened(place, name, metadata, {})
+    found = existing_experiment(place, name)
+    if found is None:
+        raise NameNotFoundError(CARDS + name, place.catalogs.models.list(f"{CARDS}*"))
+    return found

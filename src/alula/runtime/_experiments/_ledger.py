@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from ...store import Prepared, Store
 from ._tables import EXPERIMENTS, LOGGED, ROWS, RUNS, TABLES, VERSION
 
-__all__ = ["Entry", "Ledger", "NoLedger", "Row", "Run", "RunStatus", "StoredLedger"]
+__all__ = ["Entry", "Ledger", "NoLedger", "Row", "Run", "RunStatus", "StoredLedger", "add_rows", "end_run"]
 
 RunStatus: TypeAlias = Literal["STARTED", "STOPPED", "FAILED"]
 Facts: TypeAlias = Mapping[str, Any]
@@ -156,20 +156,14 @@ class StoredLedger:
 
     def end(self, run: Run, status: RunStatus, error: str | None, last: Row) -> None:
         """Note that a run has ended; see `Ledger`."""
-        mine = (RUNS.c.id == run.id) & (RUNS.c.status == "STARTED")
-        ended = update(RUNS).where(mine).values(status=status, ended=last["dt"], error=error)
         with self._store.transaction(_beside) as connection:
-            if connection.execute(ended).rowcount:
-                _ADD(connection, last)
+            end_run(connection, run, status, error, last)
 
     def add(self, rows: Sequence[Row]) -> None:
         """Write rows; see `Ledger`."""
         try:
             with self._store.transaction(_beside) as connection:
-                if len(rows) == 1:
-                    _ADD(connection, rows[0])
-                elif rows:
-                    _ADD.many(connection, rows)
+                add_rows(connection, rows)
         except IntegrityError as error:
             raise ValueError("the run is gone: its experiment was cleared or dropped") from error
 
@@ -180,10 +174,34 @@ class StoredLedger:
         with self._store.reading() as connection:
             return [Run(**row._asdict()) for row in connection.execute(asked)]
 
+    def begun_by(self, task: str) -> int | None:
+        """Give the number of the run that goes on and that an earlier attempt at a task has begun."""
+        mine = (ROWS.c.task == task) & (ROWS.c.event == "start") & (RUNS.c.status == "STARTED")
+        asked = select(RUNS.c.number).join_from(ROWS, RUNS, RUNS.c.id == ROWS.c.run)
+        with self._store.reading() as connection:
+            found: int | None = connection.scalar(asked.where(mine, RUNS.c.experiment == self._experiment))
+            return found
+
     def clear(self) -> None:
         """Remove all runs, and all that was logged to them."""
         with self._store.transaction() as connection:
             connection.execute(delete(RUNS).where(RUNS.c.experiment == self._experiment))
+
+
+def end_run(connection: Connection, run: Run, status: RunStatus, error: str | None, last: Row) -> None:
+    """Note that a run has ended, and write its last row, unless somebody has done so before."""
+    mine = (RUNS.c.id == run.id) & (RUNS.c.status == "STARTED")
+    ended = update(RUNS).where(mine).values(status=status, ended=last["dt"], error=error)
+    if connection.execute(ended).rowcount:
+        _ADD(connection, last)
+
+
+def add_rows(connection: Connection, rows: Sequence[Row]) -> None:
+    """Write rows."""
+    if len(rows) == 1:
+        _ADD(connection, rows[0])
+    elif rows:
+        _ADD.many(connection, rows)
 
 
 class NoLedger:

@@ -274,6 +274,24 @@ class Recorder:
 
     # ------------------------------------------------------------------------------------- inside
 
+    @property
+    def id(self) -> int:
+        """The number of its row in the ledger."""
+        return self._entry.id
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where it writes."""
+        return self._ledger
+
+    def begin_run(self, before: int | None) -> Run:
+        """Begin a run for a task alone, or go on with the one of that number."""
+        return self._begin() if before is None else next(r for r in self._ledger.runs() if r.number == before)
+
+    def row_of(self, run: Run, event: str, key: str, value: Any) -> Row:
+        """Make a row for a run, which is active or not."""
+        return self._written(run.id, event, key, value, self._catalogs.store.clock.time(), extra=self._extra)
+
     def _begin(self, number: int | None = None) -> Run:
         parent = self.active_run()
         now = self._catalogs.store.clock.time()

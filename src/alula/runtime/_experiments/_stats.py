@@ -8,7 +8,7 @@ from typing import Any
 from ._frames import described
 from ._things import pandas
 
-__all__ = ["Stats"]
+__all__ = ["Stats", "metrics", "span"]
 
 _ENDS = ("task_success", "task_failure", "task_retry")
 _Row = Mapping[str, Any]
