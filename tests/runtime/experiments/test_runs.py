@@ -170,7 +170,7 @@ def test_a_process_that_is_killed_loses_nothing_that_it_logged(exp: Experiment, 
     """)
     told = [int(child.stdout.readline()) for _ in range(100)]
     child.kill()
-    told += [int(line) for line in child.communicate()[0].split("\n")[:-1]]  # the last may be half a line
+    told += [int(line) for line in child.stdout.read().split("\n")[:-1]]  # the last may be half a line
     there = [row["value"] for row in exp.data(event="metric", raw=True)]
     assert there[: len(told)] == told
     assert exp.status() == "STARTED"
