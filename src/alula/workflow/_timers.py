@@ -1,14 +1,18 @@
 """Timers: one heap and one thread for all that an executor has to do at some time."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from heapq import heappop, heappush
 from itertools import count
 from threading import Condition, Thread
 
 from .._core._clock import Clock
+from .._core._collector import collecting_later
 
 __all__ = ["Timers"]
+
+_MANY = 100  # due at one moment
 
 _log = logging.getLogger("alula.workflow")
 
@@ -75,20 +79,31 @@ class Timers:
             self._news.notify()
 
     def _run(self) -> None:
-        while (timer := self._next()) is not None:
-            then, timer.then = timer.then, None
-            if then is not None:
-                try:
-                    then()
-                except Exception:  # whoever set this timer: it must not silence the others
-                    _log.exception("what a timer called has failed")
+        while due := self._next():
+            # What many of them make is mostly kept: to look through it meanwhile would hold up the last.
+            with collecting_later() if len(due) > _MANY else nullcontext():
+                for timer in due:
+                    self._call(timer)
 
-    def _next(self) -> _Timer | None:
-        """Wait for the next that is due; None means that these timers are closed."""
+    def _call(self, timer: _Timer) -> None:
+        then, timer.then = timer.then, None
+        if then is None or self._closed:
+            return
+        try:
+            then()
+        except Exception:  # whoever set this timer: it must not silence the others
+            _log.exception("what a timer called has failed")
+
+    def _next(self) -> list[_Timer]:
+        """Wait for the next that is due, and give all that are; none means that these timers are closed."""
         with self._news:
             while not self._closed:
-                when = self._heap[0][0] if self._heap else None
-                if when is not None and when <= self._clock.time():
-                    return heappop(self._heap)[2]
+                when, now = self._heap[0][0] if self._heap else None, self._clock.time()
+                if when is not None and when <= now:
+                    return list(self._due(now))
                 self._clock.wait(self._news, when)
-        return None
+        return []
+
+    def _due(self, now: float) -> Iterator[_Timer]:
+        while self._heap and self._heap[0][0] <= now:
+            yield heappop(self._heap)[2]
