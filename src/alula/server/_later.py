@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from ._resp import Reply
 
-__all__ = ["Later"]
+__all__ = ["Later", "follow", "when"]
 
 
 class Later:
@@ -37,3 +37,20 @@ class Later:
     def watch(self, then: Callable[[Reply], None]) -> None:
         """Call `then` with the reply when it comes; for a reply that is not there yet."""
         self._then = then
+
+
+def when(reply: Reply | Later, told: Callable[[Reply], None]) -> None:
+    """Tell a reply, as soon as it is there."""
+    if not isinstance(reply, Later):
+        told(reply)
+    elif reply.settled:
+        told(reply.reply)
+    else:
+        reply.watch(told)
+
+
+def follow(later: Later, reply: Reply | Later) -> None:
+    """Settle a reply with another one, when that is there."""
+    if isinstance(reply, Later):
+        later.cancel = reply.cancel
+    when(reply, later.settle)

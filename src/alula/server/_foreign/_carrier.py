@@ -18,21 +18,27 @@ from .._later import Later
 from .._models import Model
 from .._resp import Reply
 from .._scripts import Script
-from ._fetch import Fetcher, Found
+from ._convoy import Convoy, Errand
+from ._fetch import Fetcher
 from ._link import Link
 from ._pool import Pool
 from ._replies import Answer
-from ._view import Changes, ScanNeeded, Unfetched, View
+from ._survey import survey
+from ._view import Changes, Found, ScanNeeded, Unfetched, View
 
-__all__ = ["Carrier", "is_ours"]
+__all__ = ["SMALL", "TYPE_ONLY", "Carrier", "is_ours", "run"]
 
 _TRIES: Final = 100  # of a write that others are faster than
 
-# Their handlers look at their key's type only, or at whether there is one.
-_TYPE_ONLY: Final = {
+TYPE_ONLY: Final = {
     *("AI.TENSORSET", "AI.MODELSTORE", "AI.MODELSET", "AI.SCRIPTSTORE", "AI.SCRIPTSET"),
     *("AI.MODELDEL", "AI.SCRIPTDEL", "RESTORE"),
 }
+"""Commands whose handlers look at the type of their key only, or at whether there is one."""
+
+
+SMALL: Final = 64 << 10
+"""Bytes that a command may have to go along with others; a larger one would keep them waiting."""
 
 
 def is_ours(handler: Command, words: list[bytes]) -> bool:
@@ -64,11 +70,16 @@ class Carrier:
     ) -> None:
         self.pool, self.fetcher = pool, fetcher
         self._publish, self._tell = publish, tell
+        self.convoy = Convoy(pool, self.view, self.commands)
+
+    def view(self, found: Found, everything: list[tuple[bytes, Value]] | None = None) -> View:
+        """Make what commands see of what was found."""
+        return View(found, everything, self.send)
 
     def carry_out(self, client: Client, handler: Command, words: list[bytes]) -> Reply | Later:
         """Give the reply of a command, or what it will come by."""
         later = Later()
-        if handler.name in _TYPE_ONLY:
+        if handler.name in TYPE_ONLY:
             _Typed(self, client, handler, words, later).begin()
         else:
             _Fetched(self, client, handler, words, later).begin()
@@ -76,7 +87,20 @@ class Carrier:
 
     def send(self, changes: Changes, then: Recorded) -> None:
         """Make changes happen, all or none, and tell when Redis has acknowledged them."""
-        self._send(changes, then, _TRIES)
+        if sum(len(word) for words in changes.commands for word in words) > SMALL:
+            self._send(changes, then, _TRIES)
+            return
+
+        def play(view: View) -> Changes | CommandError:
+            return view.admit(changes) or changes
+
+        def ended(error: CommandError | None) -> None:
+            if error is None:
+                self.told(changes)
+            then(error)
+
+        alone = partial(self._send, changes, then, _TRIES)
+        self.convoy.join(Errand(reads=(), types=list(changes.types), play=play, ended=ended, alone=alone))
 
     def _send(self, changes: Changes, then: Recorded, tries: int) -> None:
         self.pool.take(partial(self._send_on, changes, then, tries))
@@ -97,7 +121,7 @@ class Carrier:
                 then(error)
 
         if changes.types:
-            self.fetcher.probe(link, list(changes.types), probed)
+            survey(link, (), list(changes.types), probed)
         else:
             probed({})
 
@@ -136,6 +160,16 @@ def _mismatch(found: Found, changes: Changes) -> CommandError | None:
     return None
 
 
+def run(client: Client, handler: Command, words: list[bytes]) -> Reply | Later:
+    """Call a handler; an error is a reply too."""
+    try:
+        return handler.run(client, words)
+    except CommandError as error:
+        return error
+    except Exception as error:  # a fault of ours costs one reply, not the server
+        return as_error(error)
+
+
 class _Carried:
     """One command on its way."""
 
@@ -148,13 +182,8 @@ class _Carried:
 
     def call(self, found: Found, everything: list[tuple[bytes, Value]] | None = None) -> Reply | Later:
         """Call the handler; an error is a reply too."""
-        self.view = self.client.keyspace = View(found, everything, self.carrier.send)
-        try:
-            return self.handler.run(self.client, self.words)
-        except CommandError as error:
-            return error
-        except Exception as error:  # a fault of ours costs one reply, not the server
-            return as_error(error)
+        self.view = self.client.keyspace = self.carrier.view(found, everything)
+        return run(self.client, self.handler, self.words)
 
     def end_later(self, reply: Later) -> None:
         """Go on when the handler's reply is there."""
@@ -239,7 +268,7 @@ class _Typed(_Carried):
 
     def _probe(self, link: Link) -> None:
         keys = list(dict.fromkeys(self.handler.keys_of(self.words)))
-        self.carrier.fetcher.probe(link, keys, partial(self._probed, link))
+        survey(link, (), keys, partial(self._probed, link))
 
     def _probed(self, link: Link, found: Found | CommandError) -> None:
         if isinstance(found, CommandError):

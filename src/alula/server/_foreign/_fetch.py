@@ -4,6 +4,7 @@ Of a model that is loaded only the head is fetched: it holds a digest, so it tel
 the key is still the one that was loaded.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -12,28 +13,20 @@ from ...errors import CommandError
 from ...graph import Done, Failed
 from .._forms import ModelForm, ScriptForm
 from .._keyspace import MAGIC, Loader, Value, head_of, revived, unloaded, unpack
-from .._tensors import DTYPES, Tensor
 from .._workers import Workers
 from ._link import Link, LostError
 from ._pool import Pool
 from ._replies import Answer
-from ._view import OTHER
+from ._survey import is_image
+from ._view import OTHER, Found
 
-__all__ = ["Fetcher", "Found", "is_image"]
-
-Found: TypeAlias = dict[bytes, object]
-"""What was fetched: None is under no key, `OTHER` stands for a value of Redis' own."""
+__all__ = ["Fetcher"]
 
 _Then: TypeAlias = Callable[[Found | CommandError], None]
 _Again: TypeAlias = Callable[[], None]
 
+_TENSOR: Final = MAGIC + b"T"
 _MOST: Final = 1024  # models and scripts that stay loaded, though nobody may know their keys any more
-_PROBE: Final = b"%d" % len(MAGIC)  # the last byte to look at: the letter behind the magic
-
-
-def is_image(data: bytes) -> bool:
-    """Tell whether a string of Redis' is a tensor, a model or a script of ours."""
-    return data.startswith(MAGIC)
 
 
 class Fetcher:
@@ -53,19 +46,56 @@ class Fetcher:
         self._pool, self._loaders, self._load = pool, loaders, load
         self._loaded: dict[bytes, tuple[bytes, Value]] = {}  # by key: its head, and what was made of it
         self._loading: dict[bytes, list[Callable[[Value], None]]] = {}  # by head
+        self._wanted: list[tuple[Sequence[bytes], _Then]] = []  # asked for in this turn
 
     def fetch(self, keys: Sequence[bytes], then: _Then) -> None:
-        """Give the values of some keys, all as of one moment; or the error."""
-        again = partial(self.fetch, keys, then)
+        """Give the values of some keys, all as of one moment; or the error.
+
+        What is asked for in one turn of the loop is asked for at once.
+        """
         if not keys:
             then({})
             return
-        asked = [self._asked(key) for key in keys]
-        link = self._pool.shared()
-        if len(asked) == 1:
-            link.send_all(asked, partial(self._answered, keys, then, again))
+        self._wanted.append((keys, then))
+        if len(self._wanted) == 1:
+            asyncio.get_running_loop().call_soon(self._ask)
+
+    def _ask(self) -> None:
+        """Send what was asked for in this turn."""
+        wanted, self._wanted = self._wanted, []
+        asked = {key: self._asked(key) for keys, _ in wanted for key in keys}
+        commands, ended = list(asked.values()), partial(self._told, wanted, list(asked))
+        if any(len(keys) > 1 for keys, _ in wanted):
+            commands = [(b"MULTI",), *commands, (b"EXEC",)]
+            ended = partial(self._executed, ended)
+        self._pool.shared().send_all(commands, ended)
+
+    def _executed(
+        self, then: Callable[[list[Answer] | CommandError], None], answers: list[Answer] | LostError
+    ) -> None:
+        """Take the answers out of a transaction."""
+        if isinstance(answers, LostError):
+            then(answers)
+        elif isinstance(answers[-1], list):
+            then(answers[-1])
         else:
-            link.send_all([(b"MULTI",), *asked, (b"EXEC",)], partial(self._executed, keys, then, again))
+            errors = [answer for answer in answers if isinstance(answer, CommandError)]
+            then(errors[0] if errors else CommandError("ERR the keyspace has answered nothing"))
+
+    def _told(
+        self,
+        wanted: list[tuple[Sequence[bytes], _Then]],
+        asked: list[bytes],
+        answers: list[Answer] | CommandError,
+    ) -> None:
+        """Give everybody what he has asked for."""
+        if isinstance(answers, CommandError):
+            for _, then in wanted:
+                then(answers)
+            return
+        by_key = dict(zip(asked, answers, strict=True))
+        for keys, then in wanted:
+            self._answered(keys, then, partial(self.fetch, keys, then), [by_key[key] for key in keys])
 
     def watch(self, link: Link, keys: Sequence[bytes], then: _Then) -> None:
         """Watch some keys on a link, and give their values, which are good if nobody changes one."""
@@ -90,18 +120,6 @@ class Fetcher:
         loaded = self._loaded.get(key)
         return (b"GET", key) if loaded is None else (b"GETRANGE", key, b"0", b"%d" % (len(loaded[0]) - 1))
 
-    def _executed(
-        self, keys: Sequence[bytes], then: _Then, again: _Again, answers: list[Answer] | LostError
-    ) -> None:
-        """Take the answers out of a transaction."""
-        if isinstance(answers, LostError):
-            then(answers)
-        elif isinstance(answers[-1], list):
-            self._answered(keys, then, again, answers[-1])
-        else:
-            errors = [answer for answer in answers if isinstance(answer, CommandError)]
-            then(errors[0] if errors else CommandError("ERR the keyspace has answered nothing"))
-
     def _answered(
         self, keys: Sequence[bytes], then: _Then, again: _Again, answers: list[Answer] | LostError
     ) -> None:
@@ -119,7 +137,7 @@ class Fetcher:
             elif loaded is not None:
                 del self._loaded[key]
                 stale = True
-            elif isinstance(answer, bytes) and is_image(answer) and answer[len(MAGIC)] != ord("T"):
+            elif isinstance(answer, bytes) and is_image(answer) and not answer.startswith(_TENSOR):
                 forms[key] = answer
             else:
                 found[key] = answer
@@ -175,47 +193,10 @@ class Fetcher:
         """Give all models and scripts, without their files; not as of one moment."""
         _Scan(self._pool.shared(), then).go(b"0")
 
-    # -------------------------------------------------------------------------------------- types
-
-    def probe(self, link: Link, keys: Sequence[bytes], then: _Then) -> None:
-        """Watch keys on a link, and give a value of the right type for each; what is in it means nothing."""
-
-        def ended(answers: list[Answer] | LostError) -> None:
-            errors = (
-                [each for each in answers if isinstance(each, CommandError)]
-                if isinstance(answers, list)
-                else [answers]
-            )
-            if errors and not errors[0].text.startswith("WRONGTYPE"):
-                then(errors[0])
-                return
-            assert isinstance(answers, list)
-            kinds, fronts = answers[1::2], answers[2::2]
-            then({key: _stub(kind, front) for key, kind, front in zip(keys, kinds, fronts, strict=True)})
-
-        asked = [words for key in keys for words in ((b"TYPE", key), (b"GETRANGE", key, b"0", _PROBE))]
-        link.send_all([(b"WATCH", *keys), *asked], ended)
-
 
 def _unloaded(form: ModelForm | ScriptForm, error: BaseException) -> Value:
     told = error if isinstance(error, CommandError) else CommandError(f"ERR {error}")
     return unloaded(form, told)
-
-
-_EMPTY: Final = ModelForm(backend="ONNX", device=b"CPU", blob=b"")
-_STUBS: Final[dict[bytes, Value]] = {
-    b"T": Tensor(DTYPES[b"INT8"], (0,), b""),
-    b"M": unloaded(_EMPTY, CommandError("ERR this model was not fetched")),
-    b"S": unloaded(ScriptForm(device=b"CPU", source=b""), CommandError("ERR this script was not fetched")),
-}
-
-
-def _stub(kind: Answer, front: Answer) -> object:
-    if kind == "none":
-        return None
-    if isinstance(front, bytes):
-        return _STUBS.get(front[len(MAGIC) :], OTHER) if is_image(front) else b""
-    return OTHER
 
 
 class _Scan:
@@ -251,7 +232,7 @@ class _Scan:
             return
         try:
             for key, front in zip(keys, answers, strict=True):
-                if isinstance(front, bytes) and is_image(front) and front[len(MAGIC)] != ord("T"):
+                if isinstance(front, bytes) and is_image(front) and not front.startswith(_TENSOR):
                     form = unpack(head_of(front))
                     assert isinstance(form, ModelForm | ScriptForm)
                     self._found[key] = _unloaded(form, CommandError("ERR this was not fetched"))

@@ -61,7 +61,7 @@ class Link(asyncio.Protocol):
         self._replies = Replies()
         self._waiting: deque[_Expected] = deque()
         self._transport: asyncio.Transport | None = None
-        self._early: list[bytes] = []
+        self._out: list[bytes] = []  # waits for the connection, or for the end of this turn of the loop
         self._raw: Callable[[bytes], None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._heard = 0.0  # when something came, by the loop's clock
@@ -118,10 +118,16 @@ class Link(asyncio.Protocol):
         self._write(request(words))
 
     def _write(self, data: bytes) -> None:
-        if self._transport is None:
-            self._early.append(data)
-        else:
-            self._transport.write(data)
+        if not self._out and self._transport is not None:
+            self._loop.call_soon(self._flush)
+        self._out.append(data)
+
+    def _flush(self) -> None:
+        """Write all that was sent in one turn at once."""
+        assert self._transport is not None
+        if self.lost is None:
+            self._transport.write(b"".join(self._out))
+        self._out.clear()
 
     def close(self) -> None:
         """End the connection; whatever waits is told."""
@@ -135,8 +141,8 @@ class Link(asyncio.Protocol):
         if self.lost is not None:
             self._transport.abort()
             return
-        self._transport.writelines(self._early)
-        self._early.clear()
+        if self._out:
+            self._flush()
 
     def data_received(self, data: bytes) -> None:
         """Hand out whole replies."""

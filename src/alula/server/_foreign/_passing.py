@@ -3,7 +3,6 @@
 To Redis a tensor is a string. To everybody else it is none: whatever looks into strings is told so.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -11,15 +10,16 @@ from ...errors import CommandError
 from .._client import Client
 from .._dump import dump as payload
 from .._keyspace import kept
-from .._later import Later
+from .._later import Later, follow
 from .._resp import Raw, Reply
-from ._fetch import Fetcher, Found, is_image
+from ._fetch import Fetcher
 from ._link import Link, LostError
 from ._pool import Pool
 from ._replies import Answer, read, split
-from ._view import OTHER
+from ._survey import is_image
+from ._view import OTHER, Found
 
-__all__ = ["Passing", "follow", "nothing", "plain", "when"]
+__all__ = ["Passing", "nothing", "plain"]
 
 _WAITING: Final = {
     *("BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "BZPOPMIN", "BZPOPMAX", "BZMPOP", "XREAD"),
@@ -210,23 +210,6 @@ def _refusal(refused: list[bytes], reply: bytes | LostError) -> None:
 
 def nothing(*_: object) -> None:
     """Pass: what comes is of no interest."""
-
-
-def when(reply: Reply | Later, told: Callable[[Reply], None]) -> None:
-    """Tell a reply, as soon as it is there."""
-    if not isinstance(reply, Later):
-        told(reply)
-    elif reply.settled:
-        told(reply.reply)
-    else:
-        reply.watch(told)
-
-
-def follow(later: Later, reply: Reply | Later) -> None:
-    """Settle a reply with another one, when that is there."""
-    if isinstance(reply, Later):
-        later.cancel = reply.cancel
-    when(reply, later.settle)
 
 
 def plain(answer: Answer) -> Reply:

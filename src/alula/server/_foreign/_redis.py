@@ -16,20 +16,21 @@ from .._commands._all import TABLE
 from .._commands._table import Command
 from .._failures import as_error
 from .._keyspace import Loader, MemoryKeyspace, Value
-from .._later import Later
+from .._later import Later, follow, when
 from .._models import Model
 from .._resp import Raw, Reply
 from .._words import said
 from ._address import Address
 from ._carrier import Carrier, is_ours
-from ._fetch import Fetcher, Found
+from ._fetch import Fetcher
 from ._link import Link, LostError
-from ._passing import Passing, follow, plain, when
+from ._passing import Passing, plain
 from ._pool import Pool
 from ._relay import SUBSCRIPTIONS, Relays
 from ._replies import Answer, read
+from ._together import Together, is_quick
 from ._transaction import Execution
-from ._view import Changes, View
+from ._view import Changes, Found, View
 
 __all__ = ["RedisBehind", "RedisKeyspace"]
 
@@ -154,6 +155,8 @@ class RedisBehind:
     def _ours(self, client: Client, command: Command, words: list[bytes]) -> Reply | Later:
         """Carry out a command of ours; a replica refuses what may write, as Redis does."""
         if not self._replica or "write" not in command.flags:
+            if is_quick(command, words):
+                return Together(self._carrier, client, [(command, words)]).begin()
             return self._carrier.carry_out(client, command, words)
         later = Later()
 

@@ -15,10 +15,9 @@ from .._commands._transactions import carry_out
 from .._later import Later
 from .._resp import NO_ARRAY, Raw, Reply
 from ._carrier import Carrier, is_ours
-from ._fetch import Found
 from ._link import Link, LostError
 from ._replies import split
-from ._view import Changes, ScanNeeded, Unfetched, View
+from ._view import Changes, Found, ScanNeeded, Unfetched, View
 
 __all__ = ["Execution"]
 

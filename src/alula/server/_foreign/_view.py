@@ -9,10 +9,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from ...errors import CommandError
 from ...graph import Recorded
 from .._keyspace import MemoryKeyspace, Value, kept, pack
 
-__all__ = ["OTHER", "Changes", "ScanNeeded", "Unfetched", "View"]
+__all__ = ["OTHER", "Changes", "Found", "ScanNeeded", "Unfetched", "View"]
+
+Found: TypeAlias = dict[bytes, object]
+"""What was fetched: None is under no key, `OTHER` stands for a value of Redis' own."""
 
 Words: TypeAlias = tuple[bytes, ...]
 
@@ -39,6 +43,7 @@ class _Other:
 OTHER: Final = _Other()
 """Stands for any value that is neither a tensor, a model, a script nor a string."""
 
+_NOTHING: Final = type(None)
 _TYPED: Final = {"tensorset", "modelstore", "scriptstore"}  # events of writes that keep a key's type
 
 
@@ -138,6 +143,17 @@ class View(MemoryKeyspace):
     def begin_anew(self) -> None:
         """Take down what is changed from now on apart from what was changed before."""
         self._log.events = []
+
+    def admit(self, changes: Changes) -> CommandError | None:
+        """Take over what another view has changed, without taking it down; or say why it cannot be."""
+        for key, kind in changes.types.items():
+            if type(self._values.get(key, None)) not in (kind, _NOTHING):
+                return CommandError.wrongtype()
+        for words in changes.commands:
+            self._fetched.add(words[1])
+            self._values.pop(words[1], None)
+        self._values.update(changes.values)
+        return None
 
     def forget(self, keys: Iterable[bytes]) -> None:
         """Know of some keys no more what is under them."""
