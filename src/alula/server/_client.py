@@ -16,14 +16,27 @@ from ._notifications import Notifications
 from ._order import Order
 from ._plans import Plans
 from ._pubsub import PubSub, Subscriber
-from ._resp import Reply
+from ._resp import Limits, Parser, Reply
 from ._settlement import Settlement
 from ._slowlog import Slowlog
 from ._stats import Stats
 from ._watch import Watch
 from ._workers import Workers
 
-__all__ = ["Call", "Client", "Foreign", "Link", "Services", "Transaction"]
+__all__ = ["Call", "Client", "Foreign", "Link", "Pipeline", "Services", "Transaction"]
+
+
+class Pipeline(Protocol):
+    """Where the requests of one connection come from, and go to."""
+
+    @property
+    def parser(self) -> Parser:
+        """Takes them out of what has come."""
+        ...
+
+    def dispatch(self, client: "Client", words: list[bytes]) -> Reply | Later:
+        """Carry out a request, perhaps with those that follow it."""
+        ...
 
 
 class Foreign(Protocol):
@@ -31,6 +44,10 @@ class Foreign(Protocol):
 
     def carry_out(self, client: "Client", command: Any, words: list[bytes]) -> Reply | Later:
         """Carry out a command that the table has, or hand it on; give the reply, or what it will come by."""
+        ...
+
+    def pipeline(self, limits: Limits) -> Pipeline:
+        """Give what takes the requests of a connection, as many at once as go together."""
         ...
 
     def pass_on(self, client: "Client", words: list[bytes]) -> Reply | Later:

@@ -43,7 +43,12 @@ class Connection(asyncio.Protocol):
         self.began = self.since = monotonic()
         self.latest = b""
         self._keyspace, self._slowlog = client.keyspace, client.services.slowlog
-        self._parser = Parser(self._limits())
+        foreign = client.services.foreign
+        if foreign is None:
+            self._parser, self._dispatch = Parser(self._limits()), dispatch
+        else:
+            pipeline = foreign.pipeline(self._limits())
+            self._parser, self._dispatch = pipeline.parser, pipeline.dispatch
         self._lost = lost
         self._out: list[bytes | memoryview] = []
         self._size = 0  # bytes in it
@@ -184,7 +189,7 @@ class Connection(asyncio.Protocol):
         try:
             while not (self._full or self.client.leaving) and (words := self._parser.next()) is not None:
                 self.latest = words[0]
-                reply = dispatch(self.client, words)
+                reply = self._dispatch(self.client, words)
                 if isinstance(reply, Later):
                     self._later, self._words, self.since = reply, words, now
                     reply.watch(self._answer)

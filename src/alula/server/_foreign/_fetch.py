@@ -47,16 +47,25 @@ class Fetcher:
         self._loaded: dict[bytes, tuple[bytes, Value]] = {}  # by key: its head, and what was made of it
         self._loading: dict[bytes, list[Callable[[Value], None]]] = {}  # by head
         self._wanted: list[tuple[Sequence[bytes], _Then]] = []  # asked for in this turn
+        self._moment = False  # somebody has asked for more than one key as of one moment
 
-    def fetch(self, keys: Sequence[bytes], then: _Then) -> None:
-        """Give the values of some keys, all as of one moment; or the error.
+    def fetch(self, keys: Sequence[bytes], then: _Then, *, moment: bool = True) -> None:
+        """Give the values of some keys; or the error.
 
         What is asked for in one turn of the loop is asked for at once.
+
+        Parameters
+        ----------
+        keys, then
+            What is asked for, and who.
+        moment
+            Whether all are to be as of one moment; if not, they are read in order.
         """
         if not keys:
             then({})
             return
         self._wanted.append((keys, then))
+        self._moment = self._moment or (moment and len(keys) > 1)
         if len(self._wanted) == 1:
             asyncio.get_running_loop().call_soon(self._ask)
 
@@ -65,7 +74,8 @@ class Fetcher:
         wanted, self._wanted = self._wanted, []
         asked = {key: self._asked(key) for keys, _ in wanted for key in keys}
         commands, ended = list(asked.values()), partial(self._told, wanted, list(asked))
-        if any(len(keys) > 1 for keys, _ in wanted):
+        if self._moment:
+            self._moment = False
             commands = [(b"MULTI",), *commands, (b"EXEC",)]
             ended = partial(self._executed, ended)
         self._pool.shared().send_all(commands, ended)

@@ -9,12 +9,11 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, Final, TypeAlias, cast
 
 from ...errors import CommandError
 from ._address import Address
-from ._replies import Answer, Replies, read, request
+from ._replies import Answer, FormError, Replies, read, request
 
 __all__ = ["Link", "LostError", "Then"]
 
@@ -148,25 +147,28 @@ class Link(asyncio.Protocol):
         """Hand out whole replies."""
         self._heard = self._loop.time()
         self._replies.feed(data)
-        while self.lost is None and (told := self._next()) is not None:
-            told()
-
-    def _next(self) -> Callable[[], None] | None:
-        """Take the next reply; give what tells whom it is for, or None until more has come."""
         try:
-            reply = self._replies.next()
-            if reply is None:
-                return None
-            if not self._waiting:
-                return _nothing if self._raw is None else partial(self._raw, reply)
-            expected = self._waiting[0]
-            if not expected.take(reply):
-                return _nothing
-        except (ValueError, IndexError):
+            while self.lost is None and (reply := self._replies.next()) is not None:
+                self._take(reply)
+        except FormError:
             self._lose("what answers there is no Redis")
-            return None
-        self._waiting.popleft()
-        return partial(expected.then, reply if expected.answers is None else expected.answers)
+
+    def _take(self, reply: bytes) -> None:
+        """Hand a reply to whom it is for, once that has all that it waits for."""
+        if not self._waiting:
+            if self._raw is not None:
+                self._raw(reply)
+            return
+        expected = self._waiting[0]
+        answers = expected.answers
+        if answers is None:
+            self._waiting.popleft()
+            expected.then(reply)
+            return
+        answers.append(read(reply))
+        if len(answers) == expected.count:
+            self._waiting.popleft()
+            expected.then(answers)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell all who wait."""
@@ -198,17 +200,13 @@ class Link(asyncio.Protocol):
             expected.then(self.lost)
 
 
-def _nothing() -> None:
-    pass
-
-
 class _Expected:
     """Replies that are to come, and whom to tell.
 
     Attributes
     ----------
-    left
-        How many are still to come.
+    count
+        How many they are.
     answers
         Those that have come, read; None if there is one alone, which is told as it comes.
     then
@@ -217,14 +215,7 @@ class _Expected:
         When it is too late, by the loop's clock.
     """
 
-    __slots__ = ("answers", "left", "then", "until")
+    __slots__ = ("answers", "count", "then", "until")
 
-    def __init__(self, left: int, answers: list[Answer] | None, then: Callable[[Any], None]) -> None:
-        self.left, self.answers, self.then, self.until = left, answers, then, 0.0
-
-    def take(self, reply: bytes) -> bool:
-        """Take a reply; tell whether it was the last."""
-        if self.answers is not None:
-            self.answers.append(read(reply))
-        self.left -= 1
-        return not self.left
+    def __init__(self, count: int, answers: list[Answer] | None, then: Callable[[Any], None]) -> None:
+        self.count, self.answers, self.then, self.until = count, answers, then, 0.0

@@ -9,17 +9,17 @@ from typing import Final
 from ...errors import CommandError
 from .._client import Client
 from .._dump import dump as payload
-from .._keyspace import kept
+from .._keyspace import MAGIC, kept
 from .._later import Later, follow
 from .._resp import Raw, Reply
 from ._fetch import Fetcher
 from ._link import Link, LostError
 from ._pool import Pool
 from ._replies import Answer, read, split
-from ._survey import is_image
+from ._survey import FRONT, is_image
 from ._view import OTHER, Found
 
-__all__ = ["Passing", "nothing", "plain"]
+__all__ = ["ALONE", "Passing", "changes_what_it_reads", "nothing", "plain"]
 
 _WAITING: Final = {
     *("BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "BZPOPMIN", "BZPOPMAX", "BZMPOP", "XREAD"),
@@ -39,9 +39,11 @@ _READING: Final = {"BITCOUNT", "BITFIELD_RO", "BITPOS", "GETBIT", "GETRANGE", "S
 _CHANGING: Final = {"APPEND", "BITFIELD", "GETDEL", "GETEX", "GETSET", "SETBIT", "SETRANGE"}
 """Commands that change a string, or remove it, after they have looked into it."""
 
+ALONE: Final = _WAITING | _REFUSED
+"""Commands that do not go over the connection that everybody shares."""
+
 _TYPES: Final = {b"T": "AI_TENSOR", b"M": "AI__MODEL", b"S": "AI_SCRIPT"}
 _TRIES: Final = 100
-_FRONT: Final = 8  # bytes that tell one of ours
 
 
 class Passing:
@@ -88,7 +90,8 @@ class Passing:
 
         if len(words) != 2:
             return self.pass_on(client, words)
-        self._pool.shared().send_all([(b"TYPE", key), (b"GETRANGE", key, b"0", b"7")], answered)
+        link = self._pool.shared(client.protocol)
+        link.send_all([(b"TYPE", key), (b"GETRANGE", key, b"0", FRONT)], answered)
         return later
 
     def dump(self, client: Client, words: list[bytes]) -> Later:
@@ -126,33 +129,43 @@ class Passing:
     def string(self, client: Client, words: list[bytes]) -> Later | None:
         """Hand on a command that looks into a string, unless that is one of ours; None if it is no such."""
         name, later = words[0].upper().decode(errors="replace"), Later()
-        if name in _CHANGING or (name == "SET" and b"GET" in [word.upper() for word in words[3:]]):
+        if changes_what_it_reads(name, words):
             self._looked_into(later, client, words, _TRIES)
         elif name in _READING:
             self._read(later, client, words)
-        elif name in _NUMBERS or name == "GET":
-            self._checked(later, client, words)
+        elif name in _NUMBERS:
+            self._number(later, client, words)
+        elif name == "GET":
+            self._get(later, client, words)
         else:
             return None
         return later
 
-    def _checked(self, later: Later, client: Client, words: list[bytes]) -> None:
-        """Hand on a command, and look at its reply: what of ours it shows, or takes for no number."""
+    def _get(self, later: Later, client: Client, words: list[bytes]) -> None:
+        """Hand on a command, unless its reply shows one of ours."""
 
         def answered(reply: bytes | LostError) -> None:
-            if isinstance(reply, LostError):
-                later.settle(reply)
-            elif reply.startswith(b"-ERR value is not "):
-                self._read(later, client, [b"GET", *words[1:2]], instead=Raw(reply))
-            elif reply.startswith(b"$") and is_image(reply[reply.find(b"\n") + 1 :][:_FRONT]):
-                later.settle(CommandError.wrongtype())
-            else:
-                later.settle(Raw(reply))
+            ours = isinstance(reply, bytes) and _shows_image(reply)
+            later.settle(CommandError.wrongtype() if ours else _handed(reply))
 
         self._pool.shared(client.protocol).send(words, answered)
 
-    def _read(self, later: Later, client: Client, words: list[bytes], *, instead: Reply = None) -> None:
-        """Hand on a command that only reads, with a look at what it reads; or give a reply `instead`."""
+    def _number(self, later: Later, client: Client, words: list[bytes]) -> None:
+        """Hand on a command that refuses what is no number, and see what that was."""
+        fronts: list[bytes | LostError] = []
+
+        def answered(reply: bytes | LostError) -> None:
+            front = fronts[0] if fronts else b""
+            refused = isinstance(reply, bytes) and reply.startswith(b"-ERR value is not ")
+            ours = refused and isinstance(front, bytes) and _shows_image(front)
+            later.settle(CommandError.wrongtype() if ours else _handed(reply))
+
+        link = self._pool.shared(client.protocol)
+        link.send((b"GETRANGE", *words[1:2], b"0", FRONT), fronts.append)
+        link.send(words, answered)
+
+    def _read(self, later: Later, client: Client, words: list[bytes]) -> None:
+        """Hand on a command that only reads, with a look at what it reads."""
 
         def executed(reply: bytes | LostError) -> None:
             items = None if isinstance(reply, LostError) else split(reply)
@@ -161,12 +174,12 @@ class Passing:
                 return
             front = read(items[0])
             ours = isinstance(front, bytes) and is_image(front)
-            later.settle(CommandError.wrongtype() if ours else instead or Raw(items[1]))
+            later.settle(CommandError.wrongtype() if ours else Raw(items[1]))
 
         refused: list[bytes] = []
         link = self._pool.shared(client.protocol)
         link.send((b"MULTI",), nothing)
-        link.send((b"GETRANGE", words[1] if len(words) > 1 else b"", b"0", b"7"), nothing)
+        link.send((b"GETRANGE", words[1] if len(words) > 1 else b"", b"0", FRONT), nothing)
         link.send(words, partial(_refusal, refused))
         link.send((b"EXEC",), executed)
 
@@ -199,13 +212,26 @@ class Passing:
                 self._looked_into(later, client, words, tries - 1)
 
         key = words[1] if len(words) > 1 else b""
-        link.send_all([(b"WATCH", key), (b"GETRANGE", key, b"0", b"7")], looked)
+        link.send_all([(b"WATCH", key), (b"GETRANGE", key, b"0", FRONT)], looked)
 
 
 def _refusal(refused: list[bytes], reply: bytes | LostError) -> None:
     """Take note of an error with which Redis has refused to queue a command."""
     if isinstance(reply, bytes) and reply.startswith(b"-"):
         refused.append(reply)
+
+
+def changes_what_it_reads(name: str, words: list[bytes]) -> bool:
+    """Tell whether a command gives what it changes, so that somebody has to look at that before."""
+    return name in _CHANGING or (name == "SET" and b"GET" in [word.upper() for word in words[3:]])
+
+
+def _handed(reply: bytes | LostError) -> Reply:
+    return reply if isinstance(reply, LostError) else Raw(reply)
+
+
+def _shows_image(reply: bytes) -> bool:
+    return reply.startswith(b"$") and is_image(reply[reply.find(b"\n") + 1 :][: len(MAGIC)])
 
 
 def nothing(*_: object) -> None:

@@ -18,16 +18,18 @@ from .._failures import as_error
 from .._keyspace import Loader, MemoryKeyspace, Value
 from .._later import Later, follow, when
 from .._models import Model
-from .._resp import Raw, Reply
+from .._resp import Limits, Raw, Reply
 from .._words import said
 from ._address import Address
 from ._carrier import Carrier, is_ours
 from ._fetch import Fetcher
 from ._link import Link, LostError
 from ._passing import Passing, plain
+from ._pipeline import Pipeline
 from ._pool import Pool
 from ._relay import SUBSCRIPTIONS, Relays
 from ._replies import Answer, read
+from ._rows import Rows
 from ._together import Together, is_quick
 from ._transaction import Execution
 from ._view import Changes, Found, View
@@ -101,6 +103,8 @@ class RedisBehind:
             "UNWATCH": self._unwatch,
             "WATCH": self._watch,
         }
+        apart = frozenset(_OURS | SUBSCRIPTIONS | (self._special.keys() - {"MGET", "TYPE"}))
+        self._rows = Rows(self._carrier, apart)
         self._watching: dict[Client, Link] = {}
         self._letters = frozenset[str]()  # of notify-keyspace-events
         self._replica = False
@@ -147,6 +151,10 @@ class RedisBehind:
         if is_ours(command, words):
             return self._ours(client, command, words)
         return self._passing.string(client, words) or self.pass_on(client, words)
+
+    def pipeline(self, limits: Limits) -> Pipeline:
+        """Give what takes the requests of a connection, as many at once as go together."""
+        return Pipeline(limits, lambda client, words: self._rows.of(client, words, replica=self._replica))
 
     def pass_on(self, client: Client, words: list[bytes]) -> Later:
         """Hand a command on to Redis, and its reply to the client."""

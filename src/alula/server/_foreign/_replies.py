@@ -8,7 +8,7 @@ from typing import Final, TypeAlias, Union
 
 from ...errors import CommandError
 
-__all__ = ["Answer", "Replies", "read", "request", "split"]
+__all__ = ["Answer", "FormError", "Replies", "read", "request", "split"]
 
 Answer: TypeAlias = Union[str, bytes, int, CommandError, "list[Answer]", None]
 """A reply that was read: text is a status line, bytes are a bulk string, None is nil; a map is a list of its
@@ -16,6 +16,10 @@ names and values in turn."""
 
 _BULKS: Final = frozenset(b"$=!")
 _ITEMS: Final = {ord("*"): 1, ord("~"): 1, ord(">"): 1, ord("%"): 2, ord("|"): 2}
+
+
+class FormError(Exception):
+    """Bytes that are no reply of a Redis."""
 
 
 def request(words: tuple[bytes, ...] | list[bytes]) -> bytes:
@@ -48,7 +52,19 @@ class Replies:
             self._pieces.append(data)
 
     def next(self) -> bytes | None:
-        """Give the next reply as it came; None until more has come."""
+        """Give the next reply as it came; None until more has come.
+
+        Raises
+        ------
+        FormError
+            If what came is none.
+        """
+        try:
+            return self._next()
+        except ValueError as error:
+            raise FormError from error
+
+    def _next(self) -> bytes | None:
         if self._pieces:
             if self._size < self._wanted:
                 return None
@@ -99,8 +115,19 @@ def split(reply: bytes) -> list[bytes] | None:
 
 
 def read(reply: bytes) -> Answer:
-    """Read a whole reply."""
-    return _read(reply, 0)[0]
+    """Read a whole reply.
+
+    Raises
+    ------
+    FormError
+        If it is none.
+    """
+    if reply == b"+QUEUED\r\n":  # nearly half of all
+        return "QUEUED"
+    try:
+        return _read(reply, 0)[0]
+    except (ValueError, IndexError) as error:
+        raise FormError from error
 
 
 def _read(reply: bytes, at: int) -> tuple[Answer, int]:

@@ -42,7 +42,7 @@ class Together:
             errand = Errand(reads=reads, types=types, play=self._play, ended=self._ended, alone=self._alone)
             self._carrier.convoy.join(errand)
         else:
-            self._carrier.fetcher.fetch(reads, self._fetched)
+            self._carrier.fetcher.fetch(reads, self._fetched, moment=False)
         return self._later
 
     def _fetched(self, found: Found | CommandError) -> None:
