@@ -32,7 +32,7 @@ models = st.builds(
 scripts = st.builds(ScriptForm, device=st.just(b"GPU"), tag=words, entry_points=names, source=st.just(b"def"))
 values = st.one_of(
     tensors(), models, scripts, words, st.lists(words, min_size=1), st.dictionaries(words, words, min_size=1),
-    st.integers(-(1 << 33), 1 << 33).map(b"%d".__mod__),
+    st.integers(-(1 << 33), 1 << 33).map(b"%d".__mod__), st.frozensets(words, min_size=1),
 )  # fmt: skip
 
 

@@ -84,6 +84,7 @@ def test_what_is_signed_and_makes_no_sense_is_refused_without_a_fault(
         b"\1\2\1a",
         b"\1\0",
         b"\4\0",
+        b"\2\0",
         b"\7\x81" + b"\xff" * 8 + b"\0",
     ],
 )
@@ -259,9 +260,11 @@ def test_redis_restores_what_is_dumped_here(start_redis: Callable[..., RedisServ
         client.restore("s", 0, dump(b"text"))
         client.restore("l", 0, dump([b"1", b"two"]))
         client.restore("h", 0, dump({b"f": b"1"}))
+        client.restore("m", 0, dump(frozenset((b"1", b"two"))))
         assert client.get("s") == b"text"
         assert client.lrange("l", 0, -1) == [b"1", b"two"]
         assert client.hgetall("h") == {b"f": b"1"}
+        assert client.smembers("m") == {b"1", b"two"}
 
 
 def test_what_redis_compresses_is_read(start_redis: Callable[..., RedisServer]) -> None:
@@ -292,6 +295,32 @@ def test_lists_and_hashes_of_redis_are_read(start_redis: Callable[..., RedisServ
             assert isinstance(of_hash, bytes)
             assert undump(dumped) == items
             assert undump(of_hash) == {item: item[::-1] for item in items}
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {b"1", b"-2", b"30000"},
+        {b"70000", b"-1"},
+        {b"5000000000"},
+        {b"x", b"1"},
+        set(map(b"%d".__mod__, range(600))),
+    ],
+)
+def test_sets_of_redis_are_read(start_redis: Callable[..., RedisServer], members: set[bytes]) -> None:
+    with redis.Redis(port=start_redis().port) as client:
+        client.sadd("s", *members)
+        theirs = client.dump("s")
+        assert isinstance(theirs, bytes)
+        assert undump(theirs) == frozenset(members)
+
+
+def test_sets_of_a_newer_redis_are_read_and_damaged_ones_are_not() -> None:
+    packed = bytes(6) + b"\x01\x01" + b"\x81x\x02" + b"\xff"
+    assert undump(signed(b"\x14" + string(packed))) == frozenset((b"1", b"x"))
+    for damaged in (b"\2\0\0\0\2\0\0\0\1\0", b"\3\0\0\0\1\0\0\0\1\0\0", b"\2\0\0\0\0\0\0\0", b"\2"):
+        with pytest.raises(CommandError, match=BAD):
+            undump(signed(b"\x0b" + string(damaged)))
 
 
 def test_lists_and_hashes_of_an_older_redis_are_read() -> None:

@@ -1,7 +1,7 @@
 """The payload of DUMP and RESTORE, as RedisAI and Redis write it, so that people can move their data.
 
 Tensors, models and scripts are what Redis calls module values: fields, each with its kind in front.
-Versions 0 to 4 are read, 4 is written. Strings, lists and hashes are written in Redis' oldest and
+Versions 0 to 4 are read, 4 is written. Strings, lists, hashes and sets are written in Redis' oldest and
 simplest forms, which every Redis reads. Here bytes become forms; loading a model is left to others.
 """
 
@@ -16,7 +16,7 @@ from ..errors import CommandError
 from ._checksum import crc64
 from ._forms import ModelForm, ScriptForm
 from ._ops import MAX_DIMENSIONS
-from ._packs import listpack, pairs, ziplist
+from ._packs import intset, listpack, pairs, ziplist
 from ._payloads import MAX_BYTES
 from ._rdb import FormError, Reader, length, string
 from ._store import BACKENDS
@@ -24,10 +24,12 @@ from ._tensors import DTYPES, DType, Tensor
 
 __all__ = ["Dumped", "body", "dump", "unbody", "undump"]
 
-Dumped: TypeAlias = Tensor | ModelForm | ScriptForm | bytes | list[bytes] | dict[bytes, bytes]
+Dumped: TypeAlias = (
+    Tensor | ModelForm | ScriptForm | bytes | list[bytes] | dict[bytes, bytes] | frozenset[bytes]
+)
 """What a payload holds: a value that needs nothing to be loaded, or the form of one that does."""
 
-_STRING, _LIST, _HASH, _MODULE = 0, 1, 4, 7
+_STRING, _LIST, _SET, _HASH, _MODULE = 0, 1, 2, 4, 7
 _VERSION: Final = 9  # of the RDB format that we write; what every Redis since 5 can read
 _LAST: Final = 80  # the latest that anybody writes: Valkey's
 _ENCODING: Final = 4  # of module values
@@ -79,7 +81,9 @@ def unbody(data: bytes) -> Dumped:
     reader = Reader(data)
     try:
         value = _READERS[reader.take(1)[0]](reader)
-        if not reader.over or (isinstance(value, list | dict) and not value):  # no key holds an empty one
+        if not reader.over or (
+            isinstance(value, list | dict | frozenset) and not value
+        ):  # no key holds an empty one
             raise FormError
     except (FormError, KeyError, ValueError) as error:
         raise CommandError("ERR Bad data format") from error
@@ -100,6 +104,8 @@ def body(value: Dumped) -> bytes:
             return bytes((_STRING,)) + _plain(value)
         case list():
             return bytes((_LIST,)) + length(len(value)) + b"".join(map(string, value))
+        case frozenset():
+            return bytes((_SET,)) + length(len(value)) + b"".join(map(string, sorted(value)))
         case dict():
             pairs = [string(word) for pair in value.items() for word in pair]
             return bytes((_HASH,)) + length(len(value)) + b"".join(pairs)
@@ -283,6 +289,10 @@ def _to_list(reader: Reader) -> list[bytes]:
     return [reader.string() for _ in range(reader.length())]
 
 
+def _to_set(reader: Reader) -> frozenset[bytes]:
+    return frozenset([reader.string() for _ in range(reader.length())])
+
+
 def _to_hash(reader: Reader) -> dict[bytes, bytes]:
     return {reader.string(): reader.string() for _ in range(reader.length())}
 
@@ -309,12 +319,15 @@ def _to_quicklist2(reader: Reader) -> list[bytes]:
 _READERS: Final[dict[int, Callable[[Reader], Dumped]]] = {
     _STRING: Reader.string,
     _LIST: _to_list,
+    _SET: _to_set,
     _HASH: _to_hash,
     _MODULE: _to_module,
-    # What Redis writes instead of the simple forms of lists and hashes, by its version:
+    # What Redis writes instead of the simple forms of lists, sets and hashes, by its version:
     10: lambda reader: ziplist(reader.string()),
+    11: lambda reader: frozenset(intset(reader.string())),
     13: lambda reader: pairs(ziplist, reader.string()),
     14: _to_quicklist,
     16: lambda reader: pairs(listpack, reader.string()),
     18: _to_quicklist2,
+    20: lambda reader: frozenset(listpack(reader.string())),
 }

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Final, assert_never
 
 from ._config import Config
-from ._keyspace import HashValue, Keyspace, ListValue, Value
+from ._keyspace import HashValue, Keyspace, ListValue, SetValue, Value
 from ._models import Model
 from ._scripts import Script
 from ._tensors import Tensor
@@ -18,7 +18,7 @@ from ._tensors import Tensor
 __all__ = ["Meter", "size_of"]
 
 _KEY: Final = 96  # bytes of an entry of the keyspace beside key and value
-_ITEM: Final = 64  # of an entry of a list or hash
+_ITEM: Final = 64  # of an entry of a list, set or hash
 _SAMPLES: Final = 5
 
 
@@ -99,7 +99,7 @@ class Meter:
 
 
 def size_of(value: Value) -> int:
-    """Give about the bytes of a value; of a long list or hash, by a sample of its elements."""
+    """Give about the bytes of a value; of a long list, set or hash, by a sample of its elements."""
     match value:
         case Tensor():
             return len(value.data)
@@ -109,7 +109,7 @@ def size_of(value: Value) -> int:
             return len(value.source)
         case bytes():
             return len(value)
-        case ListValue():
+        case ListValue() | SetValue():
             return _sampled(len(value), map(len, value))
         case HashValue():
             return _sampled(len(value), (len(name) + len(text) for name, text in value.items()))

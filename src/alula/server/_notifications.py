@@ -14,11 +14,12 @@ from ._pubsub import PubSub
 __all__ = ["Notifications"]
 
 _CLASSES: Final = {
-    "$": ("set", "append", "incrby", "setrange"),
+    "$": ("set", "append", "incrby", "incrbyfloat", "setrange"),
     "d": ("tensorset", "modelstore", "scriptstore"),
-    "g": ("del", "expire", "persist", "rename_from", "rename_to", "restore"),
-    "h": ("hset", "hdel"),
-    "l": ("lpush", "rpush", "lpop", "rpop"),
+    "g": ("del", "expire", "persist", "rename_from", "rename_to", "restore", "copy_to"),
+    "h": ("hset", "hdel", "hincrby", "hincrbyfloat"),
+    "l": ("lpush", "rpush", "lpop", "rpop", "linsert", "lset", "lrem", "ltrim"),
+    "s": ("sadd", "srem", "spop", "sinterstore", "sunionstore", "sdiffstore"),
     "x": ("expired",),
 }
 _CLASS_OF: Final = {event: letter for letter, events in _CLASSES.items() for event in events}

@@ -1,4 +1,4 @@
-"""Two forms in which Redis packs small lists and hashes into one string: ziplists, and later listpacks.
+"""Forms in which Redis packs what is small into one string: ziplists, later listpacks, and intsets.
 
 They are read only, for people who move their data over; what is written here is simpler.
 """
@@ -8,7 +8,7 @@ from typing import Final
 
 from ._rdb import FormError, Reader
 
-__all__ = ["listpack", "pairs", "ziplist"]
+__all__ = ["intset", "listpack", "pairs", "ziplist"]
 
 _END: Final = 0xFF
 
@@ -87,6 +87,21 @@ def _integer(reader: Reader, size: int) -> bytes:
     if not size:
         raise FormError
     return b"%d" % int.from_bytes(reader.take(size), "little", signed=True)
+
+
+def intset(data: bytes) -> list[bytes]:
+    """Give the members of a set of integers.
+
+    Raises
+    ------
+    FormError
+        If it is none.
+    """
+    reader = Reader(data)
+    size, count = (int.from_bytes(reader.take(4), "little") for _ in range(2))
+    if size not in (2, 4, 8) or len(data) != 8 + size * count:
+        raise FormError
+    return [_integer(reader, size) for _ in range(count)]
 
 
 def pairs(unpack: Callable[[bytes], list[bytes]], data: bytes) -> dict[bytes, bytes]:

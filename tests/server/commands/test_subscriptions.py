@@ -80,7 +80,12 @@ CHANGES = """
     incr c|decrby c 2|expire k 100|persist k|expire k -1|pexpireat a 99999999999000|rename a d
     renamenx b e|getdel d|del e nope|rpush l 1 2|lpush l 0|lpop l|rpop l 2|hset h f 1 g 2|hmset h f 2
     hdel h f nope|hdel h g|set s v keepttl|unlink s k c|set m v|flushall|rpush l x|expire l 100
-    rename l l2|set l2 v
+    rename l l2|set l2 v|sadd s1 a b|sadd s1 a|srem s1 a x|srem s1 b|sadd s2 a b c|smove s2 s3 a|smove s2 s3 a
+    sunionstore s4 s2 s3|sinterstore s5 s2 s4|sdiffstore s6 s4 s5|sinterstore s6 s2 s3|spop s3|spop s2 5
+    copy s4 s7|getex l2 ex 100|getex l2 persist|getex l2|getex l2 exat 1|incrbyfloat f 1.5|setrange r 0 abc
+    hincrby hh f 2|hincrbyfloat hh f 2|hsetnx hh f 1|hsetnx hh g 1|msetnx q1 a q2 b|rpush ll a b c d
+    linsert ll before c x|lset ll 0 A|lrem ll 1 b|ltrim ll 0 1|lmove ll lm left right|rpoplpush ll lm
+    lpushx ll a|lpushx lm a|rpushx lm b|ltrim lm 5 6
 """
 
 
@@ -91,7 +96,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     server.kill()
 
 
-@pytest.mark.parametrize("classes", ["KEA", "Kg", "E$lx", "KEh", "A", "K"])
+@pytest.mark.parametrize("classes", ["KEA", "Kg", "E$lx", "KEh", "Es", "A", "K"])
 def test_what_happens_to_plain_keys_is_told_as_redis_tells_it(
     redis: int, server: Server, connect: Connect, classes: str
 ) -> None:

@@ -15,7 +15,7 @@ from alula.errors import CommandError, StoreUnavailableError
 from alula.server import Backend, DurableKeyspace, Keyspace, Server, Session, Tensor, background
 from alula.server._config import Config
 from alula.server._forms import ModelForm, ScriptForm
-from alula.server._keyspace import HashValue, ListValue, Value
+from alula.server._keyspace import HashValue, ListValue, SetValue, Value
 from alula.server._keyspaces import open_keyspace
 from alula.server._models import Model, Stop
 from alula.server._tensors import DTYPES
@@ -67,7 +67,9 @@ def opened(tmp_path: Path, clock: Clock) -> Iterator[Opened]:
 def everything(keyspace: Keyspace) -> dict[bytes, tuple[object, int | None]]:
     found = dict[bytes, tuple[object, int | None]]()
     for key, value in keyspace.scan():
-        known = value.data if isinstance(value, Tensor) else value
+        known = (
+            value.data if isinstance(value, Tensor) else set(value) if isinstance(value, SetValue) else value
+        )
         found[key] = (known, keyspace.expires(key))
     return found
 
@@ -78,6 +80,7 @@ def test_every_kind_of_change_is_there_after_a_restart(opened: Opened) -> None:
     keyspace.put(b"s", b"text", expires=2_000_000)
     keyspace.put(b"l", ListValue([b"1", b"2"]))
     keyspace.put(b"h", HashValue({b"f": b"1"}))
+    keyspace.put(b"m", SetValue([b"1", b"x"]))
     keyspace.settle()
     keyspace.delete([b"gone"])
     items = keyspace.read(b"l")
@@ -86,6 +89,7 @@ def test_every_kind_of_change_is_there_after_a_restart(opened: Opened) -> None:
     keyspace.changed(b"l", "rpush")
     keyspace.expire(b"t", 3_000_000)
     before = everything(keyspace)
+    assert before[b"m"] == ({b"1", b"x"}, None)
     assert before[b"l"] == (ListValue([b"1", b"2", b"3"]), None)
     assert everything(opened.again()) == before
     opened.keyspace.clear()

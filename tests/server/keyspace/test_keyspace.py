@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from alula.errors import CommandError
 from alula.server import DurableKeyspace, Keyspace, MemoryKeyspace, Tensor
-from alula.server._keyspace import HashValue, ListValue
+from alula.server._keyspace import HashValue, ListValue, SetValue
 from alula.server._tensors import DTYPES
 from alula.testing import Clock
 
@@ -133,6 +135,34 @@ def test_a_list_or_hash_that_is_empty_is_gone(keyspace: Keyspace, heard: Heard) 
     keyspace.changed(b"h", "hdel")
     assert (keyspace.read(b"l"), keyspace.read(b"h"), len(keyspace)) == (None, None, 0)
     assert heard[4:] == [("rpop", [b"l"]), ("del", [b"l"]), ("hdel", [b"h"]), ("del", [b"h"])]
+
+
+def test_a_set_is_changed_in_place_as_a_list_is(keyspace: Keyspace, heard: Heard) -> None:
+    members = SetValue([b"x", b"y", b"x"])
+    keyspace.put(b"s", members, event="sadd")
+    assert members.remove(b"x")
+    keyspace.changed(b"s", "srem")
+    assert keyspace.read(b"s") is members
+    assert members.remove(b"y")
+    keyspace.changed(b"s", "srem")
+    assert (keyspace.read(b"s"), len(keyspace)) == (None, 0)
+    assert heard[1:] == [("srem", [b"s"]), ("srem", [b"s"]), ("del", [b"s"])]
+
+
+@given(st.lists(st.tuples(st.booleans(), st.binary(max_size=1))))
+def test_a_set_is_what_a_set_is(steps: list[tuple[bool, bytes]]) -> None:
+    members, expected = SetValue(), set[bytes]()
+    for adds, member in steps:
+        there = member in expected
+        if adds:
+            expected.add(member)
+            assert members.add(member) is not there
+        else:
+            expected.discard(member)
+            assert members.remove(member) is there
+        assert (set(members), len(members)) == (expected, len(expected))
+        assert all(each in members for each in expected)
+        assert not expected or members.any() in expected
 
 
 def test_listeners_hear_what_happened_once_it_can_be_seen(keyspace: Keyspace, heard: Heard) -> None:

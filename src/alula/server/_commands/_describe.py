@@ -65,8 +65,8 @@ def _entry(command: Command | None) -> Reply:
 
 
 _ORDER: Final = (
-    "keyspace", "read", "write", "list", "hash", "string", "pubsub", "admin", "fast", "slow", "dangerous",
-    "connection", "transaction", "scripting",
+    "keyspace", "read", "write", "set", "list", "hash", "string", "pubsub", "admin", "fast", "slow",
+    "dangerous", "connection", "transaction", "scripting",
 )  # fmt: skip
 _OF_GROUP: Final = {"generic": "keyspace", "transactions": "transaction"}
 _ALSO: Final = {

@@ -1,7 +1,6 @@
 """Commands about keys, whatever they hold."""
 
 import random
-import re
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -9,9 +8,9 @@ from typing import Final
 from ...errors import CommandError
 from .._client import Client
 from .._glob import matcher
-from .._keyspace import encoding_of, type_name
+from .._keyspace import copied, encoding_of, type_name
 from .._resp import Reply
-from .._words import number, said, shown
+from .._words import number, said
 from ._table import Command, container, plain
 
 __all__ = ["COMMANDS"]
@@ -64,40 +63,6 @@ def _randomkey(client: Client, words: list[bytes]) -> Reply:
     return random.choice(found)[0] if found else None
 
 
-_CURSOR: Final = re.compile(rb"[0-9]{1,20}")
-
-
-def _scan(client: Client, words: list[bytes]) -> Reply:
-    if _CURSOR.fullmatch(words[1]) is None or int(words[1]) >= 1 << 64:
-        raise CommandError("ERR invalid cursor")
-    count, matches, kind = _scan_options(words)
-    cursor, keys = client.services.order.page(int(words[1]), count)
-    found = [(key, client.keyspace.read(key)) for key in keys if matches is None or matches(key)]
-    return [
-        b"%d" % cursor,
-        [key for key, value in found if value is not None and kind in (None, type_name(value).lower())],
-    ]
-
-
-def _scan_options(words: list[bytes]) -> tuple[int, Callable[[bytes], bool] | None, str | None]:
-    count, matches, kind = 10, None, None
-    for at in range(2, len(words), 2):
-        if at + 1 == len(words):
-            raise CommandError("ERR syntax error")
-        match said(words, at):
-            case b"COUNT":
-                count = number(words[at + 1])
-                if count < 1:
-                    raise CommandError("ERR syntax error")
-            case b"MATCH":
-                matches = matcher(words[at + 1])
-            case b"TYPE":
-                kind = shown(words[at + 1]).lower()
-            case _:
-                raise CommandError("ERR syntax error")
-    return count, matches, kind
-
-
 # --------------------------------------------------------------------------------------- renaming
 
 
@@ -125,6 +90,38 @@ def _renamenx(client: Client, words: list[bytes]) -> Reply:
         return 0
     _move(client, words[1], words[2])
     return 1
+
+
+# ------------------------------------------------------------------------------------------- COPY
+
+
+def _copy(client: Client, words: list[bytes]) -> Reply:
+    source, target, keyspace = words[1], words[2], client.keyspace
+    replaces = _copy_options(words)
+    if source == target:
+        raise CommandError("ERR source and destination objects are the same")
+    value = keyspace.read(source)
+    if value is None or (keyspace.read(target) is not None and not replaces):
+        return 0
+    keyspace.put(target, copied(value), expires=keyspace.expires(source), event="copy_to")
+    return 1
+
+
+def _copy_options(words: list[bytes]) -> bool:
+    """Tell whether what is there is replaced; there is one database."""
+    replaces, at = False, 3
+    while at < len(words):
+        match said(words, at):
+            case b"REPLACE":
+                replaces = True
+            case b"DB" if at + 1 < len(words):
+                at += 1
+                if number(words[at]) != 0:
+                    raise CommandError("ERR DB index is out of range")
+            case _:
+                raise CommandError("ERR syntax error")
+        at += 1
+    return replaces
 
 
 # ----------------------------------------------------------------------------------------- OBJECT
@@ -175,9 +172,9 @@ COMMANDS = (
     _command("TYPE", _type, 2, 2, _READ, (1, 1, 1)),
     _command("KEYS", _keys, 2, 2, ("readonly",), (0, 0, 0)),
     _command("RANDOMKEY", _randomkey, 1, 1, ("readonly",), (0, 0, 0)),
-    _command("SCAN", _scan, 2, None, ("readonly",), (0, 0, 0)),
     _command("RENAME", _rename, 3, 3, ("write",), (1, 2, 1)),
     _command("RENAMENX", _renamenx, 3, 3, ("write", "fast"), (1, 2, 1)),
+    _command("COPY", _copy, 3, None, ("write", "denyoom"), (1, 2, 1)),
     container(
         "OBJECT",
         _object("ENCODING", _encoding),

@@ -14,13 +14,15 @@ from ._table import plain
 __all__ = ["COMMANDS"]
 
 
-def _pusher(event: str) -> Callable[[Client, list[bytes]], Reply]:
-    """Make LPUSH or RPUSH; the event has the same name."""
+def _pusher(event: str, *, there: bool = False) -> Callable[[Client, list[bytes]], Reply]:
+    """Make LPUSH or RPUSH, whose event has the same name; or their kin for a list that is `there`."""
     left = event == "lpush"
 
     def run(client: Client, words: list[bytes]) -> Reply:
         keyspace, key = client.keyspace, words[1]
         items = as_list(keyspace.read(key))
+        if items is None and there:
+            return 0
         if items is None:
             items = ListValue(reversed(words[2:]) if left else words[2:])
             keyspace.put(key, items, event=event)
@@ -80,6 +82,8 @@ _command = partial(plain, "list")
 COMMANDS = (
     _command("LPUSH", _pusher("lpush"), 3, None, ("write", "denyoom", "fast")),
     _command("RPUSH", _pusher("rpush"), 3, None, ("write", "denyoom", "fast")),
+    _command("LPUSHX", _pusher("lpush", there=True), 3, None, ("write", "denyoom", "fast")),
+    _command("RPUSHX", _pusher("rpush", there=True), 3, None, ("write", "denyoom", "fast")),
     _command("LPOP", _popper("lpop"), 2, 3, ("write", "fast")),
     _command("RPOP", _popper("rpop"), 2, 3, ("write", "fast")),
     _command("LRANGE", _range, 4, 4, ("readonly",)),

@@ -10,6 +10,7 @@ from .._client import Client
 from .._keyspace import Keyspace, as_string
 from .._resp import Reply
 from .._words import arity_error, number, said
+from ._substrings import check_length
 from ._table import plain
 from ._times import expiry_at
 
@@ -33,6 +34,34 @@ def _getdel(client: Client, words: list[bytes]) -> Reply:
     value = as_string(client.keyspace.read(words[1]))
     client.keyspace.delete(words[1:])
     return value
+
+
+def _getex(client: Client, words: list[bytes]) -> Reply:
+    keyspace, key = client.keyspace, words[1]
+    unit, word = _new_expiry(words)
+    value = as_string(keyspace.read(key))
+    if value is None or not unit:
+        return value
+    if unit == b"PERSIST":
+        if keyspace.expires(key) is not None:
+            keyspace.expire(key, None, event="persist")
+        return value
+    at = expiry_at(client, "getex", unit, word)
+    if at <= client.services.now():
+        keyspace.delete([key])
+    else:
+        keyspace.expire(key, at)
+    return value
+
+
+def _new_expiry(words: list[bytes]) -> tuple[bytes, bytes]:
+    """Read what stands behind GETEX's key: a unit and a number, PERSIST alone, or nothing."""
+    unit = said(words, 2)
+    if not unit or (unit == b"PERSIST" and len(words) == 3):
+        return unit, b""
+    if unit not in (b"EX", b"PX", b"EXAT", b"PXAT") or len(words) != 4:
+        raise CommandError("ERR syntax error")
+    return unit, words[3]
 
 
 def _getset(client: Client, words: list[bytes]) -> Reply:
@@ -134,11 +163,19 @@ def _mset(client: Client, words: list[bytes]) -> Reply:
     return "OK"
 
 
+def _msetnx(client: Client, words: list[bytes]) -> Reply:
+    if len(words) % 2 == 0:
+        raise arity_error(words)
+    if any(client.keyspace.read(key) is not None for key in words[1::2]):
+        return 0
+    _mset(client, words)
+    return 1
+
+
 def _append(client: Client, words: list[bytes]) -> Reply:
     keyspace, key = client.keyspace, words[1]
     before = as_string(keyspace.read(key)) or b""
-    if len(before) + len(words[2]) > client.services.config.proto_max_bulk_len:
-        raise CommandError("ERR string exceeds maximum allowed size (proto-max-bulk-len)")
+    check_length(client, len(before) + len(words[2]))
     value = before + words[2]
     keyspace.put(key, value, expires=keyspace.expires(key), event="append")
     return len(value)
@@ -177,12 +214,14 @@ COMMANDS = (
     _command("MGET", _mget, 2, None, _READ, (1, -1, 1)),
     _command("STRLEN", _strlen, 2, 2, _READ),
     _command("GETDEL", _getdel, 2, 2, ("write", "fast")),
+    _command("GETEX", _getex, 2, None, ("write", "fast")),
     _command("GETSET", _getset, 3, 3, _QUICK),
     _command("SET", _set, 3, None, _WRITE),
     _command("SETEX", _setter(b"EX"), 4, 4, _WRITE),
     _command("PSETEX", _setter(b"PX"), 4, 4, _WRITE),
     _command("SETNX", _setnx, 3, 3, _QUICK),
     _command("MSET", _mset, 3, None, _WRITE, (1, -1, 2)),
+    _command("MSETNX", _msetnx, 3, None, _WRITE, (1, -1, 2)),
     _command("APPEND", _append, 3, 3, _QUICK),
     _command("INCR", lambda client, words: _add(client, words[1], 1), 2, 2, _QUICK),
     _command("DECR", lambda client, words: _add(client, words[1], -1), 2, 2, _QUICK),

@@ -17,9 +17,9 @@ from ._interface import (
     event_of,
     type_name,
 )
-from ._kept import kept, revived, unloaded
+from ._kept import copied, kept, revived, unloaded
 from ._memory import MemoryKeyspace
-from ._values import HashValue, ListValue, as_hash, as_list, as_string
+from ._values import HashValue, ListValue, SetValue, as_hash, as_list, as_set, as_string
 
 __all__ = [
     "MAGIC",
@@ -32,14 +32,17 @@ __all__ = [
     "Listener",
     "Loader",
     "MemoryKeyspace",
+    "SetValue",
     "Snapshot",
     "Value",
     "as_hash",
     "as_list",
     "as_model",
     "as_script",
+    "as_set",
     "as_string",
     "as_tensor",
+    "copied",
     "encoding_of",
     "event_of",
     "head_of",

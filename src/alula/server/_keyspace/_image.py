@@ -13,7 +13,7 @@ script    ``digest``, ``device``, ``tag``, ``entry_points``
 ========  ==========================================================================================
 
 So the first bytes tell what kind of value it is and, by the digest, whether a model is still the one that
-was loaded. A string, a list or a hash is written as in a DUMP, without the checksum; in a Redis they
+was loaded. A string, a list, a hash or a set is written as in a DUMP, without the checksum; in a Redis they
 are Redis' own.
 """
 

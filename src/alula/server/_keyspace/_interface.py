@@ -17,7 +17,7 @@ from .._models import Model
 from .._scripts import Script
 from .._tensors import Tensor
 from .._words import integer
-from ._values import HashValue, ListValue
+from ._values import HashValue, ListValue, SetValue
 
 __all__ = [
     "UNDONE",
@@ -34,7 +34,7 @@ __all__ = [
     "type_name",
 ]
 
-Value: TypeAlias = Tensor | Model | Script | bytes | ListValue | HashValue
+Value: TypeAlias = Tensor | Model | Script | bytes | ListValue | HashValue | SetValue
 
 Listener: TypeAlias = Callable[[str, Sequence[bytes]], None]
 """Called with an event and its keys once what happened to them can be seen. The event is the one that
@@ -54,6 +54,7 @@ _TYPES: Final[Mapping[type, str]] = {
     bytes: "string",
     ListValue: "list",
     HashValue: "hash",
+    SetValue: "set",
 }
 _EVENTS: Final[Mapping[type, str]] = {Tensor: "tensorset", Model: "modelstore", Script: "scriptstore"}
 
@@ -73,6 +74,9 @@ def encoding_of(value: Value) -> bytes:
         case HashValue():
             small = len(value) <= 512 and all(len(f) <= 64 and len(v) <= 64 for f, v in value.items())
             return b"listpack" if small else b"hashtable"
+        case SetValue():
+            small = len(value) <= 512 and all(integer(member) is not None for member in value)
+            return b"intset" if small else b"hashtable"
         case _:
             return b"raw"
 
@@ -142,7 +146,7 @@ class Keyspace(ABC):
 
     @abstractmethod
     def changed(self, key: bytes, event: str) -> None:
-        """Take note that the list or hash under a key was changed in place; an empty one is removed."""
+        """Take note that the list, hash or set under a key was changed in place; an empty one is removed."""
 
     @abstractmethod
     def delete(self, keys: Iterable[bytes], *, event: str = "del") -> int:

@@ -1,8 +1,10 @@
 """Values without what only this process can hold: what is kept of them, and how they come back."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ...errors import CommandError
+from .._counts import Counts
 from .._dump import Dumped
 from .._forms import ModelForm, ScriptForm
 from .._models import Model, Stop
@@ -10,9 +12,9 @@ from .._scripts import Invocation, Script
 from .._store import MissingBackendError
 from .._tensors import Tensor
 from ._interface import Loader, Value
-from ._values import HashValue, ListValue
+from ._values import HashValue, ListValue, SetValue
 
-__all__ = ["kept", "revived", "unloaded"]
+__all__ = ["copied", "kept", "revived", "unloaded"]
 
 
 def kept(value: Value) -> Dumped:
@@ -26,6 +28,8 @@ def kept(value: Value) -> Dumped:
             )
         case ListValue():
             return list(value)
+        case SetValue():
+            return frozenset(value)
         case _:
             return value
 
@@ -61,8 +65,27 @@ def revived(found: Dumped, load: Loader) -> Value:
             return ListValue(found)
         case dict():
             return HashValue(found)
+        case frozenset():
+            return SetValue(found)
         case _:
             return found
+
+
+def copied(value: Value) -> Value:
+    """Give a value that changes without this one; what was loaded is shared, and the counts begin anew."""
+    match value:
+        case Model():
+            return replace(value, counts=Counts())
+        case Script():
+            return replace(value, counts=Counts(samples=-1))
+        case ListValue():
+            return ListValue(value)
+        case HashValue():
+            return HashValue(value)
+        case SetValue():
+            return SetValue(value)
+        case _:
+            return value
 
 
 def unloaded(form: ModelForm | ScriptForm, error: CommandError) -> Model | Script:

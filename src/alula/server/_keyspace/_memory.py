@@ -63,7 +63,7 @@ class MemoryKeyspace(Keyspace):
         self._tell(event, [key])
 
     def changed(self, key: bytes, event: str) -> None:
-        """Take note that the list or hash under a key was changed in place; an empty one is removed."""
+        """Take note that the list, hash or set under a key was changed in place; an empty one is removed."""
         self._tell(event, [key])
         if not self._values[key]:
             self.delete([key])
