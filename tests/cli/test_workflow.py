@@ -83,6 +83,19 @@ def test_a_queue_is_shown_with_its_workflows() -> None:
     assert facts("show", "w")["queue"]["key"] == "ada"
 
 
+def test_queues_are_shown_with_what_is_in_them() -> None:
+    assert "no queues" in shown("queues")
+    workflow.queue("emails", concurrency=5, concurrency_per_key=1)
+    workflow.queue("free")
+    workflow.run_async(add.bind(1), workflow_id="w", queue="emails", key="ada", delay=900)
+    emails, free = facts("queues")
+    assert (emails["queue"], emails["concurrency"], emails["waiting"]) == ("emails", 5, 1)
+    assert emails["oldest"] >= 0
+    assert (free["queue"], free["waiting"], free["running"], free["oldest"]) == ("free", 0, 0, None)
+    said = " ".join(shown("queues").split())
+    assert "emails concurrency=5, concurrency_per_key=1 1" in said
+
+
 def test_an_unknown_status_is_a_wrong_command() -> None:
     done = call("list", "--status", "odd")
     assert done.exit_code == 2

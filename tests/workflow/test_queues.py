@@ -515,3 +515,27 @@ def test_a_wrong_queue_is_refused(given: dict[str, Any], error: type[Exception])
 def test_one_that_nobody_declared_is_not_forgotten() -> None:
     with pytest.raises(QueueNotFoundError, match="there are none yet"):
         workflow.delete_queue("q")
+
+
+def test_a_workflow_object_runs_by_a_queue_as_well() -> None:
+    workflow.queue("mine", concurrency=1)
+    made = workflow.create(add.bind(1, 2))
+    assert made.run("w", queue="mine") == 3
+    assert workflow.get_metadata("w")["queue"]["name"] == "mine"
+    with pytest.raises(ValueError, match="queue"):
+        made.run("x", key="ada")
+    with pytest.raises(TypeError, match=r"is not run with quue=.*queue"):
+        made.run_async("x", quue="mine")
+
+
+def test_what_runs_in_a_queue_is_counted(turnstile: Turnstile) -> None:
+    workflow.queue("mine", concurrency=1)
+    refs = [workflow.run_async(held.bind(turnstile), workflow_id=f"w{i}", queue="mine") for i in range(3)]
+    turnstile.arrived()
+    [load] = workflow.queue_loads()
+    assert (load.queue.name, load.waiting, load.running) == ("mine", 2, 1)
+    assert load.oldest is not None
+    turnstile.let()
+    alula.get(refs)
+    [load] = workflow.queue_loads()
+    assert (load.waiting, load.running, load.oldest) == (0, 0, None)

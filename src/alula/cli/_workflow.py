@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any, Final, Literal
 
 import typer
@@ -14,9 +15,30 @@ from ..errors import AlulaError, WorkflowError, WorkflowExecutionError
 from ..workflow import SUCCESSFUL, TaskInfo
 from ._folder import import_from_here
 from ._terminal import err, out
-from ._workflow_views import change, described, ended, list_view, show_view, tasks_view, timeline_view
+from ._workflow_views import (
+    change,
+    described,
+    ended,
+    list_view,
+    queues_view,
+    show_view,
+    tasks_view,
+    timeline_view,
+)
 
-__all__ = ["cancel", "delete", "fork", "list_all", "output", "resume", "show", "signal", "tail", "tasks"]
+__all__ = [
+    "cancel",
+    "delete",
+    "fork",
+    "list_all",
+    "output",
+    "queues",
+    "resume",
+    "show",
+    "signal",
+    "tail",
+    "tasks",
+]
 
 _FAILED: Final = 1
 
@@ -33,6 +55,16 @@ def list_all(*, statuses: Sequence[str], prefix: str, queue: str | None, limit: 
         _json([{"workflow_id": id_, **described(each)} for id_, each in facts])
     else:
         out().print(list_view(facts, more=len(found) > limit))
+    return 0
+
+
+def queues(*, as_json: bool) -> int:
+    """Show the named queues, and what there is in each."""
+    loads = workflow.queue_loads()
+    if as_json:
+        _json([{**asdict(load.queue), **asdict(load), "queue": load.queue.name} for load in loads])
+    else:
+        out().print(queues_view(loads))
     return 0
 
 

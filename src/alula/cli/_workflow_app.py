@@ -37,6 +37,12 @@ def list_all(
 
 
 @workflow.command()
+def queues(json: _Json = False) -> None:
+    """Show the named queues: their limits, and how many workflows wait and run in each."""
+    _run("queues", as_json=json)
+
+
+@workflow.command()
 def show(
     workflow_id: _Id,
     timeline: Annotated[bool, typer.Option("--timeline", help="Also show when its tasks ran.")] = False,

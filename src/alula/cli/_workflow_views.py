@@ -17,10 +17,29 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import TaskError
-from ..workflow import CANCELED, FAILED, PENDING, RESUMABLE, RUNNING, SUCCESSFUL, TaskInfo, WorkflowStatus
+from ..workflow import (
+    CANCELED,
+    FAILED,
+    PENDING,
+    RESUMABLE,
+    RUNNING,
+    SUCCESSFUL,
+    QueueLoad,
+    TaskInfo,
+    WorkflowStatus,
+)
 from ._workflow_rows import MANY, Row, rows_of
 
-__all__ = ["change", "described", "ended", "list_view", "show_view", "tasks_view", "timeline_view"]
+__all__ = [
+    "change",
+    "described",
+    "ended",
+    "list_view",
+    "queues_view",
+    "show_view",
+    "tasks_view",
+    "timeline_view",
+]
 
 _LOOKS: Final = {
     SUCCESSFUL: ("✓", "green"),
@@ -54,6 +73,18 @@ def list_view(found: Sequence[tuple[str, Mapping[str, Any]]], *, more: bool) -> 
     newest = f"the {len(found)} newest" if len(found) > 1 else "the newest"
     rest = Text(f"{newest}; there are more: --limit", style="dim")
     return Group(table, rest) if more else table
+
+
+def queues_view(loads: Sequence[QueueLoad]) -> RenderableType:
+    """Draw queues, each with its limits and what there is in it."""
+    if not loads:
+        return Text("no queues", style="dim")
+    table = _table("queue", "limits", "waiting", "oldest", "running")
+    for load in loads:
+        oldest = "" if load.oldest is None else _seconds(load.oldest)
+        limits = Text(str(load.queue), style="dim")
+        table.add_row(Text(load.queue.name), limits, f"{load.waiting:,}", oldest, f"{load.running:,}")
+    return table
 
 
 def show_view(id_: str, facts: Mapping[str, Any], tasks: Sequence[TaskInfo]) -> RenderableType:

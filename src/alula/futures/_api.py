@@ -359,9 +359,7 @@ class RemoteFunction(Generic[P, T]):
         # recursive one contains this very object.
         self._function = function
         self._check: Check | None = None  # of the function, once it is called
-        self._variants: dict[
-            Hashable, RemoteFunction[P, T]
-        ] = {}  # loops ask for the same again
+        self._variants: dict[Hashable, RemoteFunction[P, T]] = {}  # loops ask for the same again
         self.__name__: str = function.name.rpartition(".")[2]
 
     @property

@@ -26,6 +26,7 @@ __all__ = [
     "TaskOptions",
     "check_early",
     "frozen",
+    "key_of",
     "session_options",
 ]
 

@@ -48,8 +48,8 @@ from ._options import Options, options
 from ._owner import owner_of
 from ._pictures import Picture
 from ._queue import QUEUE
-from ._queue_api import delete_queue, list_queues, queue
-from ._queues import Queue, Ticket
+from ._queue_api import delete_queue, list_queues, queue, queue_loads
+from ._queues import Queue, QueueLoad, Ticket
 from ._reading import read_output
 from ._schedules import Schedule
 from ._search import Search
@@ -79,6 +79,7 @@ __all__ = [
     "Options",
     "Picture",
     "Queue",
+    "QueueLoad",
     "Schedule",
     "Search",
     "TaskInfo",
@@ -114,6 +115,7 @@ __all__ = [
     "pause_schedule",
     "prune",
     "queue",
+    "queue_loads",
     "read_output",
     "reset_default_executor",
     "resume",

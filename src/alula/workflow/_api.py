@@ -5,8 +5,9 @@ Each call is a line or two over the executor of this process.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
+from ..errors import suggest
 from ..futures import ObjectRef, RemoteFunction
 from ..graph import Graph, InputItem, Mark, Node, fill
 from ._code import Code
@@ -178,18 +179,44 @@ class Workflow(Generic[T]):
         workflow_id: str | None = None,
         metadata: dict[str, Any] | None = None,
         timeout: float | None = None,
+        **how: Any,
     ) -> T:
-        """Run it and wait for its output; see `alula.workflow.run`."""
-        return _submit(self._dag, self._args, self._kwargs, workflow_id, metadata, timeout).result()
+        """Run it and wait for its output.
+
+        Parameters
+        ----------
+        workflow_id, metadata, timeout, how
+            As `alula.workflow.run` has them: ``on_conflict``, ``queue`` and what goes with that.
+        """
+        return self._submitted(workflow_id, metadata, timeout, how).result()
 
     def run_async(
         self,
         workflow_id: str | None = None,
         metadata: dict[str, Any] | None = None,
         timeout: float | None = None,
+        **how: Any,
     ) -> ObjectRef[T]:
-        """Start it; see `alula.workflow.run_async`."""
-        return _submit(self._dag, self._args, self._kwargs, workflow_id, metadata, timeout).ref()
+        """Start it; give a reference to its output at once. As `run` otherwise."""
+        return self._submitted(workflow_id, metadata, timeout, how).ref()
+
+    def _submitted(
+        self,
+        workflow_id: str | None,
+        metadata: dict[str, Any] | None,
+        timeout: float | None,
+        how: dict[str, Any],
+    ) -> Handle[T]:
+        for name in how:
+            if name not in _HOW:
+                raise TypeError(f"a workflow is not run with {name}=; {suggest(name, _HOW)}")
+        conflict: Conflict = how.get("on_conflict", "resume")
+        ticket = Ticket.of(how.get("queue"), **{name: how.get(name) for name in _TICKET})
+        return _submit(self._dag, self._args, self._kwargs, workflow_id, metadata, timeout, conflict, ticket)
+
+
+_TICKET: Final = ("key", "deduplication_id", "delay", "priority")
+_HOW: Final = ("on_conflict", "queue", *_TICKET)
 
 
 def create(dag: Node[T], *args: Any, **kwargs: Any) -> Workflow[T]:

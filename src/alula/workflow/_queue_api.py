@@ -1,9 +1,9 @@
 """Named queues, as people declare them; what is submitted to one is said in `alula.workflow.run`."""
 
 from ._default import default_executor
-from ._queues import Queue
+from ._queues import Queue, QueueLoad
 
-__all__ = ["delete_queue", "list_queues", "queue"]
+__all__ = ["delete_queue", "list_queues", "queue", "queue_loads"]
 
 
 def queue(
@@ -53,6 +53,11 @@ def queue(
 def list_queues() -> list[Queue]:
     """Give all queues, by name."""
     return default_executor().queues.listed()
+
+
+def queue_loads() -> list[QueueLoad]:
+    """Give all queues, by name, with how many workflows wait and run in each."""
+    return default_executor().queues.loads()
 
 
 def delete_queue(name: str) -> None:

@@ -13,11 +13,11 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from ..errors import QueueDeduplicatedError, QueueNotFoundError, WorkflowError
 from ..store import Store
-from ._status import ACTIVE
+from ._status import ACTIVE, WorkflowStatus
 from ._tables import QUEUES, STARTS, WORKFLOWS
 from ._texts import checked_text
 
-__all__ = ["Queue", "Queues", "Ticket", "admit", "queue_of"]
+__all__ = ["Queue", "QueueLoad", "Queues", "Ticket", "admit", "queue_of"]
 
 R = TypeVar("R")
 
@@ -121,6 +121,29 @@ class Ticket:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class QueueLoad:
+    """What there is in a queue at one moment.
+
+    Attributes
+    ----------
+    queue
+        With its limits.
+    waiting, running
+        Workflows that wait for their turn, and that have begun and not ended.
+    oldest
+        Seconds since the first of those that wait was submitted; None if none does.
+    """
+
+    queue: Queue
+    waiting: int
+    running: int
+    oldest: float | None
+
+
+_WAITS, _RUNS = WorkflowStatus.PENDING.value, WorkflowStatus.RUNNING.value
+
+
 class Queues:
     """The queues of one store.
 
@@ -160,6 +183,22 @@ class Queues:
         """Give all queues, by name."""
         with self._store.reading() as connection:
             return [queue_of(row) for row in connection.execute(select(QUEUES).order_by(QUEUES.c.name))]
+
+    def loads(self) -> list[QueueLoad]:
+        """Give what there is in each queue, by name."""
+        c = WORKFLOWS.c
+        asked = select(c.queue, c.status, func.count(), func.min(c.created))
+        asked = asked.where(c.queue.is_not(None), c.status.in_(ACTIVE)).group_by(c.queue, c.status)
+        with self._store.reading() as connection:
+            queues = connection.execute(select(QUEUES).order_by(QUEUES.c.name)).all()
+            found = {(name, status): rest for name, status, *rest in connection.execute(asked)}
+        now = self._store.clock.time()
+        loads = []
+        for queue in map(queue_of, queues):
+            waiting, first = found.get((queue.name, _WAITS), (0, now))
+            running, _ = found.get((queue.name, _RUNS), (0, now))
+            loads.append(QueueLoad(queue, waiting, running, max(0.0, now - first) if waiting else None))
+        return loads
 
     def delete(self, name: str) -> None:
         """Forget a queue; see `alula.workflow.delete_queue`."""
