@@ -81,3 +81,26 @@ class Seer(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         names = ("id", "attempt", "action", "kind", "name", "bucket", "args", "kwargs", "previous", "results")
         known = {name: getattr(task, name) for name in names}
         return known | {"models": task.instance.models.list(), "default": om.datasets.bucket}
+
+
+class Echo(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Gives its data and what comes before its task; may be stopped on the way, or made to fail."""
+
+    def __init__(self, turnstile: Turnstile | None = None, path: Path | None = None) -> None:
+        self.turnstile, self.path = turnstile, path
+
+    def predict(self, X: Any, fail: bool = False, die: int = 0, stop: bool = False) -> Any:
+        task = current_task()
+        assert task is not None
+        if self.path is not None:
+            with self.path.open("a") as file:
+                file.write(f"{X[0][0]:g} ")
+        if stop:
+            assert self.turnstile is not None
+            self.turnstile.wait()
+        if fail:
+            raise LookupError(f"no luck with {X[0][0]}")
+        if task.attempt <= die:
+            os.kill(os.getpid(), signal.SIGKILL)
+        before = task.results if task.results is not None else task.previous
+        return {"X": X[0][0], "before": before}

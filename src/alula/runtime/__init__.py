@@ -8,15 +8,31 @@ of the default instance, made at the first call.
 from typing import Any
 
 from ..objects import Catalog, Jobs
-from ._api import experiment, labels, model, ping, require, result, status, workers
+from ._api import (
+    experiment,
+    labels,
+    mapreduce,
+    mode,
+    model,
+    parallel,
+    ping,
+    require,
+    result,
+    script,
+    sequence,
+    status,
+    workers,
+)
 from ._current import TaskContext, current_task
 from ._experiments import Experiment, Run
+from ._groups import GroupResult
 from ._instance import Instance, bucket, close_default, default, instance_of, setup
 from ._models import ModelProxy
 from ._models import missing as _missing
 from ._progress import Progress
-from ._results import AsyncResult, Status
-from ._runtime import Runtime
+from ._results import AsyncResult, Status, Timings, as_completed
+from ._runtime import Block, Runtime
+from ._scripts import ScriptProxy
 
 datasets: Catalog
 models: Catalog
@@ -25,14 +41,19 @@ jobs: Jobs
 
 __all__ = [
     "AsyncResult",
+    "Block",
     "Experiment",
+    "GroupResult",
     "Instance",
     "ModelProxy",
     "Progress",
     "Run",
     "Runtime",
+    "ScriptProxy",
     "Status",
     "TaskContext",
+    "Timings",
+    "as_completed",
     "bucket",
     "close_default",
     "current_task",
@@ -42,24 +63,27 @@ __all__ = [
     "instance_of",
     "jobs",
     "labels",
+    "mapreduce",
+    "mode",
     "model",
     "models",
+    "parallel",
     "ping",
     "require",
     "result",
+    "script",
     "scripts",
+    "sequence",
     "setup",
     "status",
     "workers",
 ]
 
 
+_OBJECTS = ("datasets", "jobs", "models", "scripts")
+
+
 def __getattr__(name: str) -> Any:
-    if name in (
-        "datasets",
-        "models",
-        "scripts",
-        "jobs",
-    ):  # those of whichever instance is the default at the moment
+    if name in _OBJECTS:  # those of whichever instance is the default at the moment
         return getattr(default(), name)
     raise _missing("alula.runtime", name, Runtime)

@@ -7,7 +7,21 @@ from typing import Concatenate, ParamSpec, TypeVar
 from ._instance import default
 from ._runtime import Runtime
 
-__all__ = ["experiment", "labels", "model", "ping", "require", "result", "status", "workers"]
+__all__ = [
+    "experiment",
+    "labels",
+    "mapreduce",
+    "mode",
+    "model",
+    "parallel",
+    "ping",
+    "require",
+    "result",
+    "script",
+    "sequence",
+    "status",
+    "workers",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,9 +41,14 @@ def _bound(method: Callable[Concatenate[Runtime, P], T]) -> Callable[P, T]:
 
 experiment = _bound(Runtime.experiment)
 labels = _bound(Runtime.labels)
+mapreduce = _bound(Runtime.mapreduce)
+mode = _bound(Runtime.mode)
 model = _bound(Runtime.model)
+parallel = _bound(Runtime.parallel)
 ping = _bound(Runtime.ping)
 require = _bound(Runtime.require)
 result = _bound(Runtime.result)
+script = _bound(Runtime.script)
+sequence = _bound(Runtime.sequence)
 status = _bound(Runtime.status)
 workers = _bound(Runtime.workers)

@@ -17,8 +17,9 @@ from ._onnx import to_onnx
 from ._opened import opened
 from ._orders import Order
 from ._remote import store_model
+from ._script_calls import call_script, entry_of
 
-__all__ = ["apply", "deploy", "fit", "ping", "score"]
+__all__ = ["apply", "deploy", "fit", "ping", "run_script", "score"]
 
 
 def fit(order: Order, x: Any, y: Any = None, *after: Any) -> Metadata:
@@ -53,6 +54,22 @@ def score(order: Order, x: Any, y: Any = None, *after: Any) -> float:
         rated = float(model.call(order.action, X, Y, order.kwargs))
         at.context.notes["metrics"] = {order.action: rated}
         return rated
+
+
+def run_script(order: Order) -> Any:
+    """Run a script; give what it returns."""
+    with opened(order) as at:
+        metadata = at.catalogs.scripts.resolve(order.name)
+        script = at.catalogs.scripts.load(metadata.name, version=metadata.version)
+        entry = entry_of(script, order.name, order.settings)
+        return call_script(
+            entry,
+            at.context.args,
+            at.context.kwargs,
+            method=order.action,
+            meta=metadata,
+            offered=at.offered(),
+        )
 
 
 def deploy(order: Order, key: str, server: str | None) -> Deployment:

@@ -19,7 +19,18 @@ from ..errors import StoreUnavailableError
 from ..graph import Mark, Name
 from ..objects import Catalog, Metadata, Reference
 
-__all__ = ["CARRIED", "LINKED", "Kept", "drop_kept", "hand_over", "refer", "sweep_kept"]
+__all__ = [
+    "CARRIED",
+    "LINKED",
+    "PREVIOUS",
+    "Kept",
+    "Previous",
+    "check_data",
+    "drop_kept",
+    "hand_over",
+    "refer",
+    "sweep_kept",
+]
 
 CARRIED: Final = 1 << 15
 """Bytes up to which pickled values travel inside a task's record."""
@@ -37,6 +48,15 @@ class Kept(Mark):
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Previous(Mark):
+    """Stands in a task for what the task before it gives, or the tasks that it combines."""
+
+
+PREVIOUS: Final = Previous()
+"""The default of data: only where a task comes before may they be left out."""
+
+
 def refer(data: Any) -> Any:
     """Give what stands for some data in a task: a name, or the values themselves.
 
@@ -51,7 +71,7 @@ def refer(data: Any) -> Any:
     """
     if isinstance(data, str):
         return LINKED if data == LINKED.name else Name(Reference.parse(data).text)
-    _check(data)
+    check_data(data)
     return data
 
 
@@ -71,6 +91,8 @@ def hand_over(data: Any, *, task: str, part: str, datasets: Catalog) -> Any:
     TypeError, ValueError, InvalidNameError
         As `refer`; a `TypeError` also if the data cannot be pickled.
     """
+    if isinstance(data, Previous):
+        return data
     referred = refer(data)
     if isinstance(referred, Name) or dump(data, part).size <= CARRIED:
         return referred
@@ -93,7 +115,8 @@ def sweep_kept(datasets: Catalog, over: Callable[[str, Metadata], bool]) -> None
             datasets.drop(metadata.name, force=True)
 
 
-def _check(data: Any) -> None:
+def check_data(data: Any) -> None:
+    """Raise `TypeError` or `ValueError` unless these are values that an estimator may take."""
     if isinstance(data, (list, tuple, dict)):
         size = len(data)
     elif isinstance(data, np.ndarray) or _is_frame(data):

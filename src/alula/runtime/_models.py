@@ -9,12 +9,13 @@ from ..futures import Function, TaskOptions
 from ..graph import Node
 from ..objects import Catalogs, Deployment, Metadata, Reference, check_name
 from . import _bodies as bodies
-from ._data import drop_kept, hand_over, refer
+from ._data import PREVIOUS, drop_kept, hand_over, refer
 from ._experiments import Experiment, Place, experiment_of, experiments_of
 from ._orders import Order
 from ._remote import check_url, remove_model
 from ._results import AsyncResult
-from ._tasks import Tasks, Wish
+from ._tasks import Tasks
+from ._wish import Wish
 
 __all__ = ["ModelProxy", "missing"]
 
@@ -49,7 +50,7 @@ class ModelProxy:
         self.name = name
         self._catalogs, self._tasks, self._wish = catalogs, tasks, wish
 
-    def fit(self, X: Any, Y: Any = None, **options: Any) -> AsyncResult[Metadata]:
+    def fit(self, X: Any = PREVIOUS, Y: Any = None, **options: Any) -> AsyncResult[Metadata]:
         """Train the model anew and store it as a new version.
 
         Parameters
@@ -75,11 +76,11 @@ class ModelProxy:
         """
         return self._submit("fit", X, Y, None, options)
 
-    def partial_fit(self, X: Any, Y: Any = None, **options: Any) -> AsyncResult[Metadata]:
+    def partial_fit(self, X: Any = PREVIOUS, Y: Any = None, **options: Any) -> AsyncResult[Metadata]:
         """Train the model further and store it as a new version; as `fit` otherwise."""
         return self._submit("partial_fit", X, Y, None, options)
 
-    def predict(self, X: Any, rName: str | None = None, **options: Any) -> AsyncResult[Any]:
+    def predict(self, X: Any = PREVIOUS, rName: str | None = None, **options: Any) -> AsyncResult[Any]:
         """Let the model predict.
 
         Parameters
@@ -103,19 +104,21 @@ class ModelProxy:
         """
         return self._submit("predict", X, None, rName, options)
 
-    def predict_proba(self, X: Any, rName: str | None = None, **options: Any) -> AsyncResult[Any]:
+    def predict_proba(self, X: Any = PREVIOUS, rName: str | None = None, **options: Any) -> AsyncResult[Any]:
         """Give the probabilities of the classes, one row each; as `predict` otherwise."""
         return self._submit("predict_proba", X, None, rName, options)
 
-    def decision_function(self, X: Any, rName: str | None = None, **options: Any) -> AsyncResult[Any]:
+    def decision_function(
+        self, X: Any = PREVIOUS, rName: str | None = None, **options: Any
+    ) -> AsyncResult[Any]:
         """Give the confidence of the model in its predictions; as `predict` otherwise."""
         return self._submit("decision_function", X, None, rName, options)
 
-    def transform(self, X: Any, rName: str | None = None, **options: Any) -> AsyncResult[Any]:
+    def transform(self, X: Any = PREVIOUS, rName: str | None = None, **options: Any) -> AsyncResult[Any]:
         """Let the model transform data; as `predict` otherwise."""
         return self._submit("transform", X, None, rName, options)
 
-    def score(self, X: Any, Y: Any = None, **options: Any) -> AsyncResult[float]:
+    def score(self, X: Any = PREVIOUS, Y: Any = None, **options: Any) -> AsyncResult[float]:
         """Rate the model: accuracy for classifiers, R² for regressors; as `fit` otherwise."""
         return self._submit("score", X, Y, None, options)
 

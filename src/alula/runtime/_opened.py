@@ -7,7 +7,14 @@ from functools import lru_cache, partial
 from typing import Any
 
 from .._core._settings import Settings
-from ..errors import ResultExpiredError, WorkflowNotFoundError
+from ..errors import (
+    ResultExpiredError,
+    TaskCancelledError,
+    WorkflowCancellationError,
+    WorkflowExecutionError,
+    WorkflowNotFoundError,
+    WorkflowOutputNotReady,
+)
 from ..graph import Name
 from ..objects import Catalog, Catalogs, Metadata, open_catalogs
 from ..store import Store
@@ -15,7 +22,7 @@ from ..workflow import read_output
 from ._around import AROUND
 from ._attempts import Attempt, Attempts, Ending
 from ._current import TaskContext, bound
-from ._data import Kept
+from ._data import Kept, Previous, check_data
 from ._inputs import Input, as_rows, as_target, read_input
 from ._orders import Order
 from ._progress import Reporter
@@ -66,8 +73,36 @@ class At:
 
     def read(self, data: Any, model: Model, linked: str) -> Input:
         """Read data; ``"*"`` is what the model's attributes have under `linked`."""
+        if isinstance(data, Previous):
+            data = self._forwarded()
         known = model.metadata.attributes.get("dataset", {})
         return read_input(data, self.catalogs.datasets, known.get(linked))
+
+    def offered(self) -> dict[str, Any]:
+        """Give what a script gets if it names it: nothing is read that it does not."""
+        found: dict[str, Any] = {"om": self.context.instance}
+        if self.order.previous is not None:
+            found["previous"] = self.context.previous
+        if self.order.results is not None:
+            found["results"] = self.context.results
+        return found
+
+    def _forwarded(self) -> Any:
+        """Give as data what the task before has given: values, or the dataset that it has made.
+
+        Raises
+        ------
+        TypeError
+            If it is neither.
+        """
+        several = self.order.results is not None
+        data = self.context.results if several else self.context.previous
+        if isinstance(data, Metadata):
+            if data.prefix != self.catalogs.datasets.prefix:
+                raise TypeError(f"the task before gave {data}, which is no dataset: give this one its data")
+            return data
+        check_data(data)
+        return data
 
     def made(self, catalog: Catalog, name: str) -> Metadata | None:
         """Give the version that an earlier attempt has stored, if it got so far."""
@@ -110,10 +145,14 @@ def opened(order: Order, *data: Any) -> Iterator[At]:
 
 
 def _read(store: Store, settings: Settings, task: str) -> Any:
-    """Read what another task gave; `ResultExpiredError` if that was forgotten."""
+    """Read what another task gave, its error if it has failed; `ResultExpiredError` if it was forgotten."""
     try:
         return read_output(store, settings, task)
-    except WorkflowNotFoundError as error:
+    except WorkflowExecutionError as error:
+        return error.__cause__
+    except WorkflowCancellationError:
+        return TaskCancelledError(task)
+    except (WorkflowNotFoundError, WorkflowOutputNotReady) as error:
         raise ResultExpiredError(task) from error
 
 

@@ -1,29 +1,30 @@
 """The runtime: tasks on objects that are known by their names."""
 
-import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NoReturn, Self, TypeVar, cast, overload
 
-from .._core._ids import new_id
-from ..errors import LabelError
-from ..futures import Function, TaskOptions
 from ..objects import Catalogs
-from . import _bodies as bodies
+from ._blocks import OnError, Recording
 from ._experiments import Experiment, Place, open_experiment
+from ._families import Combination
+from ._groups import GroupResult
+from ._inspecting import Inspecting
 from ._models import ModelProxy, missing
-from ._orders import Order
 from ._results import AsyncResult
+from ._scripts import ScriptProxy
 from ._site import Site
-from ._tasks import Tasks, Wish
+from ._tasks import Tasks
+from ._wish import Wish
 
-__all__ = ["Runtime"]
+__all__ = ["Block", "Runtime"]
 
-_PING = Function(bodies.ping, TaskOptions(num_cpus=0))
-_OURS = ("metadata", "_metadata", "name", "num_returns")  # what the runtime itself says to the engine
-_LOCAL = "local"  # the label of the process itself
+R = TypeVar("R", bound=AsyncResult[Any] | GroupResult)
+
+_OTHERS: Final = ("always", "override")  # words of omega-ml's that need not be said here
 
 
-class Runtime:
+class Runtime(Inspecting):
     """Runs tasks on the objects of one bucket; safe to use from any thread.
 
     What `require` asks for belongs to the runtime that it returns, and to nobody else.
@@ -31,7 +32,9 @@ class Runtime:
 
     def __init__(self, site: Site, catalogs: Catalogs, tasks: Tasks, wish: Wish | None = None) -> None:
         self._site, self._catalogs, self._tasks = site, catalogs, tasks
-        self._wish = wish or Wish()
+        self._wish = wish or tasks.wish
+
+    # --------------------------------------------------------------------------------- where and how
 
     def require(self, /, label: str | None = None, **resources: Any) -> "Runtime":
         """Give a runtime whose tasks run only where this is to be had; this one stays as it is.
@@ -42,8 +45,14 @@ class Runtime:
             Of an executor; ``"local"`` is that of this process. A task whose label no living executor
             has is PENDING until one does, and a warning says so.
         resources
-            For the engine: ``num_cpus``, ``resources``, ``max_retries``, ``retry_exceptions``. What is
-            not named stays as it was; nothing at all takes back whatever was asked for before.
+            For the engine: ``num_cpus``, ``num_gpus``, ``memory`` (bytes, or ``"8GB"``), ``resources``. For
+            attempts that fail: ``retries``, further attempts after any failure; ``backoff``, seconds before
+            the second; ``backoff_factor`` by which each further pause is longer, 2 by default;
+            ``max_backoff``, seconds that no pause exceeds; ``jitter``, a share from 0 to 1 by which they
+            differ at random; ``retry_on``, the exceptions that count, all by default. ``timeout``: seconds
+            that an attempt may take, without limit by default. What is not named stays as it was; nothing at
+            all takes back whatever was asked for before. ``always`` and ``override`` are taken from programs
+            written for omega-ml, and change nothing.
 
         Raises
         ------
@@ -54,14 +63,34 @@ class Runtime:
         UnsupportedError
             If the engine cannot provide it.
         """
-        if label is None and not resources:
-            return self._with(Wish())
-        for name in resources:
-            if name in _OURS:
-                raise ValueError(f"{name}= is no resource that a task may require")
-        _PING.with_options(resources)  # refuses what is none here, where it was written
-        wish = replace(self._wish, options={**self._wish.options, **resources})
-        return self._with(wish if label is None else replace(wish, label=_label(label)))
+        asked = {name: value for name, value in resources.items() if name not in _OTHERS}
+        if label is None and not asked:
+            return self._with(self._tasks.wish)
+        return self._with(self._wish.with_resources(asked).labelled(label))
+
+    def mode(self, *, local: bool | None = None) -> "Runtime":
+        """Say how this instance runs tasks from now on, unless they require something else.
+
+        Parameters
+        ----------
+        local
+            Whether in this process, whoever else could; None leaves it as it is.
+
+        Returns
+        -------
+        Runtime
+            One that runs tasks so.
+        """
+        if local is not None:
+            self._tasks.wish = Wish(label=None) if local else Wish()
+        return self._with(self._tasks.wish)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether tasks run in this process, whoever else could."""
+        return self._wish.label is None
+
+    # ------------------------------------------------------------------------------------- the objects
 
     def model(self, name: str, require: str | None = None) -> ModelProxy:
         """Give a model, to be trained or asked.
@@ -81,8 +110,44 @@ class Runtime:
             As `require`.
         """
         self._catalogs.models.resolve(name)
-        wish = self._wish if require is None else replace(self._wish, label=_label(require))
-        return ModelProxy(name, self._catalogs, self._tasks, wish)
+        return ModelProxy(name, self._catalogs, self._tasks, self._wish.labelled(require))
+
+    def script(self, name: str, require: str | None = None) -> ScriptProxy:
+        """Give a script, to be run.
+
+        Parameters
+        ----------
+        name
+            May name a version: ``s@tag``, ``s^``.
+        require
+            A label, as for `require`.
+
+        Raises
+        ------
+        NameNotFoundError
+            If there is no such script; says which is nearest. Also an `AssertionError`.
+        LabelError
+            As `require`.
+        """
+        self._catalogs.scripts.resolve(name)
+        return ScriptProxy(name, self._catalogs, self._tasks, self._wish.labelled(require))
+
+    # ----------------------------------------------------------------------------------- combinations
+
+    def sequence(self) -> "Block[AsyncResult[Any]]":
+        """Give a block whose tasks run one after the other; each is given what the one before gave.
+
+        If one fails, those after it never run.
+        """
+        return self._block("sequence")
+
+    def parallel(self) -> "Block[GroupResult]":
+        """Give a block whose tasks may all run at once."""
+        return self._block("parallel")
+
+    def mapreduce(self) -> "Block[AsyncResult[Any]]":
+        """Give a block whose last task waits for the others, which may run at once, and combines them."""
+        return self._block("mapreduce")
 
     @overload
     def result(self, task_id: str, wait: Literal[True] = True) -> Any: ...
@@ -93,6 +158,8 @@ class Runtime:
 
         Parameters
         ----------
+        task_id
+            Of a task; or of a `GroupResult`, for the list of what its tasks gave.
         wait
             Whether to wait for its value, and raise its error; else its `AsyncResult` is given at once.
 
@@ -103,102 +170,6 @@ class Runtime:
         """
         found = self._tasks.find(task_id)
         return found.get() if wait else found
-
-    def labels(self) -> dict[str, list[str]]:
-        """Give the labels of the executors that live, by their names; this process has one of them."""
-        return {info.name: list(info.labels) for info in self._site.executors()}
-
-    def workers(self) -> dict[str, list[str]]:
-        """Give the ids of the tasks whose bodies run now, by the names of the living executors."""
-        running = self._tasks.running()
-        return {
-            info.name: [attempt.task for attempt in running.get(info.name, ())]
-            for info in self._site.executors()
-        }
-
-    def status(self) -> dict[str, dict[str, Any]]:
-        """Describe the executors that live, by their names.
-
-        Returns
-        -------
-        dict
-            For each: ``loadavg`` of its host over 1, 5 and 15 minutes; ``processes``, the ids of the
-            processes that run a task now; ``uptime`` in seconds; ``queues``, its labels.
-        """
-        running, load = self._tasks.running(), os.getloadavg()
-        now = self._catalogs.store.clock.time()
-        return {
-            info.name: {
-                "loadavg": load,
-                "processes": [attempt.pid for attempt in running.get(info.name, ())],
-                "uptime": now - info.started,
-                "queues": list(info.labels),
-            }
-            for info in self._site.executors()
-        }
-
-    @overload
-    def ping(
-        self,
-        /,
-        *args: Any,
-        require: str | None = None,
-        wait: Literal[True] = True,
-        timeout: float | None = 10,
-        exception: bool = False,
-        **kwargs: Any,
-    ) -> dict[str, Any]: ...
-    @overload
-    def ping(
-        self,
-        /,
-        *args: Any,
-        require: str | None = None,
-        wait: Literal[False],
-        timeout: float | None = 10,
-        exception: bool = False,
-        **kwargs: Any,
-    ) -> AsyncResult[dict[str, Any]]: ...
-    def ping(
-        self,
-        /,
-        *args: Any,
-        require: str | None = None,
-        wait: bool = True,
-        timeout: float | None = 10,
-        exception: bool = False,
-        **kwargs: Any,
-    ) -> Any:
-        """Let a worker answer, and say who it is.
-
-        Parameters
-        ----------
-        args, kwargs
-            Come back in the answer.
-        require
-            A label, as for `require`.
-        wait
-            Whether to wait for the answer; else its `AsyncResult` is given at once.
-        timeout
-            Seconds to wait; None is for ever.
-        exception
-            Whether the task is to fail with a `RuntimeError`.
-
-        Returns
-        -------
-        dict
-            ``message``, ``time`` (ISO, UTC), ``args``, ``kwargs``, and ``worker``, the executor's name.
-
-        Raises
-        ------
-        GetTimeoutError
-            If there is no answer in time.
-        """
-        settings = self._tasks.settings(self._catalogs.bucket)
-        order = Order(settings=settings, task=new_id(), action="ping", args=args, kwargs=kwargs)
-        wish = self._wish if require is None else replace(self._wish, label=_label(require))
-        answer = self._tasks.submit(_PING, order, exception, wish=wish)
-        return answer.get(timeout) if wait else answer
 
     def experiment(
         self,
@@ -256,9 +227,55 @@ class Runtime:
     def _with(self, wish: Wish) -> "Runtime":
         return Runtime(self._site, self._catalogs, self._tasks, wish)
 
+    def _block(self, combination: Combination) -> "Block[Any]":
+        recording = Recording(self._tasks, combination)
+        return Block(self._site, self._catalogs, self._tasks, replace(self._wish), recording)
 
-def _label(label: object) -> str | None:
-    """Check a label; None stands for this process."""
-    if not isinstance(label, str) or not label.strip() or "," in label:
-        raise LabelError(label)
-    return None if label == _LOCAL else label.strip()
+
+class Block(Runtime, Generic[R]):
+    """A runtime that only notes what is called, on itself or in its block, until it is told to `run`."""
+
+    def __init__(
+        self, site: Site, catalogs: Catalogs, tasks: Tasks, wish: Wish, recording: Recording
+    ) -> None:
+        super().__init__(site, catalogs, tasks.recorder(recording), wish)
+        self._submitting, self._recording = tasks, recording
+
+    def run(self, on_error: OnError = "stop") -> R:
+        """Submit what was noted, in one step.
+
+        Parameters
+        ----------
+        on_error
+            For a mapreduce: ``"partial"`` runs the last task also if others have failed, with their
+            exceptions among the results.
+
+        Returns
+        -------
+        AsyncResult or GroupResult
+            Of the last task of a sequence or mapreduce, behind the others; of all tasks of a parallel.
+
+        Raises
+        ------
+        ValueError
+            If nothing was called inside; only one task, in a mapreduce; or a first task lacks its data.
+        """
+        combination = self._recording.combination
+        group = self._submitting.combine(combination, self._recording.take(), on_error=on_error)
+        return cast("R", _answer(combination, group, self._submitting))
+
+    def __enter__(self) -> Self:
+        self._recording.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._recording.close(discard=kind is not None)
+
+
+def _answer(combination: Combination, group: GroupResult, tasks: Tasks) -> AsyncResult[Any] | GroupResult:
+    """Give what stands for a whole block."""
+    if combination == "sequence":
+        return group.results[-1]
+    return group if combination == "parallel" else tasks.records.last(group.id)

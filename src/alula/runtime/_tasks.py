@@ -1,63 +1,70 @@
-"""Tasks: a call of the runtime is a workflow of one task, and this is where the one becomes the other."""
+"""Tasks: a call of the runtime is a workflow of one task, and this is where the one becomes the other.
+
+Calls that are combined become a parent workflow, whose tasks they are.
+"""
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from threading import Lock
-from typing import Any, Final, assert_never
+from typing import Any, Final
 
+from .._core._ids import new_id
 from .._core._settings import Settings, Where
-from ..errors import TaskNotFoundError, WorkflowNotFoundError
+from ..errors import TaskNotFoundError
 from ..futures import Function
 from ..graph import Graph, Node
 from ..objects import Catalog, Metadata
-from ..workflow import Search, WorkflowStatus
-from ._attempts import Attempt, Attempts
+from ..workflow import end_node
+from ._blocks import Call, OnError, Recording, current_recording, joined
 from ._data import Kept, drop_kept, sweep_kept
 from ._experiments import reference
+from ._families import Combination, Family
+from ._groups import GroupResult
 from ._orders import Order
-from ._progress import Progress, Progresses
-from ._results import AsyncResult, Status
+from ._records import MARK, Records
+from ._results import AsyncResult
 from ._site import Site
+from ._wish import Wish
 
-__all__ = ["Tasks", "Wish"]
+__all__ = ["Recorder", "Tasks"]
 
-_MARK: Final = "runtime"  # in a workflow's metadata: it is a task of the runtime, and does this
-_UNOWNED: Final = (WorkflowStatus.PENDING, WorkflowStatus.RESUMABLE)
 _TITLE: Final = 255  # characters, as many as a task id may have
 _UNCLAIMED: Final = 3600.0  # seconds after which values whose task nobody knows are a dead process's
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """Where and how tasks are to run.
-
-    Attributes
-    ----------
-    label
-        What their executor must be able to do; None for this process's own executor.
-    options
-        For the engine: cores, resources, retries.
-    """
-
-    label: str | None = "default"
-    options: Mapping[str, Any] = field(default_factory=dict)
+_FAILED: Final = 7 * 24 * 3600.0  # seconds for which the data of a failed task stay, so that it can be rerun
 
 
 class Tasks:
-    """The tasks of one site; safe to use from any thread."""
+    """The tasks of one site; safe to use from any thread.
+
+    Attributes
+    ----------
+    records
+        What is known of those that were submitted.
+    wish
+        Where and how they run unless something else is required.
+    """
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._attempts = lru_cache(maxsize=1)(lambda: Attempts(site.store))
-        self._progresses = lru_cache(maxsize=1)(lambda: Progresses(site.store))
+        self.records = Records(site)
+        self.wish = Wish()
         self._swept: set[str] = set()
         self._sweeping = Lock()
 
     def settings(self, bucket: str) -> Settings:
         """Give what a worker needs to open the objects of a bucket."""
         return replace(self._site.settings, bucket=bucket)
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether what is submitted here and now is only noted, for a block."""
+        return current_recording(self) is not None
+
+    def recorder(self, recording: Recording) -> "Recorder":
+        """Give what notes all that is submitted through it."""
+        return Recorder(self._site, self, recording)
 
     def bind(self, body: Function, order: Order, *args: Any, wish: Wish) -> Node[Any]:
         """Make a node of a task, to be run inside a workflow; it belongs to the run that is active here."""
@@ -66,37 +73,72 @@ class Tasks:
         return Node(
             body.with_options(wish.options), (order, *args), options={"task_id": order.title[:_TITLE]}
         )
+        """Make a node of a task, to be run inside a workflow."""
+        named = {"task_id": order.title[:_TITLE]}
+        return Node(body.with_options(wish.options), (order, *args), options=named)
 
     def submit(self, body: Function, order: Order, *args: Any, wish: Wish) -> AsyncResult[Any]:
-        """Start a task whose id is the order's.
+        """Start a task whose id is the order's; inside of a block, note it.
 
         Raises
         ------
         TypeError
-            If something in it cannot be pickled.
+            If something in it cannot be pickled, or has no data.
         StoreUnavailableError
             If it cannot be written.
         """
+        call = Call(body, order, args, wish)
+        if (recording := current_recording(self)) is not None:
+            return self.note(recording, call)
+        if call.takes_results:
+            raise TypeError(
+                f"{order.action}() needs data: X may be left out only where a task comes before it"
+            )
+        return self._start(call)
+
+    def note(self, recording: Recording, call: Call) -> AsyncResult[Any]:
+        """Note a call for a block; what its result is asked for before the block runs is not found."""
+        recording.add(replace(call, order=_of_run(call.order)))
+        return AsyncResult(call.order.task, self.records, over=self._over(call))
+
+    def combine(
+        self, combination: Combination, calls: Sequence[Call], *, on_error: OnError = "stop"
+    ) -> GroupResult:
+        """Submit several tasks under one parent, in one step.
+
+        Raises
+        ------
+        ValueError
+            If they cannot be combined so; see `joined`.
+        TypeError, StoreUnavailableError
+            As `submit`.
+        """
+        told = joined(combination, calls, on_error)
+        family = Family(new_id(), combination, tuple([call.order.task for call in told]))
         executor = self._site.executor
-        here: tuple[tuple[str, ...], Where] = (executor.lease.labels, "here")
-        labels, where = here if wish.label is None else ((wish.label,), self._site.settings.where)
-        bucket = order.settings.bucket
-        handle = executor.submit(
-            Graph.of(self.bind(body, order, *args, wish=wish)),
-            id=order.task,
+        nodes: list[Node[str]] = []
+        for call in told:
+            after = _before(combination, nodes, len(told))
+            regardless = combination == "callback" or on_error == "partial"
+            nodes.append(self._child(call, after, regardless=regardless))
+        deciding = family.tasks[:1] if combination == "callback" else family.tasks
+        self.records.families.add(family)
+        labels, where = self._place_of_parent(told)
+        executor.submit(
+            Graph.of(end_node(nodes, deciding)),
+            id=family.parent,
             labels=labels,
             where=where,
-            metadata={_MARK: order.action, "kind": order.kind, "name": order.name, "bucket": bucket},
+            metadata={MARK: combination, "bucket": told[0].order.settings.bucket, "tasks": len(told)},
             requeue=True,
             prunable=False,
         )
-        if not any(isinstance(arg, Kept) for arg in args):
-            return AsyncResult(handle, self)
-        datasets = self._site.catalogs(bucket).datasets
-        return AsyncResult(handle, self, partial(drop_kept, datasets, order.task))
+        self._warn_of_labels(told)
+        overs = {call.order.task: self._over(call) for call in told}
+        return self.records.group(family, overs)
 
-    def find(self, task: str) -> AsyncResult[Any]:
-        """Give a task that was submitted at any time, by any process.
+    def find(self, task: str) -> AsyncResult[Any] | GroupResult:
+        """Give a task that was submitted at any time, by any process; or several, by the id of their parent.
 
         Raises
         ------
@@ -108,43 +150,13 @@ class Tasks:
         UserWarning
             If it waits in the queue, and nobody takes work from there.
         """
-        unowned = self._facts(task)["status"] in _UNOWNED
-        if unowned and not any(info.claims for info in self._site.executors()):
+        if (family := self.records.families.under(task)) is not None:
+            return self.records.group(family)
+        if self.records.waits_unclaimed(task):
             warnings.warn(
                 f"task {task} waits in the queue, and no living executor takes work from there", stacklevel=3
             )
-        return AsyncResult(self._site.executor.find(task), self)
-
-    def status(self, task: str) -> Status:
-        """Tell where a task stands; `TaskNotFoundError` if there is none."""
-        facts = self._facts(task)
-        status: WorkflowStatus = facts["status"]
-        match status:
-            case WorkflowStatus.RUNNING:
-                return self._running(task, facts["stats"]["start_time"])
-            case WorkflowStatus.NONE | WorkflowStatus.PENDING | WorkflowStatus.RESUMABLE:
-                return "PENDING"
-            case WorkflowStatus.SUCCESSFUL:
-                return "SUCCESS"
-            case WorkflowStatus.FAILED:
-                return "FAILURE"
-            case WorkflowStatus.CANCELED:
-                return "REVOKED"
-            case _:
-                assert_never(status)
-
-    def progress(self, task: str) -> Progress | None:
-        """Give what a task last said of its progress."""
-        return self._progresses().last(task)
-
-    def running(self) -> dict[str, list[Attempt]]:
-        """Give the attempts that are being made now, by executor, the longest running first."""
-        owned = self._site.executor.records.list(Search(statuses=frozenset([WorkflowStatus.RUNNING])))
-        found: dict[str, list[Attempt]] = {}
-        for attempt in self._attempts().last([task for task, _ in owned]):
-            if attempt.failed is None:
-                found.setdefault(attempt.executor, []).append(attempt)
-        return found
+        return AsyncResult(task, self.records)
 
     def sweep(self, datasets: Catalog) -> None:
         """Remove, once in the life of this process, what others kept for tasks that have ended since."""
@@ -153,24 +165,116 @@ class Tasks:
                 self._swept.add(datasets.bucket)
                 sweep_kept(datasets, self._is_over)
 
-    def _facts(self, task: str) -> dict[str, Any]:
-        try:
-            facts = self._site.executor.records.workflow_metadata(task)
-        except WorkflowNotFoundError as error:
-            raise TaskNotFoundError(task) from error
-        if _MARK not in facts["user_metadata"]:
-            raise TaskNotFoundError(task)
-        return facts
+    # ------------------------------------------------------------------------------------- inside
 
-    def _running(self, task: str, since: float) -> Status:
-        """Tell where a task stands that an executor took at `since`."""
-        attempts = self._attempts().last([task])
-        if not attempts or attempts[0].started < since:  # that one was of an executor that is gone
-            return "PENDING"
-        return "STARTED" if attempts[0].failed is None else "RETRY"
+    def _start(self, call: Call) -> AsyncResult[Any]:
+        labels, where = self._place(call.wish)
+        order = call.order
+        handle = self._site.executor.submit(
+            Graph.of(self.bind(call.body, order, *call.args, wish=call.wish)),
+            id=order.task,
+            labels=labels,
+            where=where,
+            metadata=_facts(order),
+            requeue=True,
+            prunable=False,
+        )
+        return AsyncResult(order.task, self.records, handle, self._over(call))
+
+    def _child(self, call: Call, after: Sequence[Node[str]], *, regardless: bool) -> Node[str]:
+        labels, where = self._place(call.wish)
+        return self._site.executor.child(
+            self.bind(call.body, call.order, *call.args, wish=call.wish),
+            id=call.order.task,
+            labels=() if where == "here" else labels,
+            where=where,
+            metadata=_facts(call.order),
+            after=after,
+            regardless=regardless,
+        )
+
+    def _place(self, wish: Wish) -> tuple[tuple[str, ...], Where]:
+        if wish.label is None:
+            return self._site.executor.lease.labels, "here"
+        return (wish.label,), self._site.settings.where
+
+    def _place_of_parent(self, calls: Sequence[Call]) -> tuple[tuple[str, ...], Where]:
+        """Choose who runs a parent: whoever can take one of its tasks from the queue, else this process."""
+        own, where = self._site.executor.lease.labels, self._site.settings.where
+        labels = [call.wish.label for call in calls]
+        if where == "here" or None in labels:
+            return own, "here"
+        served = {label for info in self._site.executors() if info.claims for label in info.labels}
+        fitting = [label for label in labels if label in served]
+        if fitting and fitting[0] is not None:
+            return (fitting[0],), "queue"
+        return (own, "here") if where == "auto" else (own, where)
+
+    def _over(self, call: Call) -> Callable[[], None]:
+        """Give what is to be done when a task has ended well: to remove what was kept for it."""
+        if not any(isinstance(arg, Kept) for arg in call.args):
+            return _nothing
+        datasets = self._site.catalogs(call.order.settings.bucket).datasets
+        return partial(drop_kept, datasets, call.order.task)
+
+    def _warn_of_labels(self, calls: Sequence[Call]) -> None:
+        """Say which labels nobody has, for the tasks of a parent are submitted where nobody hears it."""
+        alive = self._site.executors()
+        known = {label for info in alive if info.claims for label in info.labels}
+        known |= set(self._site.executor.lease.labels)
+        wanted = {call.wish.label for call in calls if call.wish.label is not None}
+        if lacking := sorted(wanted - known):
+            everywhere = sorted({label for info in alive for label in info.labels})
+            warnings.warn(
+                f"no living executor takes work for the labels {lacking} from the queue: "
+                f"it waits there until one does; known labels are {everywhere}",
+                stacklevel=4,
+            )
 
     def _is_over(self, task: str, kept: Metadata) -> bool:
+        age = self._site.store.clock.time() - kept.created.timestamp()
         try:
-            return self.status(task) in ("SUCCESS", "FAILURE", "REVOKED")
+            status = self.records.status(task)
         except TaskNotFoundError:  # not yet submitted, perhaps
-            return self._site.store.clock.time() - kept.created.timestamp() > _UNCLAIMED
+            return age > _UNCLAIMED
+        return status in ("SUCCESS", "REVOKED") or (status == "FAILURE" and age > _FAILED)
+
+
+class Recorder(Tasks):
+    """Notes what is submitted through it, wherever that is done, for one block."""
+
+    def __init__(self, site: Site, tasks: Tasks, recording: Recording) -> None:
+        super().__init__(site)
+        self.records, self.wish = tasks.records, tasks.wish
+        self._tasks, self._recording = tasks, recording
+
+    @property
+    def is_recording(self) -> bool:
+        """Always: that is what it is for."""
+        return True
+
+    def submit(self, body: Function, order: Order, *args: Any, wish: Wish) -> AsyncResult[Any]:
+        """Note a call; `RuntimeError` once the block has ended."""
+        return self._tasks.note(self._recording, Call(body, order, args, wish))
+
+
+def _before(combination: Combination, nodes: list[Node[str]], total: int) -> list[Node[str]]:
+    """Give the nodes that the next one has to wait for."""
+    if combination in ("sequence", "callback"):
+        return nodes[-1:]
+    return list(nodes) if combination == "mapreduce" and len(nodes) == total - 1 else []
+
+
+def _of_run(order: Order) -> Order:
+    """Give an order that says to which run of an experiment its task belongs, if one is active here."""
+    if order.run is None and (run := reference()) is not None:
+        return replace(order, run=run)
+    return order
+
+
+def _facts(order: Order) -> dict[str, Any]:
+    return {MARK: order.action, "kind": order.kind, "name": order.name, "bucket": order.settings.bucket}
+
+
+def _nothing() -> None:
+    """Nothing is to be done."""

@@ -37,6 +37,7 @@ from ._api import (
     timeline,
     trigger_schedule,
 )
+from ._children import end_node
 from ._claims import Claims
 from ._default import default_executor, init, reset_default_executor
 from ._events import sleep, wait_for_event
@@ -51,6 +52,7 @@ from ._queue import QUEUE
 from ._queue_api import delete_queue, list_queues, queue, queue_loads
 from ._queues import Queue, QueueLoad, Ticket
 from ._reading import read_output
+from ._records import Described
 from ._schedules import Schedule
 from ._search import Search
 from ._tasklist import TaskInfo
@@ -73,6 +75,7 @@ __all__ = [
     "RUNNING",
     "SUCCESSFUL",
     "Claims",
+    "Described",
     "EventListener",
     "Executor",
     "Handle",
@@ -97,6 +100,7 @@ __all__ = [
     "delete_queue",
     "delete_schedule",
     "draw",
+    "end_node",
     "follow",
     "fork",
     "get_event",

@@ -8,6 +8,7 @@ import logging
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from threading import Lock
 from typing import Any, Final, Literal, Self, TypeAlias, cast, get_args
@@ -19,16 +20,17 @@ from .._core._settings import Settings, Where
 from ..errors import (
     QueueDeduplicatedError,
     WorkflowError,
+    WorkflowNotFoundError,
     WorkflowNotResumableError,
     WorkflowOutputNotReady,
-    WorkflowStillActiveError,
-    WorkflowTimeoutError,
 )
 from ..futures import Engine, current
-from ..graph import Done, Failed, Graph
+from ..graph import Done, Failed, Graph, Node
 from ..store import Executors, Lease, Store
+from ._children import child_node
 from ._claims import Claims
-from ._code import Code, Renewal, changed, check_code, code_of, renewal_of
+from ._code import Code, Renewal, check_code, code_of, renewal_of
+from ._ending import Ending, door
 from ._follow import follow
 from ._fork import copy, plan
 from ._handle import Handle
@@ -38,14 +40,13 @@ from ._leaving import say_what_is_left
 from ._line import UNLIMITED, Limits
 from ._messages import checked_key, keep, mail_topic
 from ._options import check_metadata, check_timeout
-from ._owner import disown
 from ._published import told
 from ._queue import QUEUE, look, pick
 from ._queues import Queues, Ticket
 from ._reach import check_reach
 from ._records import WorkflowRow
 from ._recovery import Recovery
-from ._retention import delete_ended, sweep
+from ._refusals import checked_id, difference, exists, what_now
 from ._rows import heads_of
 from ._run import Run
 from ._runs import Runs
@@ -55,9 +56,8 @@ from ._status import ACTIVE, WorkflowStatus
 from ._tables import METADATA, VERSION, WORKFLOWS
 from ._tasklist import TaskInfo
 from ._tasks import tasks_of
-from ._texts import checked_text
-from ._vault import Output, Packer, Vault, artifacts_of
-from ._watch import TOPIC, Watch
+from ._vault import Output, Packer, Vault
+from ._watch import Watch
 
 __all__ = ["Conflict", "Executor"]
 
@@ -69,7 +69,7 @@ _ROOM: Final = 1000  # tasks of named queues on the engine of a client: it is th
 _log = logging.getLogger("alula.workflow")
 
 
-class Executor:
+class Executor(Ending):
     """Runs workflows in this process, under a lease that ends with it; safe to use from any thread.
 
     Attributes
@@ -129,6 +129,7 @@ class Executor:
         self._store, self._executors = store, executors
         self._watch = Watch(store)
         self._runs = Runs(store, vault, lease, executors, self._watch, kinds, limits)
+        self._runs.adopt(self)
         self.records, self.load = self._runs.records, self._runs.load
         self.listen: Callable[[Callable[[], None]], Callable[[], None]] = partial(store.listen, QUEUE)
         self.schedules = Schedules(store, vault, self._runs.write)
@@ -136,7 +137,7 @@ class Executor:
         self._stop_keeping: Callable[[], None] | None = None
         self._next_turn: float | None = None
         self._where = where
-        self._stop_listening = store.listen(_door(lease.name), self._runs.check)
+        self._stop_listening = store.listen(door(lease.name), self._runs.check)
         self._closing = Lock()
         self._claims = claims
         self._closed = self._owns_store = False
@@ -203,6 +204,11 @@ class Executor:
             made._begin_to_recover()
         return made
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it begins nothing more."""
+        return self._closed
+
     # ------------------------------------------------------------------------------------ beginning
 
     def submit(
@@ -220,6 +226,8 @@ class Executor:
         timeout: float | None = None,
         on_conflict: Conflict = "resume",
         ticket: Ticket | None = None,
+        quiet: bool = False,
+        guard: Callable[[Connection], None] | None = None,
     ) -> Handle[Any]:
         """Make a workflow durable and start it, here or by way of the queue.
 
@@ -250,6 +258,10 @@ class Executor:
             With which it is put into a named queue. Whoever begins it then, it goes back there when its
             executor is gone; and with ``"resume"``, an id that waits or runs in that queue is no error, but
             gives that workflow.
+        quiet
+            Whether to say nothing if it waits for labels that nobody has.
+        guard
+            Asked in the transaction that makes it durable; what it raises prevents that.
 
         Raises
         ------
@@ -287,7 +299,7 @@ class Executor:
             check_timeout("timeout", timeout)
         if on_conflict not in get_args(Conflict):
             raise ValueError(f"on_conflict is one of {get_args(Conflict)}, not {on_conflict!r}")
-        queued = self._goes_to_queue(labels, where or self._where)
+        queued = self._goes_to_queue(labels, where or self._where, quiet=quiet)
         tasks = tasks_of(graph, self.vault, args=args, kwargs=kwargs)
         given = Submission(
             id=workflow_id,
@@ -301,7 +313,74 @@ class Executor:
             code=code_of(graph),
             ticket=ticket,
         )
-        return self._submit(given, None if queued else self._reaching(), on_conflict)
+        return self._submit(given, None if queued else self._reaching(), on_conflict, guard)
+
+    def child(
+        self,
+        node: Node[Any],
+        *,
+        id: str,  # noqa: A002  # the word for it everywhere else, too
+        labels: Sequence[str] = (),
+        where: Where | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        after: Sequence[Node[str]] = (),
+        regardless: bool = False,
+    ) -> Node[str]:
+        """Make a node that is a workflow of its own: with an id, labels and an end of its own.
+
+        Its value says how it has ended: ``"SUCCESSFUL"``, ``"FAILED"`` or ``"CANCELED"``. It is never tried
+        again, and does not end with its parent.
+
+        Parameters
+        ----------
+        node
+            What the child computes.
+        id, labels, where, metadata
+            As for `submit`; no labels are those of whoever runs the parent.
+        after
+            Other children that have to end first.
+        regardless
+            Whether it begins however those have ended; else it is CANCELED unless they have succeeded, and
+            leaves no record.
+
+        Raises
+        ------
+        TypeError
+            If something in it cannot be pickled.
+        """
+        if metadata is not None:
+            check_metadata("metadata", metadata)
+        return child_node(
+            self.vault,
+            node,
+            id=checked_id(id),
+            labels=labels,
+            where=where or self._where,
+            metadata=dict(metadata or {}),
+            after=after,
+            regardless=regardless,
+        )
+
+    def expect(self, workflow_id: str, given_up: Callable[[], BaseException | None]) -> Handle[Any]:
+        """Give a handle to a workflow that may not have begun yet.
+
+        Parameters
+        ----------
+        given_up
+            Asked while there is no such workflow: why there will be none, or None.
+        """
+        workflow_id = checked_id(workflow_id)
+
+        def look() -> Done[Output] | Failed | None:
+            with suppress(WorkflowNotFoundError):
+                return self._look(workflow_id, None)
+            why = given_up()
+            with suppress(WorkflowNotFoundError):  # what began in between is there by now
+                return self._look(workflow_id, None)
+            return None if why is None else Failed(why)
+
+        run = self._runs.get(workflow_id)
+        return Handle(workflow_id, run.future if run else self._watch.ask(look), self)
 
     def resume(self, workflow_id: str, *, code: Code = "stored") -> Handle[Any]:
         """Go on with a workflow from what is recorded; one that has succeeded gives its value.
@@ -320,7 +399,7 @@ class Executor:
         WorkflowNotResumableError
             If it is not known, or cannot be resumed by this Python, or with this code.
         """
-        workflow_id = _checked_id(workflow_id)
+        workflow_id = checked_id(workflow_id)
         _check_code_choice(code)
         engine = self._reaching()
         self._runs.await_end(workflow_id)
@@ -355,7 +434,7 @@ class Executor:
         self, workflow_id: str, from_task: str, new_id: str | None = None, *, code: Code = "stored"
     ) -> Handle[Any]:
         """Begin a new workflow from what is recorded of another; see `alula.workflow.fork`."""
-        workflow_id, forked = _checked_id(workflow_id), _new_id(new_id)
+        workflow_id, forked = checked_id(workflow_id), _new_id(new_id)
         if not isinstance(from_task, str):
             raise TypeError(f"a task_id is text, not {type(from_task).__name__}")
         _check_code_choice(code)
@@ -367,7 +446,7 @@ class Executor:
 
         def work(connection: Connection) -> list[Run | None]:
             if (known := self.records.workflow_or_none(connection, forked)) is not None:
-                raise _exists(forked, self.records.status(known))
+                raise exists(forked, self.records.status(known))
             row = self.records.workflow(connection, workflow_id)
             number = copy(connection, row, plan(connection, row, from_task), forked, self._store.clock.time())
             renew(connection, number)
@@ -413,7 +492,7 @@ class Executor:
     def keep_schedules(self) -> None:
         """Put into the queue what schedules begin, from now on; who opens one that claims has it so."""
         if self._stop_keeping is None:
-            self._stop_keeping = self._runs.scheduler(self.schedules, _door).close
+            self._stop_keeping = self._runs.scheduler(self.schedules, door).close
 
     # ------------------------------------------------------------------------------------ following
 
@@ -425,7 +504,7 @@ class Executor:
         WorkflowNotFoundError
             If there is none of that id.
         """
-        workflow_id = _checked_id(workflow_id)
+        workflow_id = checked_id(workflow_id)
         self.status(workflow_id)
         return self._handle(workflow_id, self._runs.get(workflow_id))
 
@@ -444,12 +523,12 @@ class Executor:
         WorkflowOutputNotReady
             If there is no value and nobody is at work on it.
         """
-        workflow_id = _checked_id(workflow_id)
+        workflow_id = checked_id(workflow_id)
         answer = self._look(workflow_id, task_id)
         if isinstance(answer, Failed):
             if isinstance(answer.error, ValueError):
                 raise answer.error
-            why = _what_now(workflow_id, self.status(workflow_id), answer.error)
+            why = what_now(workflow_id, self.status(workflow_id), answer.error)
             raise WorkflowOutputNotReady(workflow_id, why) from answer.error
         if (
             answer is None
@@ -469,7 +548,7 @@ class Executor:
 
     def follow(self, workflow_id: str) -> Iterator[TaskInfo]:
         """Give each change of a task; see `alula.workflow.follow`."""
-        workflow_id = _checked_id(workflow_id)
+        workflow_id = checked_id(workflow_id)
         self.status(workflow_id)
         return follow(self._store, self.records, self._watch, workflow_id)
 
@@ -479,7 +558,7 @@ class Executor:
         self, workflow_id: str, key: str, payload: Any = None, *, idempotency_key: str | None = None
     ) -> None:
         """Put a signal into the mailbox of a workflow; see `alula.workflow.signal`."""
-        workflow_id, key = _checked_id(workflow_id), checked_key(key)
+        workflow_id, key = checked_id(workflow_id), checked_key(key)
         if idempotency_key is not None:
             checked_key(idempotency_key)
         stored = Packer(self.vault).pack(payload)
@@ -497,7 +576,7 @@ class Executor:
 
     def event(self, workflow_id: str, key: str) -> Handle[Any]:
         """Give a handle to what a workflow tells under a key; see `alula.workflow.get_event`."""
-        workflow_id, key = _checked_id(workflow_id), checked_key(key)
+        workflow_id, key = checked_id(workflow_id), checked_key(key)
 
         def look() -> Done[Output] | Failed | None:
             # In this order: what was told before the end is there by now.
@@ -515,50 +594,6 @@ class Executor:
         return Handle(workflow_id, self._watch.ask(look), self)
 
     # ---------------------------------------------------------------------------------------- ending
-
-    def cancel(self, workflow_id: str) -> None:
-        """Cancel a workflow, whoever runs it; see `alula.workflow.cancel`."""
-        workflow_id = _checked_id(workflow_id)
-        run = self._runs.get(workflow_id)
-        if run is not None:
-            run.cancel()
-            run.wait()
-            return
-
-        def work(connection: Connection) -> str | None:
-            row = self.records.workflow(connection, workflow_id)
-            status = self.records.status(row)
-            if status in (WorkflowStatus.RUNNING, WorkflowStatus.PENDING, WorkflowStatus.RESUMABLE):
-                disown(connection, row.number, status=WorkflowStatus.CANCELED)
-            return cast("str | None", row.executor)
-
-        owner = self._runs.write(work)
-        if owner is not None:
-            self._store.ring(_door(owner))
-            self._store.ring(QUEUE)  # in a named queue, a slot is free
-        self._store.ring(TOPIC)
-
-    def delete(self, workflow_id: str) -> None:
-        """Remove everything recorded of a workflow that has ended; see `alula.workflow.delete`."""
-        workflow_id = _checked_id(workflow_id)
-
-        def work(connection: Connection) -> None:
-            row = self.records.workflow(connection, workflow_id)
-            if self.records.is_active(row):
-                raise WorkflowStillActiveError(workflow_id)
-            connection.execute(delete(WORKFLOWS).where(WORKFLOWS.c.number == row.number))
-
-        self._runs.write(work)
-        self._store.ring(QUEUE)  # if its executor was dead, it may have held a slot
-
-    def prune(self, older_than: float, statuses: frozenset[WorkflowStatus]) -> int:
-        """Remove what ended long ago, and large values of what is gone; see `alula.workflow.prune`."""
-        before = self._store.clock.time() - older_than
-        gone = 0
-        while some := self._runs.write(lambda connection: delete_ended(connection, before, statuses)):
-            gone += some
-        sweep(self._store, artifacts_of(self.vault))
-        return gone
 
     def close(self) -> None:
         """Stop being an executor; what is unfinished becomes RESUMABLE, or goes back to the queue."""
@@ -636,7 +671,7 @@ class Executor:
             return None
         return self._handle(workflow_id, run) if left else None
 
-    def _goes_to_queue(self, labels: Sequence[str], where: Where) -> bool:
+    def _goes_to_queue(self, labels: Sequence[str], where: Where, *, quiet: bool) -> bool:
         wanted = set(labels)
         fits = wanted <= set(self.lease.labels)
         if where == "here":
@@ -648,7 +683,7 @@ class Executor:
         taken = any(info.claims and wanted <= set(info.labels) for info in alive)
         if where == "auto" and fits and not taken:
             return False
-        if not taken:
+        if not taken and not quiet:
             known = sorted({label for info in alive for label in info.labels})
             warnings.warn(
                 f"no living executor takes work for the labels {sorted(wanted)} from the queue: "
@@ -657,18 +692,26 @@ class Executor:
             )
         return True
 
-    def _submit(self, given: Submission, engine: Engine | None, on_conflict: Conflict) -> Handle[Any]:
+    def _submit(
+        self,
+        given: Submission,
+        engine: Engine | None,
+        on_conflict: Conflict,
+        guard: Callable[[Connection], None] | None,
+    ) -> Handle[Any]:
         other = ""
 
         def work(connection: Connection) -> list[Run | None]:
             nonlocal other
+            if guard is not None:
+                guard(connection)
             row = self.records.workflow_or_none(connection, given.id)
             if row is not None and on_conflict != "resume":
                 self._make_way(connection, row, on_conflict)
                 row = None
             if row is None:
                 return [self._runs.begin(connection, given, engine)]
-            other = _difference(row, given)
+            other = difference(row, given)
             if given.ticket and row.queue == given.ticket.queue and self.records.is_active(row):
                 return [None]  # it waits or runs there already, and is the one that was meant
             return [self._runs.again(connection, row, engine)]
@@ -688,7 +731,7 @@ class Executor:
         """Delete a workflow for another one of the same id, or refuse to."""
         self._runs.refuse_active(row)
         if on_conflict == "fail":
-            raise _exists(row.id, self.records.status(row))
+            raise exists(row.id, self.records.status(row))
         connection.execute(delete(WORKFLOWS).where(WORKFLOWS.c.number == row.number))
 
     def _resumable(self, connection: Connection, workflow_id: str) -> WorkflowRow:
@@ -727,38 +770,5 @@ def _check_code_choice(code: Code) -> None:
         raise ValueError(f"code is one of {get_args(Code)}, not {code!r}")
 
 
-def _difference(row: WorkflowRow, given: Submission) -> str:
-    """Say how a recorded workflow differs from what was submitted, if it does."""
-    if row.shape != given.shape:
-        return "made of another graph"
-    other = changed(row.code, given.code)
-    return f"with other code of {', '.join(other)}" if other else ""
-
-
-def _exists(workflow_id: str, status: WorkflowStatus) -> WorkflowError:
-    return WorkflowError(
-        f"workflow {workflow_id!r} exists already, and is {status}: take another id, or delete it first"
-    )
-
-
-def _what_now(workflow_id: str, status: WorkflowStatus, error: BaseException) -> str:
-    """Say what can be done about a workflow that has no output, and why."""
-    if isinstance(error, WorkflowTimeoutError):
-        return (
-            f"it is {status}, for its time of {error.seconds:g} s was over; fork() goes on without a limit, "
-            "and run(..., on_conflict='restart') begins anew"
-        )
-    return f"it is {status}; resume({workflow_id!r}) goes on with it"
-
-
-def _door(executor: str) -> str:
-    """Name the topic that is rung for one executor, when somebody has taken a workflow from it."""
-    return f"executor/{executor}"
-
-
 def _new_id(given: object) -> str:
-    return f"{new_id()}.{time.time():.9f}" if given is None else _checked_id(given)
-
-
-def _checked_id(given: object) -> str:
-    return checked_text("a workflow_id", given)
+    return f"{new_id()}.{time.time():.9f}" if given is None else checked_id(given)

@@ -93,6 +93,10 @@ class Handle(Generic[T]):
             output = self._future.result()  # it came in this moment, or the error is its own
         return self._open(output)
 
+    def when_done(self, then: Callable[[Future[Output]], None]) -> None:
+        """Call once `done` would be true, in whatever thread finds out; it must not wait there."""
+        self._future.add_done_callback(then)
+
     def cancel(self) -> None:
         """Cancel the workflow; see `alula.workflow.cancel`."""
         self._host.cancel(self.id)

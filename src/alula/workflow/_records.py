@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Final, TypeAlias, cast
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 
 from .._core._ids import Key
 from ..errors import (
@@ -28,12 +29,37 @@ from ._tasklist import TaskInfo, tasks_of
 from ._texts import is_storable
 from ._vault import Stored, Vault
 
-__all__ = ["Records", "WorkflowRow"]
+__all__ = ["Described", "Records", "WorkflowRow"]
 
 WorkflowRow: TypeAlias = Row[tuple[Any, ...]]
 
+_CHUNK: Final = 500  # ids in one query, well below what any database allows
 _BY_ID: Final = select(WORKFLOWS).where(WORKFLOWS.c.id == bindparam("id"))
 _BY_IDS: Final = select(WORKFLOWS).where(WORKFLOWS.c.id.in_(bindparam("ids", expanding=True)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """What stands of a workflow in its own row.
+
+    Attributes
+    ----------
+    id, status, metadata, labels
+        As they were submitted, and where it stands now.
+    created, started, ended
+        UNIX times in seconds; the last two of its last run, None for what has not happened.
+    executor
+        The name of its owner, or of the last one; None if it never had one, or let go of it.
+    """
+
+    id: str
+    status: WorkflowStatus
+    metadata: dict[str, Any]
+    labels: tuple[str, ...]
+    created: float
+    started: float | None
+    ended: float | None
+    executor: str | None
 
 
 class Records:
@@ -81,6 +107,54 @@ class Records:
         with self._store.reading() as connection:
             # Whether an executor lives is asked once, however much it owns: that is a look somewhere else.
             return search.page(connection, partial(self.status, lives=cache(self._executors.is_alive)))
+
+    def describe(self, workflow_id: str) -> Described:
+        """Give what stands in the row of a workflow; `WorkflowNotFoundError` if there is none."""
+        with self._store.reading() as connection:
+            row = self.workflow(connection, workflow_id)
+        return self._described_row(row, self._executors.is_alive)
+
+    def describe_all(self, search: Search = EVERY) -> Sequence[Described]:
+        """Give what stands in the rows of the workflows that a search finds, in its order."""
+        lives = cache(self._executors.is_alive)
+        with self._store.reading() as connection:
+            ids = [found for found, _ in search.page(connection, partial(self.status, lives=lives))]
+            rows: list[WorkflowRow] = []
+            for i in range(0, len(ids), _CHUNK):
+                rows += self.workflows(connection, ids[i : i + _CHUNK])
+        return [self._described_row(row, lives) for row in rows]
+
+    def before(self, workflow_id: str) -> int | None:
+        """Tell how many with its labels wait in the plain queue before a workflow; None if it does not."""
+        with self._store.reading() as connection:
+            row = self.workflow_or_none(connection, workflow_id)
+            if row is None or self.status(row) is not WorkflowStatus.PENDING or row.queue is not None:
+                return None
+            c = WORKFLOWS.c
+            waits = (c.status == WorkflowStatus.PENDING.value) & c.queue.is_(None) & (c.labels == row.labels)
+            asked = select(func.count()).where(waits, c.executor.is_(None), c.number < row.number)
+            return int(connection.scalar(asked) or 0)
+
+    def waiting(self) -> dict[tuple[str, ...], tuple[int, float]]:
+        """Count what waits in the plain queue, by labels, and tell when the oldest of each was submitted."""
+        c = WORKFLOWS.c
+        waits = (c.status == WorkflowStatus.PENDING.value) & c.queue.is_(None)
+        asked = select(c.labels, func.count(), func.min(c.created)).where(waits, c.executor.is_(None))
+        with self._store.reading() as connection:
+            rows = connection.execute(asked.group_by(c.labels)).all()
+        return {tuple(labels.split(",")): (count, oldest) for labels, count, oldest in rows}
+
+    def _described_row(self, row: WorkflowRow, lives: Callable[[str, int], bool]) -> Described:
+        return Described(
+            id=row.id,
+            status=self.status(row, lives),
+            metadata=json.loads(row.metadata),
+            labels=tuple(row.labels.split(",")),
+            created=row.created,
+            started=row.started,
+            ended=row.ended,
+            executor=row.executor,
+        )
 
     def resumable(self, wanted: Collection[WorkflowStatus]) -> Sequence[str]:
         """Give the ids of workflows with one of these statuses, those that only waited behind the others."""
@@ -130,6 +204,13 @@ class Records:
             if end and task_id is not None and self._key(connection, row.number, task_id) is None:
                 return WorkflowNotFoundError(workflow_id, task_id)
             return end
+
+    def ended_badly(self, workflow_id: str) -> WorkflowError | None:
+        """Give the error of a workflow that has failed or was cancelled; None of any other."""
+        with self._store.reading() as connection:
+            row = self.workflow(connection, workflow_id)
+            failed = row.status in (WorkflowStatus.FAILED, WorkflowStatus.CANCELED)
+            return self._end(connection, row) if failed else None
 
     def _end(self, connection: Connection, row: WorkflowRow) -> WorkflowError | None:
         match self.status(row):

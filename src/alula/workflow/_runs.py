@@ -8,7 +8,7 @@ the records say it runs, agree.
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from threading import Event, Lock, get_ident
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection
 
@@ -83,6 +83,10 @@ class Runs:
         self._line = Line(limits)
         self._active: dict[str, Run] = {}
         self._ending: dict[str, Run] = {}  # nobody waits for these any more, but some of it still runs
+
+    def adopt(self, parent: Any) -> None:
+        """Let the runs begin children by way of an executor."""
+        self._aside.parent = parent
 
     def write(
         self, work: Callable[[Connection], R], then: Callable[[bool], None] = lambda durable: None

@@ -44,7 +44,11 @@ class Aside:
         For signals.
     load
         Which tasks of all runs are on the engine.
+    parent
+        The executor itself, which begins children; None where there is none.
     """
+
+    parent: Any = None
 
     def __init__(self, store: Store, executor: str) -> None:
         self.timers, self.loop = Timers(store.clock), EventLoop()
