@@ -68,12 +68,7 @@ class Tasks:
 
     def bind(self, body: Function, order: Order, *args: Any, wish: Wish) -> Node[Any]:
         """Make a node of a task, to be run inside a workflow; it belongs to the run that is active here."""
-        if order.run is None and (run := reference()) is not None:
-            order = replace(order, run=run)
-        return Node(
-            body.with_options(wish.options), (order, *args), options={"task_id": order.title[:_TITLE]}
-        )
-        """Make a node of a task, to be run inside a workflow."""
+        order = _of_run(order)
         named = {"task_id": order.title[:_TITLE]}
         return Node(body.with_options(wish.options), (order, *args), options=named)
 
