@@ -108,3 +108,21 @@ def test_times_grow(expression: str, start: datetime) -> None:
 def test_what_is_none_is_refused(expression: str, zone: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         Cron(expression, zone)
+
+
+def test_several_expressions_give_the_times_of_each_once() -> None:
+    found = times("5 6 * * * | 10 12 * * *|5 6 * * mon", "UTC", "2026-01-05T00:00", 3)
+    assert found == ["01-05 06:05", "01-05 12:10", "01-06 06:05"]
+
+
+def test_the_latest_of_several_is_that_of_whichever_came_last() -> None:
+    cron = Cron("5 6 * * * | 10 12 * * *", "UTC")
+    first = cron.after(at("2026-01-01T00:00"))
+    assert cron.latest(first, at("2026-03-01T13:00")) == at("2026-03-01T12:10")
+    assert cron.latest(first, at("2026-03-02T07:00")) == at("2026-03-02T06:05")
+    assert cron.latest(first, first) == first
+
+
+def test_each_of_several_is_checked() -> None:
+    with pytest.raises(ValueError, match=r"'99 6 \* \* \*' is no cron expression"):
+        Cron("5 6 * * * | 99 6 * * *", "UTC")

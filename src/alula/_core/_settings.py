@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from ..errors import SettingError, suggest
+from ._zone import check_zone
 
 __all__ = ["Durability", "Settings", "Where"]
 
@@ -53,6 +54,8 @@ class Settings:
         Bytes of shared memory for large values; None is 30 % of the machine's memory.
     timeline
         Whether the way of each task is recorded, beside when it ran: submitted, ready, sent, answered.
+    timezone
+        In which schedules of the runtime are read: ``"Europe/Vienna"``; empty for the machine's own.
     """
 
     home: Path = field(default_factory=lambda: _default_home())
@@ -68,6 +71,7 @@ class Settings:
     num_gpus: int | None = None
     object_store_memory: int | None = None
     timeline: bool = False
+    timezone: str = ""
 
     @classmethod
     def load(cls, **given: Any) -> Self:
@@ -252,4 +256,5 @@ _CONVERT: dict[str, Any] = {
     "num_gpus": _number(0),
     "object_store_memory": _number(1 << 20),
     "timeline": _yes_or_no,
+    "timezone": check_zone,
 }

@@ -32,6 +32,7 @@ from ._models import missing as _missing
 from ._progress import Progress
 from ._results import AsyncResult, Status, Timings, as_completed
 from ._runtime import Block, Runtime
+from ._schedules import Schedule
 from ._scripts import ScriptProxy
 
 datasets: Catalog
@@ -49,6 +50,7 @@ __all__ = [
     "Progress",
     "Run",
     "Runtime",
+    "Schedule",
     "ScriptProxy",
     "Status",
     "TaskContext",

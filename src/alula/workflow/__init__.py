@@ -39,6 +39,7 @@ from ._api import (
 )
 from ._children import end_node
 from ._claims import Claims
+from ._cron import Cron
 from ._default import default_executor, init, reset_default_executor
 from ._events import sleep, wait_for_event
 from ._executor import Executor
@@ -75,6 +76,7 @@ __all__ = [
     "RUNNING",
     "SUCCESSFUL",
     "Claims",
+    "Cron",
     "Described",
     "EventListener",
     "Executor",

@@ -619,7 +619,8 @@ def schedule(
         1 to 200 characters. A schedule of that name is changed; if its times stay the same, none of them is
         lost or comes again.
     cron
-        Minute, hour, day of the month, month, weekday; or six fields, with seconds before them.
+        Minute, hour, day of the month, month, weekday; or six fields, with seconds before them. Several,
+        with a ``|`` between them, for times that no single one has.
     work
         A node, made by ``f.bind(...)``; or a remote function that needs no arguments.
     timezone

@@ -1,5 +1,7 @@
 """Cron expressions in a time zone: pure arithmetic of times.
 
+Times that no single expression has are said by several, with a ``|`` between them.
+
 The rules are those of Debian's cron. A time of day that the clock skips in spring comes at the next one
 that exists, and one that comes twice in autumn counts once; but what comes every so many minutes or hours
 goes by the time that passes.
@@ -29,31 +31,37 @@ class Cron:
         ValueError
             If it is none, if there is no such time zone, or if its time never comes.
         """
-        self._expression, self._zone = expression, _zone(timezone)
-        try:
-            CronSim(expression, datetime.now(UTC))
-        except CronSimError as error:
-            what = "five fields: minute, hour, day, month, weekday, or six with seconds before them"
-            raise ValueError(f"{expression!r} is no cron expression of {what}: {error}") from error
-        if next(self._times(datetime.now(UTC).timestamp()), None) is None:
-            raise ValueError(f"the time of {expression!r} never comes")
+        self._expressions = [each.strip() for each in expression.split("|")]
+        self._zone = _zone(timezone)
+        for each in self._expressions:
+            try:
+                first = next(CronSim(each, datetime.now(UTC)), None)
+            except CronSimError as error:
+                what = "five fields: minute, hour, day, month, weekday, or six with seconds before them"
+                raise ValueError(f"{each!r} is no cron expression of {what}: {error}") from error
+            if first is None:
+                raise ValueError(f"the time of {each!r} never comes")
 
     def after(self, time: float) -> float:
         """Give the first of its times after another."""
         # Where the clock goes back, the same reading of it stands for two times.
-        return next(found for found in self._times(time) if found > time)
+        return min(
+            next(found for found in self._times(each, time) if found > time) for each in self._expressions
+        )
 
     def latest(self, first: float, now: float) -> float:
         """Give the last of its times until now, the first of which is known."""
-        back = islice(self._times(now + 1, reverse=True), _TWICE)
-        found = max(first, next((time for time in back if time <= now), first))
+        found = first
+        for each in self._expressions:
+            back = islice(self._times(each, now + 1, reverse=True), _TWICE)
+            found = max(found, next((time for time in back if time <= now), first))
         while (later := self.after(found)) <= now:
             found = later
         return found
 
-    def _times(self, start: float, *, reverse: bool = False) -> Iterator[float]:
+    def _times(self, expression: str, start: float, *, reverse: bool = False) -> Iterator[float]:
         begin = datetime.fromtimestamp(start, self._zone)
-        return (time.timestamp() for time in CronSim(self._expression, begin, reverse))
+        return (time.timestamp() for time in CronSim(expression, begin, reverse))
 
 
 @lru_cache(maxsize=100)
