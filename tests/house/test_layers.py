@@ -17,7 +17,8 @@ LAYERS = (
     {"workflow"},
     {"runtime", "server"},
     {"daemon"},
-    {"cli", "web"},
+    {"web"},
+    {"cli"},
     {"testing"},
 )
 RANK = {layer: rank for rank, layers in enumerate(LAYERS) for layer in layers}
@@ -27,6 +28,7 @@ BY_NAME = {  # who may import modules of ours that only a text names, and what f
     "alula.cli._app": "the module of a command when it is called",
     "alula.cli._serve_app": "the same, for the server",
     "alula.cli._workflow_app": "the same, for the commands about workflows",
+    "alula.web._serve": "the application, for it brings the web stack",
     "alula.futures._embedded": "the engine, while the node process starts",
     "alula.futures._embedded._resident": "what runs coroutines, for it brings asyncio",
     "alula.futures._session": "the engine that the settings choose",

@@ -107,6 +107,33 @@ def up(
 
 
 @app.command()
+def api(
+    rules: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RULE]...",
+            help="What is allowed: resource/name/action, each a pattern. \\[default: everything]",
+            show_default=False,
+        ),
+    ] = None,
+    host: _Host = "127.0.0.1",
+    port: _Port = 8265,
+    access: Annotated[
+        Path | None, typer.Option(help="A TOML file with a table for each token and its rules.")
+    ] = None,
+    cors: Annotated[
+        list[str] | None, typer.Option(help="Origin of pages that may call it; as often as there are some.")
+    ] = None,
+    max_body: Annotated[int, typer.Option(min=1, help="MB that the body of a request may have.")] = 64,
+    home: _Home = None,
+) -> None:
+    """Serve datasets, models and their tasks over HTTP with JSON, until Ctrl-C."""
+    _load("_api").run(
+        rules or [], host=host, port=port, file=access, origins=cors or [], largest=max_body << 20, home=home
+    )
+
+
+@app.command()
 def demo(
     crash: Annotated[
         bool, typer.Option("--crash", help="Kill the workflow's process half-way, then resume it.")

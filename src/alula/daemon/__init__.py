@@ -2,10 +2,12 @@
 
 from ._logs import LogFormat, log_to
 from ._serve import Serving, serve
+from ._signals import End
 from ._supervise import Supervisor, inherited, supervise
 from ._up import Facts, up, work
 
 __all__ = [
+    "End",
     "Facts",
     "LogFormat",
     "Serving",

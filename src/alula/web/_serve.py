@@ -1,0 +1,144 @@
+"""Serving: sockets, a thread for the loop, and an end at which nobody is left without an answer."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from threading import Thread
+from typing import Any, Final
+
+from ..daemon import End
+from ..errors import MissingExtraError, SettingError
+from ..runtime import close_default, default
+from ..server import Config, listening
+from ._access import TOKEN, Access, is_loopback
+
+__all__ = ["Facts", "serve"]
+
+_LARGEST: Final = 64 << 20
+_PATIENCE: Final = 10  # seconds for which a request that is being answered may hold up the end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What has started.
+
+    Attributes
+    ----------
+    url
+        Where it listens.
+    secured
+        Whether a token is asked for.
+    bucket
+        The name space of requests that name none.
+    """
+
+    url: str
+    secured: bool
+    bucket: str
+
+
+def serve(
+    access: Access | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8265,
+    origins: Sequence[str] = (),
+    largest: int = _LARGEST,
+    ready: Callable[[Facts], None] = lambda facts: None,
+) -> None:
+    """Serve the default instance over HTTP until SIGTERM or SIGINT; in the main thread only.
+
+    At the end no new request is taken. What is being answered is answered: whoever waits for a task is told
+    at once where its result will be, and the task goes on wherever it is run.
+
+    Parameters
+    ----------
+    access
+        Who may do what; by default what `Access.load` makes of the environment.
+    host, port
+        Where to listen; port 0 takes any free one.
+    origins
+        Of pages whose scripts may call it in a browser (CORS).
+    largest
+        Bytes that the body of a request may have.
+    ready
+        Told when requests are answered.
+
+    Raises
+    ------
+    SettingError
+        If nobody can listen there, or there is no token and the address is not of this machine alone.
+    MissingExtraError
+        If the packages of the extra ``web`` are not installed.
+    """
+    access = access or Access.load()
+    if access.anyone is not None and not all(map(is_loopback, host.split())):
+        why = f"whoever reaches it could run code here: set {TOKEN}, or listen on 127.0.0.1"
+        raise SettingError("host", host, why)
+    application, uvicorn = _stack()
+    instance = default()
+    sockets = listening(Config(bind=host, port=port))
+    address = f"http://{f'[{host}]' if ':' in host else host}:{sockets[0].getsockname()[1]}"
+    running = _Running(application, uvicorn, access, origins=tuple(origins), largest=largest)
+    try:
+        with End() as end:
+            running.start(sockets, end)
+            ready(Facts(url=address, secured=access.anyone is None, bucket=instance.bucket))
+            try:
+                end.wait()
+            finally:
+                running.stop()
+    finally:
+        for each in sockets:
+            each.close()
+        close_default()
+
+
+class _Running:
+    """The server and its thread."""
+
+    def __init__(
+        self, application: Any, uvicorn: Any, access: Access, *, origins: tuple[str, ...], largest: int
+    ) -> None:
+        self._site = application.Site(access, largest)
+        config = uvicorn.Config(
+            application.make_app(self._site, origins=origins),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=_PATIENCE,
+        )
+        self._server = uvicorn.Server(config)
+        self._loop = asyncio.new_event_loop()
+
+    def start(self, sockets: Sequence[Any], end: End) -> None:
+        """Begin to answer."""
+        self._thread = Thread(target=self._run, args=(sockets, end), name="alula-api", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take no more requests, and return when those that there are have been answered."""
+        self._loop.call_soon_threadsafe(self._drain)
+        self._thread.join()
+
+    def _drain(self) -> None:
+        self._site.draining.set()
+        self._server.should_exit = True
+
+    def _run(self, sockets: Sequence[Any], end: End) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            try:
+                runner.run(self._server.serve(sockets=[*sockets]))
+            except BaseException as error:  # the thread's outermost: whoever waits for the end is told
+                end.fail(error)
+
+
+def _stack() -> tuple[Any, Any]:
+    try:
+        import fastapi  # noqa: F401  # to say what is missing before anything else is imported
+        import uvicorn
+    except ImportError as error:
+        raise MissingExtraError(error.name or "fastapi", "web", "alula api") from error
+    return import_module("._app", __package__), uvicorn

@@ -1,0 +1,60 @@
+"""Tasks that were submitted, by whomever: where they stand, what they gave, and ending them."""
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from ..errors import AlulaError
+from ..runtime import AsyncResult
+from ._call import Call, Caller, Waiter, json_response, pending, problem_response, uri
+from ._problems import problem_of
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["tasks"])
+
+
+@router.get("/task/{task_id}/status")
+async def show_status(call: Caller, task_id: str) -> Response:
+    """Say where a task stands."""
+    found = await call.run(_found, call, task_id, "status")
+    return await call.run(lambda: json_response(_facts(found)))
+
+
+@router.get("/task/{task_id}/result")
+async def show_result(call: Waiter, task_id: str) -> Response:
+    """Give what a task gave; while it runs, its status and when to ask again."""
+    found = await call.run(_found, call, task_id, "result")
+    if not await call.run(found.ready) and call.patience is not None:
+        await call.ended(found)
+    return await call.run(_result, found)
+
+
+@router.delete("/task/{task_id}")
+async def revoke_task(call: Caller, task_id: str) -> Response:
+    """Cancel a task, unless it has ended."""
+    found = await call.run(_found, call, task_id, "revoke")
+    await call.run(found.revoke)
+    return await call.run(lambda: json_response(_facts(found)))
+
+
+def _found(call: Call, task_id: str, action: str) -> AsyncResult[Any]:
+    call.permit("task", task_id, action)
+    found: AsyncResult[Any] = call.om().runtime.result(task_id, wait=False)
+    return found
+
+
+def _facts(found: AsyncResult[Any]) -> dict[str, Any]:
+    return {"task_id": found.id, "status": found.status, "resource_uri": uri("task", found.id, "result")}
+
+
+def _result(found: AsyncResult[Any]) -> Response:
+    facts = _facts(found)
+    if not found.ready():
+        later = pending(found.id, facts)
+        later.status_code = 200  # what was asked for is here: where the task stands
+        return later
+    try:
+        return json_response({**facts, "status": found.status, "response": found.get()})
+    except AlulaError as error:
+        return problem_response(*problem_of(error, task_id=found.id))
