@@ -4,9 +4,11 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
+from .. import workflow
 from ..errors import AlulaError
+from ..objects import Reference
 from ..runtime import AsyncResult
-from ._call import Call, Caller, Waiter, json_response, pending, problem_response, uri
+from ._call import Call, Caller, Waiter, forbidden, json_response, pending, problem_response, uri
 from ._problems import problem_of
 
 __all__ = ["router"]
@@ -39,8 +41,16 @@ async def revoke_task(call: Caller, task_id: str) -> Response:
 
 
 def _found(call: Call, task_id: str, action: str) -> AsyncResult[Any]:
-    call.permit("task", task_id, action)
     found: AsyncResult[Any] = call.om().runtime.result(task_id, wait=False)
+    told = workflow.get_metadata(task_id)["user_metadata"]
+    if not call.rights.allow_bucket(told["bucket"]):
+        raise forbidden(f"task/{task_id}/{action}")
+    if call.rights.allow("task", task_id, action):
+        return found
+    # Whoever may have it done may see what came of it, and may end it.
+    name = Reference.parse(told["name"]).name if told["name"] else ""
+    if not any(call.rights.allow(kind, name, told["runtime"]) for kind in ("model", "script", "job")):
+        raise forbidden(f"task/{task_id}/{action}")
     return found
 
 
