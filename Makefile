@@ -43,7 +43,7 @@ lock: ## resolve every requirement anew into the lock (needs uv)
 	uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --upgrade --all-extras \
 		--group dev --no-header --no-annotate --output-file $(LOCK).all
 	@# CUDA's own packages are left to whichever torch is installed.
-	@sed -E '/^(cuda|nvidia|triton)/d' $(LOCK).all > $(LOCK) && rm $(LOCK).all
+	@grep -vE '^(cuda|nvidia-[^m]|triton)' $(LOCK).all > $(LOCK) && rm $(LOCK).all
 
 clean: ## remove the environment and all that was built or measured
 	rm -rf $(VENV) build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
