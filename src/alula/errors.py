@@ -59,6 +59,7 @@ AlulaError
 ├─ RuntimeTaskError
 │  ├─ ResultExpiredError (LookupError)    the value of a task was forgotten
 │  ├─ TaskNotFoundError (LookupError)     no task has that id
+│  ├─ NotebookError                       a notebook that has not run to its end
 │  ├─ LabelError (ValueError, AssertionError)  what was asked for is no label
 │  └─ DeployError                         a model that no tensor server can be given
 └─ CommandError                           a command to the server that cannot be carried out
@@ -97,6 +98,7 @@ __all__ = [
     "MissingExtraError",
     "NameNotFoundError",
     "NodeDiedError",
+    "NotebookError",
     "ObjectFetchTimedOutError",
     "ObjectFreedError",
     "ObjectLostError",
@@ -843,6 +845,31 @@ class ResultExpiredError(RuntimeTaskError, LookupError):
             f"the value of task {task_id} was forgotten; alula.runtime.rerun({task_id!r}) makes it anew"
         )
         self.task_id = task_id
+
+
+class NotebookError(RuntimeTaskError):
+    """A notebook has not run to its end: a cell raised, took too long or ended its kernel, or there is none.
+
+    Attributes
+    ----------
+    notebook
+        Its name.
+    cell
+        The position of the cell that ended the run, from 1, as the notebook was stored; None if none ran.
+    ename, evalue
+        The class of the error in the kernel, and its text.
+    metadata
+        Of the notebook in which all outputs until then are kept; None if it could not be kept.
+    """
+
+    def __init__(
+        self, notebook: str, cell: int | None, ename: str, evalue: str, metadata: Any = None
+    ) -> None:
+        where = "" if cell is None else f" in cell {cell}"
+        kept = "" if metadata is None else f"; its outputs are kept in {metadata.prefix}{metadata.name}"
+        super().__init__(f"jobs/{notebook} failed{where}: {ename}: {evalue}{kept}")
+        self.notebook, self.cell, self.ename, self.evalue = notebook, cell, ename, evalue
+        self.metadata = metadata
 
 
 class LabelError(RuntimeTaskError, ValueError, AssertionError):

@@ -1,5 +1,6 @@
 """What people write for a schedule: read exactly as it is meant, or refused."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -136,13 +137,9 @@ def test_so_does_that_of_one_that_repeats(days: Plan, step: int, hour: Field) ->
 
 
 @given(st.text(max_size=40))
-def test_any_other_text_is_refused(text: str) -> None:
-    refused = ""
-    try:
-        parse(text)
-    except ValueError as error:
-        refused = str(error)
-    assert not refused or "write for example" in refused
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with suppress(ValueError):  # and no other error
+        assert parse(text)
 
 
 @pytest.mark.parametrize(

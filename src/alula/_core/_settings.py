@@ -18,7 +18,7 @@ __all__ = ["Durability", "Settings", "Where"]
 Where = Literal["auto", "here", "queue"]
 Durability = Literal["normal", "full"]
 
-_NOT_SETTINGS = {"ALULA_FAULTS", "ALULA_SIGNING_KEY"}  # read elsewhere
+_NOT_SETTINGS = {"ALULA_FAULTS", "ALULA_SIGNING_KEY", "ALULA_TASK"}  # read elsewhere
 _KEY_SIZE = 32
 
 
@@ -95,6 +95,15 @@ class Settings:
             store=made.store or f"sqlite:///{folder / 'alula.db'}",
             artifacts=made.artifacts or str(folder / "artifacts"),
         )
+
+    def environment(self) -> dict[str, str]:
+        """Give the variables from which another process loads these very settings."""
+        said = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {
+            f"ALULA_{name.upper()}": ",".join(value) if isinstance(value, tuple) else str(value).strip()
+            for name, value in said.items()
+            if value is not None
+        }
 
     def signing_key(self) -> bytes:
         """Give the key that seals stored pickles, making it at the first use.

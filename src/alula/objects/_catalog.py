@@ -5,7 +5,7 @@ its bytes are written, so a process that dies anywhere leaves either the whole n
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, overload
 
 from sqlalchemy import Connection, Row
@@ -236,6 +236,31 @@ class Catalog:
             if row is not None:
                 now = self._store.clock.time()
                 changed = rows.annotate(connection, row, _merged(row, attributes), now)
+                return self._lookup.describe(connection, changed)
+        raise self._lookup.missing(reference.name)
+
+    def amend(self, name: str, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Metadata:
+        """Change the attributes of a version by what they are, in one step: nobody's change is lost.
+
+        Parameters
+        ----------
+        change
+            Is given the attributes, and gives all that there are to be; may be called again.
+
+        Raises
+        ------
+        NameNotFoundError
+            If there is no such object, version or tag.
+        TypeError
+            If the attributes are not JSON.
+        """
+        reference = self._lookup.parse(name)
+        with self._store.transaction() as connection:
+            row = self._lookup.row(connection, reference)
+            if row is not None:
+                attributes = dict(change(row.attributes))
+                _check_json(attributes)
+                changed = rows.annotate(connection, row, attributes, self._store.clock.time())
                 return self._lookup.describe(connection, changed)
         raise self._lookup.missing(reference.name)
 

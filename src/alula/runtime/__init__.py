@@ -10,6 +10,7 @@ from typing import Any
 from ..objects import Catalog, Jobs
 from ._api import (
     experiment,
+    job,
     labels,
     mapreduce,
     mode,
@@ -29,6 +30,7 @@ from ._groups import GroupResult
 from ._instance import Instance, bucket, close_default, default, instance_of, setup
 from ._models import ModelProxy
 from ._models import missing as _missing
+from ._notebooks import JobProxy
 from ._progress import Progress
 from ._results import AsyncResult, Status, Timings, as_completed
 from ._runtime import Block, Runtime
@@ -46,6 +48,7 @@ __all__ = [
     "Experiment",
     "GroupResult",
     "Instance",
+    "JobProxy",
     "ModelProxy",
     "Progress",
     "Run",
@@ -63,6 +66,7 @@ __all__ = [
     "default",
     "experiment",
     "instance_of",
+    "job",
     "jobs",
     "labels",
     "mapreduce",

@@ -9,6 +9,7 @@ from ._runtime import Runtime
 
 __all__ = [
     "experiment",
+    "job",
     "labels",
     "mapreduce",
     "mode",
@@ -40,6 +41,7 @@ def _bound(method: Callable[Concatenate[Runtime, P], T]) -> Callable[P, T]:
 
 
 experiment = _bound(Runtime.experiment)
+job = _bound(Runtime.job)
 labels = _bound(Runtime.labels)
 mapreduce = _bound(Runtime.mapreduce)
 mode = _bound(Runtime.mode)

@@ -11,6 +11,7 @@ from ._families import Combination
 from ._groups import GroupResult
 from ._inspecting import Inspecting
 from ._models import ModelProxy, missing
+from ._notebooks import JobProxy
 from ._results import AsyncResult
 from ._scripts import ScriptProxy
 from ._site import Site
@@ -131,6 +132,26 @@ class Runtime(Inspecting):
         """
         self._catalogs.scripts.resolve(name)
         return ScriptProxy(name, self._catalogs, self._tasks, self._wish.labelled(require))
+
+    def job(self, name: str, require: str | None = None) -> JobProxy:
+        """Give a notebook, to be run.
+
+        Parameters
+        ----------
+        name
+            With or without ``.ipynb``.
+        require
+            A label, as for `require`.
+
+        Raises
+        ------
+        NameNotFoundError
+            If there is no such notebook; says which is nearest. Also an `AssertionError`.
+        LabelError
+            As `require`.
+        """
+        self._catalogs.jobs.resolve(name)
+        return JobProxy(name, self._catalogs, self._tasks, self._wish.labelled(require))
 
     # ----------------------------------------------------------------------------------- combinations
 

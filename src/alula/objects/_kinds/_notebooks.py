@@ -3,15 +3,22 @@
 import ast
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-from ...errors import MissingExtraError
+from ...errors import MissingExtraError, suggest
 from .._shelf import Raw
 from ._kind import Dumped
 from ._plain import class_of
 
 __all__ = ["Notebooks"]
 
+_OPTIONS: Final = ("ep_kwargs", "keep_output")
+_EP_KWARGS: Final[Mapping[str, Any]] = {
+    "timeout": (int, float),  # seconds that each cell may take
+    "startup_timeout": (int, float),  # seconds in which the kernel has to come up
+    "allow_errors": bool,  # whether to go on after a cell that raised
+    "kernel_name": str,
+}
 _is_notebook = class_of("nbformat", "NotebookNode")
 
 
@@ -56,7 +63,8 @@ class Notebooks:
             said = str(error).partition("\n")[0]
             raise ValueError(f"this is no notebook that can be run: {said}") from error
         kernel = notebook.metadata.get("kernelspec", {}).get("name", "python3")
-        return Dumped(Raw((text.encode(),)), {"cells": len(notebook.cells), "kernel": kernel})
+        facts = {"cells": len(notebook.cells), "kernel": kernel, **_options(notebook.metadata)}
+        return Dumped(Raw((text.encode(),)), facts)
 
     def extend(self, facts: Mapping[str, Any], more: Mapping[str, Any]) -> Mapping[str, Any]:
         """Refuse: a notebook is put whole."""
@@ -66,6 +74,22 @@ class Notebooks:
         """Give a notebook of nbformat's, in its version 4."""
         [text] = parts
         return _nbformat().reads(bytes(text).decode(), as_version=4)
+
+
+def _options(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what a notebook's own metadata say, under ``alula``, of how it is to be run."""
+    said = metadata.get("alula", {})
+    if not isinstance(said, dict):
+        raise ValueError(f"what a notebook says under 'alula' in its metadata is a dict, not {said!r}")
+    for name in said:
+        if name not in _OPTIONS:
+            raise ValueError(f"no option {name!r} of notebooks; {suggest(name, _OPTIONS)}")
+    for name, value in said.get("ep_kwargs", {}).items():
+        if name not in _EP_KWARGS:
+            raise ValueError(f"no ep_kwargs {name!r} of notebooks; {suggest(name, _EP_KWARGS)}")
+        if isinstance(value, bool) != (name == "allow_errors") or not isinstance(value, _EP_KWARGS[name]):
+            raise ValueError(f"ep_kwargs {name!r} cannot be {value!r}")
+    return dict(said)
 
 
 def _parsed(text: str) -> Any:

@@ -1,0 +1,5 @@
+"""Notebooks: run in fresh kernels, with parameters, their outputs kept."""
+
+from ._proxy import JobProxy
+
+__all__ = ["JobProxy"]
