@@ -26,6 +26,12 @@ def nothing() -> None:
     """Need no arguments."""
 
 
+@alula.remote
+def named() -> str | None:
+    """Say which workflow this is of."""
+    return workflow.current_workflow()
+
+
 NOON = 1_767_268_800.0  # 1 January 2026, 12:00 in UTC
 
 
@@ -84,6 +90,47 @@ def test_of_missed_times_the_last_counts(keeper: Executor, schedules: Schedules,
     clock.advance(3600)
     assert fire(keeper).workflows == ["s@2026-01-01T13:00:00+00:00"]
     assert fire(keeper).workflows == []
+
+
+def test_they_pass_by_where_it_does_not_catch_up(
+    keeper: Executor, schedules: Schedules, clock: Clock
+) -> None:
+    every_minute(schedules, catchup=False, overlap="allow")
+    clock.advance(3600 + 61 - 30)
+    schedules.put("hourly", "0 * * * *", Graph.of(add.bind(1)), catchup=False)
+    assert fire(keeper).workflows == ["s@2026-01-01T13:01:00+00:00"]
+    clock.advance(7200)
+    assert fire(keeper).workflows == ["s@2026-01-01T15:01:00+00:00"]
+    clock.advance(59 * 60 + 5)
+    assert "hourly@2026-01-01T16:00:00+00:00" in fire(keeper).workflows
+
+
+def test_its_first_time_may_be_long_ago(keeper: Executor, schedules: Schedules, clock: Clock) -> None:
+    every_minute(schedules, since=NOON - 7200)
+    [made] = schedules.listed()
+    assert made.next_time == NOON - 7140
+    assert fire(keeper).workflows == ["s@2026-01-01T12:00:00+00:00"]
+
+
+def test_its_workflows_have_metadata_of_theirs(keeper: Executor, schedules: Schedules, clock: Clock) -> None:
+    every_minute(schedules, metadata={"for": "Ada"}, prunable=False)
+    clock.advance(30)
+    [name] = fire(keeper).workflows
+    assert keeper.records.workflow_metadata(name)["user_metadata"]["for"] == "Ada"
+    [handle] = keeper.claim()
+    handle.result()
+    clock.advance(60)
+    assert keeper.prune(30, frozenset({workflow.WorkflowStatus.SUCCESSFUL})) == 0
+    assert schedules.find("s") is not None
+    assert schedules.find("t") is None
+
+
+def test_a_task_may_ask_for_its_workflow(keeper: Executor, schedules: Schedules, clock: Clock) -> None:
+    every_minute(schedules, named.bind())
+    clock.advance(30)
+    [name] = fire(keeper).workflows
+    assert keeper.claim()[0].result() == name
+    assert workflow.current_workflow() is None
 
 
 def test_a_clock_that_is_set_back_fires_nothing_again(

@@ -59,7 +59,7 @@ from ._search import Search
 from ._tasklist import TaskInfo
 from ._transactions import transaction
 from ._wait import wait
-from ._worker import continuation, set_event
+from ._worker import continuation, current_workflow, set_event
 from .common import WorkflowStatus
 from .event_listener import EventListener
 from .exceptions import WorkflowCancellationError, WorkflowError, WorkflowExecutionError
@@ -97,6 +97,7 @@ __all__ = [
     "cancel",
     "continuation",
     "create",
+    "current_workflow",
     "default_executor",
     "delete",
     "delete_queue",

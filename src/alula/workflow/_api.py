@@ -606,6 +606,7 @@ def schedule(
     labels: Sequence[str] = ("default",),
     queue: str | Queue | None = None,
     key: str | None = None,
+    catchup: bool = True,
 ) -> Schedule:
     """Let a workflow begin at the times of a cron expression, each time once.
 
@@ -636,6 +637,8 @@ def schedule(
         What the executor that runs it must be able to do.
     queue, key
         The named queue in which each workflow waits for its turn, and its key there, as for `run`.
+    catchup
+        Whether the last of the times at which no executor lived counts; else those pass by.
 
     Raises
     ------
@@ -656,6 +659,7 @@ def schedule(
         paused=paused,
         labels=labels,
         ticket=Ticket.of(queue, key=key),
+        catchup=catchup,
     )
 
 

@@ -2,11 +2,11 @@
 
 The transaction that makes the workflow of one time also moves its schedule on to the next, so any number
 of executors may look after the same schedules. Of the times that were missed, because no executor lived,
-the last one counts. Time that is set back fires nothing again.
+the last one counts, or none does. Time that is set back fires nothing again.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args
@@ -18,6 +18,7 @@ from ..graph import Graph
 from ..store import Store
 from ._cron import Cron
 from ._journal import PYTHON, Journal, Submission
+from ._options import check_metadata
 from ._owner import disown
 from ._queue import QUEUE
 from ._queues import Ticket, admit
@@ -41,6 +42,7 @@ DUE: Final = "workflow-schedules"
 """The topic of the store's doorbell that is rung when a schedule was changed."""
 
 _LONGEST: Final = 200  # characters of a name, which is part of workflow ids
+_LATE: Final = 60.0  # seconds after which a time was missed, for a schedule that does not catch up
 _LOOK: Final = 1.0  # seconds after which to see whether one that was waited for has ended
 
 _log = logging.getLogger("alula.workflow")
@@ -75,6 +77,17 @@ class Schedule:
     key: str | None = None
     next_time: float
     last_workflow: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """What a schedule begins: the graph, and what is said of each of its workflows."""
+
+    tasks: tuple[Task, ...]
+    heads: Sequence[bytes]
+    metadata: Mapping[str, Any]
+    prunable: bool
+    catchup: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +134,34 @@ class Schedules:
         paused: bool = False,
         labels: Sequence[str] = ("default",),
         ticket: Ticket | None = None,
+        catchup: bool = True,
+        since: float | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        prunable: bool = True,
     ) -> Schedule:
-        """Make a schedule or change it; see `alula.workflow.schedule`."""
+        """Make a schedule or change it; see `alula.workflow.schedule`.
+
+        Parameters
+        ----------
+        since
+            UNIX time in seconds after which its first time comes, which may be long ago; now by default.
+        metadata
+            Further ones of each of its workflows.
+        prunable
+            Whether `prune` may delete these when they have ended.
+        """
         _check(name, overlap)
         times, c = Cron(cron, timezone), SCHEDULES.c
         tasks = tasks_of(graph, self._vault)
-        sealed = self._vault.seal((tasks, heads_of(self._vault, tasks)))
+        work_of_each = _Work(
+            tasks=tasks,
+            heads=heads_of(self._vault, tasks),
+            metadata=dict(metadata or {}),
+            prunable=prunable,
+            catchup=catchup,
+        )
+        check_metadata("metadata", work_of_each.metadata)
+        sealed = self._vault.seal(work_of_each)
         said = {
             "cron": cron,
             "timezone": timezone,
@@ -143,18 +178,22 @@ class Schedules:
         def work(connection: Connection) -> None:
             if ticket is not None:
                 admit(connection, "", ticket.queue, ticket.key, None)
-            now = self._store.clock.time()
+            first = times.after(self._store.clock.time() if since is None else since)
             row = connection.execute(select(SCHEDULES).where(c.name == name)).one_or_none()
             if row is None:
-                connection.execute(insert(SCHEDULES).values(name=name, next=times.after(now), **said))
+                connection.execute(insert(SCHEDULES).values(name=name, next=first, **said))
                 return
             # The same times go on as they were, so that whoever says it again loses none and repeats none.
-            same = (row.cron, row.timezone, row.paused) == (cron, timezone, False)
-            due = row.next if same else times.after(now)
+            same = (row.cron, row.timezone, row.paused) == (cron, timezone, False) and since is None
+            due = row.next if same else first
             connection.execute(update(SCHEDULES).where(c.name == name).values(next=due, **said))
 
         self._change(work)
         return self._get(name)
+
+    def find(self, name: str) -> Schedule | None:
+        """Give a schedule; None if there is none of that name."""
+        return next((schedule for schedule in self.listed() if schedule.name == name), None)
 
     def listed(self) -> list[Schedule]:
         """Give all schedules, by name."""
@@ -216,7 +255,10 @@ class Schedules:
 
     def _fire(self, connection: Connection, row: Any, now: float, robbed: list[str]) -> list[str]:
         times = Cron(row.cron, row.timezone)
-        nominal = times.latest(row.next, now)
+        nominal, work = times.latest(row.next, now), self._work(row)
+        if not work.catchup and now - nominal > _LATE:
+            self._set(connection, row.name, next=times.after(nominal))
+            return []
         running = None if row.overlap == "allow" else _active(connection, row.last)
         if running is not None and row.overlap == "queue":
             return []  # it stays due
@@ -236,22 +278,26 @@ class Schedules:
         known = select(WORKFLOWS.c.number).where(WORKFLOWS.c.id == workflow_id)
         if connection.scalar(known) is not None:  # of an earlier schedule of that name
             return workflow_id
-        stored = Stored(row.digest, row.value)
-        tasks: tuple[Task, ...]
-        tasks, heads = self._vault.unseal(stored, f"the graph of the schedule {row.name!r}")
+        work = self._work(row)
         given = Submission(
             id=workflow_id,
-            tasks=tasks,
-            heads=heads,
+            tasks=work.tasks,
+            heads=work.heads,
             labels=tuple(row.labels.split(",")),
-            metadata={"schedule": row.name, "scheduled_time": time},
+            metadata={**work.metadata, "schedule": row.name, "scheduled_time": time},
             requeue=True,
+            prunable=work.prunable,
             ticket=Ticket.of(row.queue, key=row.queue_key),
         )
         Journal.enqueue(connection, self._store, given)
         return workflow_id
 
     # -------------------------------------------------------------------------------------- inside
+
+    def _work(self, row: Any) -> _Work:
+        what = f"the graph of the schedule {row.name!r}"
+        work: _Work = self._vault.unseal(Stored(row.digest, row.value), what)
+        return work
 
     def _change(self, work: Callable[[Connection], None]) -> None:
         self._write(work)

@@ -34,7 +34,7 @@ from ._tasks import Continued, Span, Task
 from ._transactions import Body, told_later, transact
 from ._vault import Output, Packer, Stored, Unpacker, Vault
 
-__all__ = ["LOADER", "RUNNER", "continuation", "perform", "set_event"]
+__all__ = ["LOADER", "RUNNER", "continuation", "current_workflow", "perform", "set_event"]
 
 _inside: ContextVar[Order | None] = ContextVar("alula_workflow_task", default=None)
 
@@ -90,6 +90,12 @@ def set_event(key: str, value: Any) -> None:
     stored = patiently(lambda: Packer(order.vault).pack(value))
     if not told_later(key, stored):
         patiently(lambda: tell(order.book.open(), order.book.owner, key, stored))
+
+
+def current_workflow() -> str | None:
+    """Give the id of the workflow whose task calls this; None elsewhere."""
+    order = _inside.get()
+    return None if order is None else order.creator.workflow
 
 
 @contextmanager
