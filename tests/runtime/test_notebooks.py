@@ -301,3 +301,28 @@ def test_what_a_notebook_does_not_have_says_what_it_has() -> None:
     om.jobs.create("pass", "report")
     with pytest.raises(AttributeError, match="has no 'runn'; did you mean 'run'"):
         om.runtime.job("report").runn()  # type: ignore[attr-defined]  # that is the point
+
+
+# ----------------------------------------------------------------------------------------- combined
+
+
+def test_s9_in_a_sequence_each_notebook_finds_what_the_one_before_has_made() -> None:
+    for i in range(2):
+        om.jobs.create("print(job['param'], globals().get('previous'))", f"myjob{i}")
+    with om.runtime.sequence() as crt:
+        for i in range(2):
+            om.runtime.job(f"myjob{i}").run(i)
+        result = crt.run()
+    first, second = result.getall()
+    assert (shown(first), shown(second)) == ("0 None\n", f"1 {first.name}\n")
+
+
+def test_s11_the_last_of_a_mapreduce_finds_what_all_others_have_made() -> None:
+    om.jobs.create("print(results if 'results' in globals() else job['param'])", "myjob")
+    with om.runtime.mapreduce() as crt:
+        for i in range(3):
+            om.runtime.job("myjob").run(i)
+        result = crt.run()
+    *parts, last = result.getall()
+    assert [shown(part) for part in parts] == ["0\n", "1\n"]
+    assert shown(last) == f"{[part.name for part in parts]}\n"
