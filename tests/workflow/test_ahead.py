@@ -1,9 +1,11 @@
 """Workers that go ahead: which tasks they go on with, and that nothing changes but the time it takes."""
 
 import os
+import pickle
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -15,9 +17,14 @@ from alula._core._gates import arm
 from alula.errors import WorkerCrashedError, WorkflowExecutionError
 from alula.graph import Graph, Node
 from alula.testing import Turnstile
+from alula.workflow._ahead import go_ahead
+from alula.workflow._ledger import Book
+from alula.workflow._orders import Order
 from alula.workflow._outlines import first_of, outline
-from alula.workflow._tasks import tasks_of
-from alula.workflow._vault import Vault
+from alula.workflow._owner import Owner
+from alula.workflow._replies import Reply
+from alula.workflow._tasks import Span, tasks_of
+from alula.workflow._vault import Stored, Vault
 from tests.workflow.bodies import OddError, Tally, add, die_first, fail_first, fail_unless, held, noted
 
 GPU = add.options(num_gpus=1)
@@ -196,6 +203,17 @@ def test_a_task_that_may_be_tried_once_is_tried_once(tally: Tally) -> None:
     with pytest.raises(WorkflowExecutionError):
         workflow.run(dying.bind(tally, noted.bind(tally, "before", 1)), workflow_id="w")
     assert tally.counts() == {"before": 1, "try": 1}
+
+
+def test_a_worker_that_cannot_reach_the_records_leaves_them_to_others(vault: Vault) -> None:
+    book = Book("sqlite:////dev/null/all.db", "normal", Owner(1, "w", "me", 1, 1))
+    [task] = tasks_of(Graph.of(named("a")), vault)
+    site, packed, refs = Order.packed(pickle.dumps((vault, book)), task, (), [task])
+    reply = Reply.made(Stored("", b"value"), Span(0, 1, 1))
+    for _ in range(2):
+        assert (
+            go_ahead(Order.of(site, packed, refs), reply, perform=NotImplemented, began=monotonic()) is reply
+        )
 
 
 @pytest.mark.parametrize("gate", ["ahead.recorded", "store.before_commit", "store.committed"])

@@ -15,7 +15,7 @@ from .._core._gates import gate
 from .._core._ids import Key
 from ..errors import StoreUnavailableError
 from ..futures import pack_task_error
-from ._ledger import Ledger
+from ._ledger import Book, Ledger
 from ._orders import Order
 from ._replies import Raised, Reply
 from ._tasks import Span
@@ -49,13 +49,31 @@ def go_ahead(order: Order, reply: Reply, perform: Perform, began: float) -> Repl
         Of the first task, with those of the others in it. What the last of them gave is left to be
         recorded by whoever reads it.
     """
-    line = _Line(order, reply)
+    ledger = _ledger(order.book)
+    if ledger is None:
+        return reply
+    line = _Line(order, reply, ledger)
     for ahead in order.ahead:
         value = line.value() if monotonic() - began < _SLICE else None
         if value is None:
             break
         line.attempt(order.following(ahead, line.key, value), perform)
     return line.reply()
+
+
+def _ledger(book: Book) -> Ledger | None:
+    """Give where this process records; None if it cannot, as where the store is out of reach."""
+    if monotonic() < _unreached.get(book.store, 0.0):
+        return None
+    try:
+        return Ledger(book, book.reach())
+    except StoreUnavailableError:
+        _unreached[book.store] = monotonic() + _UNREACHED
+        return None
+
+
+_UNREACHED: Final = 60.0  # seconds for which a store that could not be opened is not tried again
+_unreached: dict[str, float] = {}
 
 
 class _Line:
@@ -69,11 +87,11 @@ class _Line:
 
     key: Key
 
-    def __init__(self, order: Order, reply: Reply) -> None:
+    def __init__(self, order: Order, reply: Reply, ledger: Ledger) -> None:
         self.key, self._attempt = order.creator.key, order.attempt
         self._last: Reply | Raised = reply
         self._before: list[tuple[Key, Reply]] = []
-        self._ledger, self._rung = Ledger(order.book), -_RING
+        self._ledger, self._rung = ledger, -_RING
 
     def value(self) -> Stored | None:
         """Give what the last task gave, recorded; None if it gave nothing that can be handed on."""

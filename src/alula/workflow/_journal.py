@@ -81,7 +81,7 @@ class Submission:
 
     id: str
     tasks: tuple[Task, ...]
-    heads: list[bytes]
+    heads: Sequence[bytes]
     labels: tuple[str, ...]
     metadata: dict[str, Any] = field(default_factory=dict)
     requeue: bool = False

@@ -42,7 +42,11 @@ class Book:
 
     def open(self) -> Store:
         """Give the store, opened once in this process."""
-        return patiently(lambda: _store(self.store, self.durability))
+        return patiently(self.reach)
+
+    def reach(self) -> Store:
+        """Give the store, if it can be opened at once; else `StoreUnavailableError`."""
+        return _store(self.store, self.durability)
 
 
 class Ledger:
@@ -56,8 +60,9 @@ class Ledger:
 
     _names: Names | None = None  # read from the records when the first link is written
 
-    def __init__(self, book: Book) -> None:
-        self._owner, self.store = book.owner, book.open()
+    def __init__(self, book: Book, store: Store | None = None) -> None:
+        """Write for a book; into its store, opened patiently unless it is given."""
+        self._owner, self.store = book.owner, store or book.open()
 
     def link(self, key: Key, task: Task, head: bytes, span: Span, moved: Key | None) -> None:
         """Record that a task goes on with another one.
