@@ -23,7 +23,13 @@ _Labels = Annotated[
     ),
 ]
 _Cpus = Annotated[
-    int | None, typer.Option(min=1, help="Cores that its tasks may hold together; all by default.")
+    int | None,
+    typer.Option(
+        "--num-cpus",
+        "--concurrency",
+        min=1,
+        help="Cores that its tasks may hold together; all by default.",
+    ),
 ]
 _Name = Annotated[str | None, typer.Option(help="Of the executor; alula@HOST by default.")]
 _Home = Annotated[Path | None, typer.Option(help="Folder of the store; that of the settings by default.")]

@@ -9,7 +9,9 @@ from typing import Any
 
 from ..objects import Catalog, Jobs
 from ._api import (
+    callback,
     experiment,
+    failed,
     job,
     labels,
     mapreduce,
@@ -18,15 +20,19 @@ from ._api import (
     parallel,
     ping,
     require,
+    rerun,
+    resubmit,
     result,
     script,
     sequence,
     status,
+    tasks,
     workers,
 )
 from ._current import TaskContext, current_task
 from ._experiments import Experiment, Run
 from ._groups import GroupResult
+from ._history import TaskInfo
 from ._instance import Instance, bucket, close_default, default, instance_of, setup
 from ._models import ModelProxy
 from ._models import missing as _missing
@@ -57,14 +63,17 @@ __all__ = [
     "ScriptProxy",
     "Status",
     "TaskContext",
+    "TaskInfo",
     "Timings",
     "as_completed",
     "bucket",
+    "callback",
     "close_default",
     "current_task",
     "datasets",
     "default",
     "experiment",
+    "failed",
     "instance_of",
     "job",
     "jobs",
@@ -76,12 +85,15 @@ __all__ = [
     "parallel",
     "ping",
     "require",
+    "rerun",
+    "resubmit",
     "result",
     "script",
     "scripts",
     "sequence",
     "setup",
     "status",
+    "tasks",
     "workers",
 ]
 

@@ -8,7 +8,9 @@ from ._instance import default
 from ._runtime import Runtime
 
 __all__ = [
+    "callback",
     "experiment",
+    "failed",
     "job",
     "labels",
     "mapreduce",
@@ -17,10 +19,13 @@ __all__ = [
     "parallel",
     "ping",
     "require",
+    "rerun",
+    "resubmit",
     "result",
     "script",
     "sequence",
     "status",
+    "tasks",
     "workers",
 ]
 
@@ -40,8 +45,10 @@ def _bound(method: Callable[Concatenate[Runtime, P], T]) -> Callable[P, T]:
     return call
 
 
+callback = _bound(Runtime.callback)
 experiment = _bound(Runtime.experiment)
 job = _bound(Runtime.job)
+failed = _bound(Runtime.failed)
 labels = _bound(Runtime.labels)
 mapreduce = _bound(Runtime.mapreduce)
 mode = _bound(Runtime.mode)
@@ -49,8 +56,11 @@ model = _bound(Runtime.model)
 parallel = _bound(Runtime.parallel)
 ping = _bound(Runtime.ping)
 require = _bound(Runtime.require)
+rerun = _bound(Runtime.rerun)
+resubmit = _bound(Runtime.resubmit)
 result = _bound(Runtime.result)
 script = _bound(Runtime.script)
 sequence = _bound(Runtime.sequence)
 status = _bound(Runtime.status)
+tasks = _bound(Runtime.tasks)
 workers = _bound(Runtime.workers)

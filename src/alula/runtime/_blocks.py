@@ -109,7 +109,7 @@ _LEAST: Final = {"mapreduce": 2}
 
 
 def joined(combination: Combination, calls: Sequence[Call], on_error: OnError = "stop") -> list[Call]:
-    """Give the calls of a block, each told which tasks come before it.
+    """Give the calls of a block, each told which tasks come before it, unless it has been told.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def joined(combination: Combination, calls: Sequence[Call], on_error: OnError = 
     told = list(calls)
     if combination == "sequence":
         told[1:] = [call.told(previous=before) for before, call in zip(ids, calls[1:], strict=False)]
-    elif combination == "mapreduce":
+    elif combination == "mapreduce" and told[-1].order.results is None:
         told[-1] = told[-1].told(results=ids[:-1])
     for call in told:
         if call.takes_results and call.order.previous is None and call.order.results is None:

@@ -9,7 +9,7 @@ is not looked at: the task only has to wait for it.
 
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 from ..objects import Deployment, Metadata
 from ._inputs import Input
@@ -19,7 +19,11 @@ from ._orders import Order
 from ._remote import store_model
 from ._script_calls import call_script, entry_of
 
-__all__ = ["apply", "deploy", "fit", "ping", "run_script", "score"]
+__all__ = ["CALLBACK", "apply", "deploy", "fit", "ping", "run_script", "score"]
+
+
+CALLBACK: Final = "callback"
+"""The action of a script that runs because another task has ended."""
 
 
 def fit(order: Order, x: Any, y: Any = None, *after: Any) -> Metadata:
@@ -62,13 +66,12 @@ def run_script(order: Order) -> Any:
         metadata = at.catalogs.scripts.resolve(order.name)
         script = at.catalogs.scripts.load(metadata.name, version=metadata.version)
         entry = entry_of(script, order.name, order.settings)
+        if order.action == CALLBACK:
+            [result] = results = at.context.results or []
+            state = "ERROR" if isinstance(result, BaseException) else "SUCCESS"
+            return entry(at.context.instance, state=state, results=results, **order.kwargs)
         return call_script(
-            entry,
-            at.context.args,
-            at.context.kwargs,
-            method=order.action,
-            meta=metadata,
-            offered=at.offered(),
+            entry, order.args, order.kwargs, method=order.action, meta=metadata, offered=at.offered()
         )
 
 

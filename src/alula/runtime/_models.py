@@ -10,6 +10,7 @@ from ..graph import Node
 from ..objects import Catalogs, Deployment, Metadata, Reference, check_name
 from . import _bodies as bodies
 from ._data import PREVIOUS, drop_kept, hand_over, refer
+from ._defaults import required
 from ._experiments import Experiment, Place, experiment_of, experiments_of
 from ._orders import Order
 from ._remote import check_url, remove_model
@@ -49,6 +50,30 @@ class ModelProxy:
     def __init__(self, name: str, catalogs: Catalogs, tasks: Tasks, wish: Wish) -> None:
         self.name = name
         self._catalogs, self._tasks, self._wish = catalogs, tasks, wish
+
+    def require(
+        self, label: str | None = None, *, always: bool = False, drop: bool = False, **resources: Any
+    ) -> "ModelProxy":
+        """Give this model with a requirement of its own.
+
+        Parameters
+        ----------
+        label, resources
+            As for `Runtime.require`.
+        always
+            Whether it is kept with the model, and holds for every client that requires nothing else.
+        drop
+            Whether to remove what was kept.
+
+        Raises
+        ------
+        LabelError, ValueError, TypeError
+            As `Runtime.require`; a `TypeError` also if what is to be kept does not fit into JSON.
+        """
+        wish = required(
+            self._catalogs.models, self.name, self._wish, label, resources, always=always, drop=drop
+        )
+        return ModelProxy(self.name, self._catalogs, self._tasks, wish)
 
     def fit(self, X: Any = PREVIOUS, Y: Any = None, **options: Any) -> AsyncResult[Metadata]:
         """Train the model anew and store it as a new version.

@@ -36,6 +36,10 @@ class Order:
         The run of an experiment to which it belongs, if there is one.
     results
         The ids of the tasks whose results this one combines, in order; None if it combines none.
+    options
+        For the engine, so that the task can be run again as it was.
+    retry_of
+        The id of the task that this one does again, if it does.
     """
 
     settings: Settings
@@ -49,6 +53,8 @@ class Order:
     run: RunReference | None = None
     previous: str | None = None
     results: tuple[str, ...] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    retry_of: str | None = None
 
     @property
     def title(self) -> str:

@@ -1,6 +1,6 @@
 """Records: what is known of the tasks of a site, read from the store, whoever runs them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any, Final, assert_never
 
@@ -151,6 +151,14 @@ class Records:
             if attempt.failed is None:
                 found.setdefault(attempt.executor, []).append(attempt)
         return found
+
+    def describe_all(self, search: Search) -> Sequence[Described]:
+        """Give what stands in the rows that a search finds, in its order."""
+        return self._site.executor.records.describe_all(search)
+
+    def waiting(self) -> dict[tuple[str, ...], tuple[int, float]]:
+        """Count what waits in the queue by labels, and tell when the oldest of each was submitted."""
+        return self._site.executor.records.waiting()
 
     def waits_unclaimed(self, task: str) -> bool:
         """Tell whether a task waits in the queue, and nobody takes work from there."""

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NoReturn, Self, 
 
 from ..objects import Catalogs
 from ._blocks import OnError, Recording
+from ._defaults import defaulted
 from ._experiments import Experiment, Place, open_experiment
 from ._families import Combination
 from ._groups import GroupResult
+from ._history import TaskInfo, history
 from ._inspecting import Inspecting
 from ._models import ModelProxy, missing
 from ._notebooks import JobProxy
-from ._results import AsyncResult
+from ._results import AsyncResult, Status
 from ._scripts import ScriptProxy
 from ._site import Site
 from ._tasks import Tasks
@@ -91,6 +93,30 @@ class Runtime(Inspecting):
         """Whether tasks run in this process, whoever else could."""
         return self._wish.label is None
 
+    def callback(self, /, name: str, *, always: bool = False, **kwargs: Any) -> "Runtime":
+        """Give a runtime after each of whose tasks a script runs, however the task has ended.
+
+        Its function is called ``run(om, state=..., results=[...], **kwargs)``: ``"SUCCESS"`` and what the
+        task gave, or ``"ERROR"`` and the exception. It is a task of its own: the one before does not depend
+        on it.
+
+        Parameters
+        ----------
+        name
+            Of a script.
+        always
+            For programs written for omega-ml: it holds for whatever runs through the runtime that this gives.
+        kwargs
+            For the script.
+
+        Raises
+        ------
+        NameNotFoundError
+            If there is no such script.
+        """
+        self._catalogs.scripts.resolve(name)
+        return self._with(replace(self._wish, callbacks=(*self._wish.callbacks, (name, kwargs))))
+
     # ------------------------------------------------------------------------------------- the objects
 
     def model(self, name: str, require: str | None = None) -> ModelProxy:
@@ -110,8 +136,8 @@ class Runtime(Inspecting):
         LabelError
             As `require`.
         """
-        self._catalogs.models.resolve(name)
-        return ModelProxy(name, self._catalogs, self._tasks, self._wish.labelled(require))
+        wish = defaulted(self._wish.labelled(require), self._catalogs.models.resolve(name))
+        return ModelProxy(name, self._catalogs, self._tasks, wish)
 
     def script(self, name: str, require: str | None = None) -> ScriptProxy:
         """Give a script, to be run.
@@ -130,8 +156,8 @@ class Runtime(Inspecting):
         LabelError
             As `require`.
         """
-        self._catalogs.scripts.resolve(name)
-        return ScriptProxy(name, self._catalogs, self._tasks, self._wish.labelled(require))
+        wish = defaulted(self._wish.labelled(require), self._catalogs.scripts.resolve(name))
+        return ScriptProxy(name, self._catalogs, self._tasks, wish)
 
     def job(self, name: str, require: str | None = None) -> JobProxy:
         """Give a notebook, to be run.
@@ -150,8 +176,8 @@ class Runtime(Inspecting):
         LabelError
             As `require`.
         """
-        self._catalogs.jobs.resolve(name)
-        return JobProxy(name, self._catalogs, self._tasks, self._wish.labelled(require))
+        wish = defaulted(self._wish.labelled(require), self._catalogs.jobs.resolve(name))
+        return JobProxy(name, self._catalogs, self._tasks, wish)
 
     # ----------------------------------------------------------------------------------- combinations
 
@@ -233,6 +259,71 @@ class Runtime(Inspecting):
             implied_run=implied_run,
             recreate=recreate,
         )
+
+    def tasks(
+        self,
+        status: Status | None = None,
+        kind: str | None = None,
+        name: str | None = None,
+        *,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> list[TaskInfo]:
+        """Give the tasks of this bucket, the newest first.
+
+        Parameters
+        ----------
+        status, kind, name
+            Only those with this status, on this kind of object (``"model"``, ``"script"``, ``"job"``), on
+            objects of this name.
+        limit
+            How many at most.
+        after
+            The id of the last one of the page before.
+
+        Raises
+        ------
+        ValueError
+            If there is no such status, or `limit` is negative.
+        """
+        return history(
+            self._tasks.records,
+            bucket=self._catalogs.bucket,
+            status=status,
+            kind=kind,
+            name=name,
+            limit=limit,
+            after=after,
+        )
+
+    def failed(self, *, limit: int = 100, after: str | None = None) -> list[TaskInfo]:
+        """Give the tasks that have failed after their last attempt; `resubmit` does one of them again."""
+        return self.tasks("FAILURE", limit=limit, after=after)
+
+    def resubmit(self, task_id: str) -> AsyncResult[Any] | GroupResult:
+        """Do a task again that has ended, on the data and with the requirements that it had.
+
+        Parameters
+        ----------
+        task_id
+            Of a task; or of a parent, of which only that runs again which has not succeeded, and goes on from
+            the results of the rest.
+
+        Returns
+        -------
+        AsyncResult or GroupResult
+            Of a new task, which says whose `retry_of` it is.
+
+        Raises
+        ------
+        TaskNotFoundError
+            If there is no task of that id.
+        ValueError
+            If it has not ended; or is a parent of which all tasks have succeeded.
+        """
+        return self._tasks.again(task_id)
+
+    rerun = resubmit
 
     def __repr__(self) -> str:
         return f"<runtime of {self._catalogs.bucket}>"

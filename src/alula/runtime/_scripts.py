@@ -1,22 +1,16 @@
 """Scripts by name: a run is a task, and gives what the script returns."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from .._core._ids import new_id
-from ..futures import Function, TaskOptions
 from ..objects import Catalogs
-from . import _bodies as bodies
+from ._defaults import required
 from ._models import missing
-from ._orders import Order
 from ._results import AsyncResult
+from ._script_orders import SCRIPT, script_order
 from ._tasks import Tasks
 from ._wish import Wish
 
-__all__ = ["SCRIPT", "ScriptProxy", "script_order"]
-
-SCRIPT: Final = Function(bodies.run_script, TaskOptions())
-"""What runs in a worker."""
+__all__ = ["ScriptProxy"]
 
 
 class ScriptProxy:
@@ -53,8 +47,17 @@ class ScriptProxy:
             If an argument cannot be pickled; says which part of it.
         """
         settings = self._tasks.settings(self._catalogs.bucket)
-        order = script_order(self.name, settings=settings, args=args, kwargs=kwargs)
+        order = script_order(self.name, settings, args, kwargs)
         return self._tasks.submit(SCRIPT, order, wish=self._wish)
+
+    def require(
+        self, label: str | None = None, *, always: bool = False, drop: bool = False, **resources: Any
+    ) -> "ScriptProxy":
+        """Give this script with a requirement of its own; see `ModelProxy.require`."""
+        wish = required(
+            self._catalogs.scripts, self.name, self._wish, label, resources, always=always, drop=drop
+        )
+        return ScriptProxy(self.name, self._catalogs, self._tasks, wish)
 
     def __repr__(self) -> str:
         return f"<script {self.name}>"
@@ -63,10 +66,3 @@ class ScriptProxy:
 
         def __getattr__(self, name: str) -> NoReturn:
             raise missing("a script of the runtime", name, type(self))
-
-
-def script_order(name: str, *, settings: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Order:
-    """Make the order to run a script."""
-    return Order(
-        settings=settings, task=new_id(), action="run", kind="script", name=name, args=args, kwargs=kwargs
-    )

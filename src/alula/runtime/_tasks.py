@@ -12,11 +12,12 @@ from typing import Any, Final
 
 from .._core._ids import new_id
 from .._core._settings import Settings, Where
-from ..errors import TaskNotFoundError
+from ..errors import TaskNotFoundError, UnsupportedError
 from ..futures import Function
 from ..graph import Graph, Node
 from ..objects import Catalog, Metadata
 from ..workflow import end_node
+from ._again import call_again, unfinished
 from ._blocks import Call, OnError, Recording, current_recording, joined
 from ._data import Kept, drop_kept, sweep_kept
 from ._experiments import reference
@@ -24,7 +25,8 @@ from ._families import Combination, Family
 from ._groups import GroupResult
 from ._orders import Order
 from ._records import MARK, Records
-from ._results import AsyncResult
+from ._results import FINAL, AsyncResult
+from ._script_orders import SCRIPT, callback_order
 from ._site import Site
 from ._wish import Wish
 
@@ -69,7 +71,7 @@ class Tasks:
     def bind(self, body: Function, order: Order, *args: Any, wish: Wish) -> Node[Any]:
         """Make a node of a task, to be run inside a workflow; it belongs to the run that is active here."""
         order = _of_run(order)
-        named = {"task_id": order.title[:_TITLE]}
+        named = {**wish.options.get("metadata", {}), "task_id": order.title[:_TITLE]}
         return Node(body.with_options(wish.options), (order, *args), options=named)
 
     def submit(self, body: Function, order: Order, *args: Any, wish: Wish) -> AsyncResult[Any]:
@@ -82,9 +84,11 @@ class Tasks:
         StoreUnavailableError
             If it cannot be written.
         """
-        call = Call(body, order, args, wish)
+        call = Call(body, replace(order, options=wish.options), args, wish)
         if (recording := current_recording(self)) is not None:
             return self.note(recording, call)
+        if wish.callbacks:
+            return self.combine("callback", [call, *_callbacks(call)]).results[0]
         if call.takes_results:
             raise TypeError(
                 f"{order.action}() needs data: X may be left out only where a task comes before it"
@@ -93,6 +97,10 @@ class Tasks:
 
     def note(self, recording: Recording, call: Call) -> AsyncResult[Any]:
         """Note a call for a block; what its result is asked for before the block runs is not found."""
+        if call.wish.callbacks:
+            raise UnsupportedError(
+                "a callback", "block of the runtime", "add the script as a task of the block"
+            )
         recording.add(replace(call, order=_of_run(call.order)))
         return AsyncResult(call.order.task, self.records, over=self._over(call))
 
@@ -131,6 +139,32 @@ class Tasks:
         self._warn_of_labels(told)
         overs = {call.order.task: self._over(call) for call in told}
         return self.records.group(family, overs)
+
+    def again(self, task: str) -> AsyncResult[Any] | GroupResult:
+        """Do a task again, as a new one; of a family, only what has not succeeded.
+
+        Raises
+        ------
+        TaskNotFoundError
+            If there is none of that id.
+        ValueError
+            If it has not ended; or is a family of which all have succeeded.
+        """
+        settings, store = self._site.settings, self._site.store
+        if (family := self.records.families.under(task)) is None:
+            status = self.records.status(task)
+            if status not in FINAL:
+                raise ValueError(f"task {task} is {status}: it can be run again when it has ended")
+            return self._start(call_again(store, settings, task, self.records.describe(task).labels))
+        found = {each: self.records.status(each) for each in family.tasks}
+        if going := [each for each, status in found.items() if status not in FINAL]:
+            raise ValueError(f"task {going[0]} of {task} is {found[going[0]]}: wait until all have ended")
+        kept = {each: status == "SUCCESS" for each, status in found.items()}
+        if all(kept.values()):
+            raise ValueError(f"all tasks of {task} have succeeded: there is nothing to run again")
+        labels = self.records.describe(task).labels
+        combination, calls = unfinished(store, settings, family, kept, labels)
+        return self.combine(combination, calls)
 
     def find(self, task: str) -> AsyncResult[Any] | GroupResult:
         """Give a task that was submitted at any time, by any process; or several, by the id of their parent.
@@ -260,6 +294,15 @@ def _before(combination: Combination, nodes: list[Node[str]], total: int) -> lis
     return list(nodes) if combination == "mapreduce" and len(nodes) == total - 1 else []
 
 
+def _callbacks(call: Call) -> list[Call]:
+    """Give the calls of the scripts that are to follow a task."""
+    settings, wish = call.order.settings, replace(call.wish, callbacks=())
+    return [
+        Call(SCRIPT, callback_order(name, settings, call.order.task, kwargs), (), wish)
+        for name, kwargs in call.wish.callbacks
+    ]
+
+
 def _of_run(order: Order) -> Order:
     """Give an order that says to which run of an experiment its task belongs, if one is active here."""
     if order.run is None and (run := reference()) is not None:
@@ -268,7 +311,8 @@ def _of_run(order: Order) -> Order:
 
 
 def _facts(order: Order) -> dict[str, Any]:
-    return {MARK: order.action, "kind": order.kind, "name": order.name, "bucket": order.settings.bucket}
+    facts = {MARK: order.action, "kind": order.kind, "name": order.name, "bucket": order.settings.bucket}
+    return facts if order.retry_of is None else {**facts, "retry_of": order.retry_of}
 
 
 def _nothing() -> None:

@@ -47,11 +47,14 @@ class Wish:
         Whether somebody asked for that label, so that a default of the object's does not count.
     options
         For the engine: cores, resources, retries.
+    callbacks
+        Scripts that run when a task has ended, however, each with its keywords.
     """
 
     label: str | None = "default"
     asked: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    callbacks: tuple[tuple[str, Mapping[str, Any]], ...] = ()
 
     def labelled(self, label: object) -> Self:
         """Give this wish with a label; None leaves it as it is.

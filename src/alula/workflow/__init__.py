@@ -52,7 +52,7 @@ from ._pictures import Picture
 from ._queue import QUEUE
 from ._queue_api import delete_queue, list_queues, queue, queue_loads
 from ._queues import Queue, QueueLoad, Ticket
-from ._reading import read_output
+from ._reading import read_node, read_output
 from ._records import Described
 from ._schedules import Schedule
 from ._search import Search
@@ -123,6 +123,7 @@ __all__ = [
     "prune",
     "queue",
     "queue_loads",
+    "read_node",
     "read_output",
     "reset_default_executor",
     "resume",
