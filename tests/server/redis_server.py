@@ -52,7 +52,7 @@ class RedisServer:
         self.process = subprocess.Popen([program(), *self._options], stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            if "Ready to accept connections" in line:
+            if "eady to accept connections" in line:  # on sockets and on files
                 return
         raise AssertionError(f"redis-server did not start: {self._options}")
 

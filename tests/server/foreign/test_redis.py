@@ -8,7 +8,7 @@ from threading import Thread
 import pytest
 from redis import Redis as Client
 
-from alula.errors import CommandError, SettingError, StoreUnavailableError
+from alula.errors import CommandError, StoreUnavailableError
 from alula.server import RedisKeyspace, Server, background
 from alula.server._dump import dump
 from alula.server._forms import ModelForm
@@ -494,12 +494,6 @@ def test_what_is_no_redis_is_given_up() -> None:
         ):
             pass
         thread.join()
-
-
-@pytest.mark.parametrize("url", ["http://x", "redis://", "redis://h:x", "redis://h/x", "unix:relative", ""])
-def test_what_is_no_address(url: str) -> None:
-    with pytest.raises(SettingError, match="no address of a Redis"):
-        RedisKeyspace(url)
 
 
 def test_a_replica_serves_what_reads_and_refuses_the_rest(

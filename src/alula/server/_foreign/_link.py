@@ -7,6 +7,7 @@ nothing has to be started again.
 
 import asyncio
 import os
+import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias, cast
@@ -75,10 +76,12 @@ class Link(asyncio.Protocol):
                 if address.path:
                     await self._loop.create_unix_connection(lambda: self, address.path)
                 else:
-                    secure = True if address.secure else None
-                    await self._loop.create_connection(lambda: self, address.host, address.port, ssl=secure)
+                    context = address.context()
+                    await self._loop.create_connection(lambda: self, address.host, address.port, ssl=context)
         except TimeoutError:
             self._lose(f"no connection for {_CONNECT:g} s")
+        except ssl.SSLError as error:
+            self._lose(error.strerror or str(error))
         except OSError as error:
             self._lose(os.strerror(error.errno) if error.errno and error.errno > 0 else str(error))
 
