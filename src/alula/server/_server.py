@@ -104,6 +104,8 @@ class Server:
         if password is not None:
             self._config.requirepass = password
         self._keyspace = MemoryKeyspace(clock) if keyspace is None else keyspace
+        if isinstance(self._keyspace, RedisKeyspace):
+            self._keyspace.check(config)
         reach = ServerReach(lambda: self._services, self._ask)
         self._backends = make_backends(load_time, reach) if backends is None else backends
         self._load = partial(load, backends=self._backends)

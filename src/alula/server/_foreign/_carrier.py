@@ -203,7 +203,10 @@ class _Carried:
 
 
 def _reply(error: BaseException | None, reply: Reply) -> Reply:
-    return reply if error is None else as_error(error)
+    """Give the reply of a command whose changes were sent; a graph's has the error behind its operations."""
+    if error is None:
+        return reply
+    return [*reply, as_error(error)] if isinstance(reply, list) else as_error(error)
 
 
 class _Fetched(_Carried):

@@ -100,12 +100,30 @@ class Fetcher:
     ) -> None:
         """Give everybody what he has asked for."""
         if isinstance(answers, CommandError):
-            for _, then in wanted:
-                then(answers)
+            full = answers.text.startswith("OOM")
+            for keys, then in wanted:
+                if full:
+                    self._pool.take(partial(self._fetch_watched, keys, then))
+                else:
+                    then(answers)
             return
         by_key = dict(zip(asked, answers, strict=True))
         for keys, then in wanted:
             self._answered(keys, then, partial(self.fetch, keys, then), [by_key[key] for key in keys])
+
+    def _fetch_watched(self, keys: Sequence[bytes], then: _Then, link: Link) -> None:
+        """Fetch what nobody changes meanwhile: a Redis without room queues nothing in a transaction."""
+        again = partial(self.fetch, keys, then)
+
+        def ended(answers: list[Answer] | LostError) -> None:
+            self._pool.give(link)
+            if isinstance(answers, list) and answers[-1] is None:
+                again()
+            else:
+                self._answered(keys, then, again, answers[1:-2] if isinstance(answers, list) else answers)
+
+        asked = [self._asked(key) for key in keys]
+        link.send_all([(b"WATCH", *keys), *asked, (b"MULTI",), (b"EXEC",)], ended)
 
     def watch(self, link: Link, keys: Sequence[bytes], then: _Then) -> None:
         """Watch some keys on a link, and give their values, which are good if nobody changes one."""

@@ -10,10 +10,11 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Final
 
-from ...errors import CommandError, StoreUnavailableError
+from ...errors import CommandError, SettingError, StoreUnavailableError
 from .._client import Client, Services
 from .._commands._all import TABLE
 from .._commands._table import Command
+from .._config import Config
 from .._failures import as_error
 from .._keyspace import Loader, MemoryKeyspace, Value
 from .._later import Later, follow, when
@@ -63,6 +64,21 @@ class RedisKeyspace(MemoryKeyspace):
     def __init__(self, url: str) -> None:
         super().__init__()
         self.address = Address.of(url)
+
+    def check(self, config: Config) -> None:
+        """See that nothing was set here that is Redis' own to do.
+
+        Raises
+        ------
+        SettingError
+            If the values were to be limited, or kept in a file.
+        """
+        if config.maxmemory:
+            why = f"the values are at {self.address.name}, which has to limit them: set it there"
+            raise SettingError("maxmemory", config.maxmemory, why)
+        if config.appendonly:
+            why = f"the values are at {self.address.name}, which has to keep them: set it there"
+            raise SettingError("appendonly", "yes", why)
 
     def tell(self, changes: Changes) -> None:
         """Tell what has happened to some keys."""
