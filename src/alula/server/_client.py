@@ -12,14 +12,17 @@ from ._later import Later
 from ._load_time import LoadTime
 from ._meter import Meter
 from ._models import Backend
+from ._monitors import Monitors
 from ._notifications import Notifications
 from ._order import Order
+from ._pause import Pause
 from ._plans import Plans
 from ._pubsub import PubSub, Subscriber
 from ._resp import Limits, Parser, Reply
 from ._settlement import Settlement
 from ._slowlog import Slowlog
 from ._stats import Stats
+from ._tracking import Tracked, Tracking
 from ._watch import Watch
 from ._workers import Workers
 
@@ -124,7 +127,6 @@ class Link(Protocol):
     def push(self, message: Reply) -> None:
         """Send what answers no request."""
         ...
-
     def abort(self) -> None:
         """Close it now."""
         ...
@@ -176,6 +178,12 @@ class Services:
         Asks whoever runs the server to stop it.
     order
         In which SCAN goes through the keys.
+    monitors
+        Who is told of every command.
+    pause
+        What CLIENT PAUSE holds up.
+    tracking
+        Who is told of keys that have changed; nobody if `foreign` has the keys.
     meter
         Counts the bytes that values hold. Set when the server starts.
     call
@@ -204,6 +212,9 @@ class Services:
     clients: "dict[int, Client]" = field(default_factory=dict)
     commands: int = 0
     pubsub: PubSub = field(default_factory=PubSub)
+    monitors: Monitors = field(default_factory=Monitors)
+    pause: Pause = field(init=False)
+    tracking: Tracking = field(init=False)
     slowlog: Slowlog = field(init=False)
     order: Order = field(init=False)
     meter: Meter = field(init=False)
@@ -214,8 +225,15 @@ class Services:
     def __post_init__(self) -> None:
         self.slowlog = Slowlog(self.config, self.now)
         self.order = Order(self.keyspace)
+        self.pause = Pause(self.update)
+        self.tracking = Tracking(self.keyspace, self.clients)
         Notifications(self.keyspace, self.pubsub, self.config)
         self.background.listeners.append(self._tell_end)
+
+    def update(self) -> None:
+        """Have every client find out whether it is free."""
+        for client in self.clients.values():
+            client.update()
 
     def _tell_end(self, number: bytes, state: str) -> None:
         """Let who subscribed to a run in the background hear of its end."""
@@ -274,6 +292,12 @@ class Client:
         The watch over keys that a transaction rests on.
     subscriber
         What it subscribes to, once it has.
+    tracked
+        How it is told of keys that have changed; None if it is not.
+    monitors
+        Whether it is told of every command.
+    muted
+        Replies that it is not to hear, that of the command at work first; below zero all of them.
     free
         Whether a command is carried out without another look at the above; see `update`.
     """
@@ -292,6 +316,9 @@ class Client:
     transaction: Transaction | None = None
     watch: Watch | None = None
     subscriber: Subscriber | None = None
+    tracked: Tracked | None = None
+    monitors: bool = False
+    muted: int = 0
     free: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -300,8 +327,10 @@ class Client:
 
     def update(self) -> None:
         """Find out whether the client is `free`: to be called after any change that this depends on."""
-        guarded = self.listens_only or self.services.meter.limited or self.services.foreign is not None
-        self.free = self.trusted and self.transaction is None and not guarded
+        services = self.services
+        guarded = self.listens_only or services.meter.limited or services.foreign is not None
+        looked_at = services.monitors or services.pause.on or self.tracked is not None
+        self.free = self.trusted and self.transaction is None and not (guarded or looked_at)
 
     @property
     def address(self) -> str:
@@ -319,5 +348,17 @@ class Client:
             self.watch.end()
         if self.subscriber is not None:
             self.services.pubsub.leave(self.subscriber)
+        self.ignore()
         if self.services.foreign is not None:
             self.services.foreign.gone(self)
+
+    def ignore(self) -> None:
+        """Tell it no more of keys that have changed, nor of commands."""
+        if self.tracked is not None:
+            self.services.tracking.remove(self)
+            self.tracked = None
+        if self.monitors:
+            self.monitors = False
+            self.services.monitors.remove(self)
+            self.services.update()
+        self.update()

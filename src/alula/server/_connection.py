@@ -14,7 +14,7 @@ from ._admission import refusal
 from ._client import Client
 from ._commands import dispatch
 from ._later import Later
-from ._resp import Limits, Parser, ProtocolError, Reply, encode, error_line
+from ._resp import Limits, Parser, ProtocolError, Reply, Several, encode, error_line
 
 __all__ = ["Connection"]
 
@@ -76,6 +76,7 @@ class Connection(asyncio.Protocol):
         no = refusal(services.config, len(services.clients), peer)
         if no is None:
             services.clients[self.client.number] = self.client
+            self.client.update()  # something may have begun since it was made
             return
         self.client.leaving = True
         self._transport.write(no)
@@ -218,6 +219,11 @@ class Connection(asyncio.Protocol):
             self._work()
 
     def _reply(self, reply: Reply) -> None:
+        client = self.client
+        if client.muted and not (isinstance(reply, Several) and reply.items):  # which confirms subscriptions
+            client.muted = max(-1, client.muted - 1)
+            self._keyspace.touched = False
+            return
         start = len(self._out)
         encode(reply, self._write, self.client.protocol)
         if self._keyspace.touched:

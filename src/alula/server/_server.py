@@ -222,7 +222,7 @@ class Server:
         )
         services.call = partial(call, services, self._ask)
         services.settlement = settlement
-        services.meter = Meter(self._keyspace, self._config, partial(_update, services))
+        services.meter = Meter(self._keyspace, self._config, services.update)
         services.devices.device("CPU")  # it is there from the start, others when something is stored for them
         if isinstance(self._keyspace, RedisKeyspace):
             self._behind = services.foreign = RedisBehind(loop, services, self._keyspace, self._load)
@@ -242,6 +242,7 @@ class Server:
         for asked in waiting:
             asked.set_exception(_not_running())
         self._listeners.close()
+        self._services.pause.end()
         self._services.background.close()
         self._sweeper.stop()
         self._services.meter.close()
@@ -386,11 +387,6 @@ class Server:
             asked.set_result(step())
         except Exception as error:  # it belongs to the thread that asked
             asked.set_exception(error)
-
-
-def _update(services: Services) -> None:
-    for client in services.clients.values():
-        client.update()
 
 
 def _is_here(loop: asyncio.AbstractEventLoop) -> bool:

@@ -188,6 +188,29 @@ SCRIPTS = {
         client list id 999999|client kill user nope|auth x|auth default x|auth a b c|hello 1|hello x
         hello 2 nope|nope|nope a b|reset|quit
     """,
+    "clients": """
+        client tracking|client tracking nope|client tracking on nope|client tracking off|client getredir
+        client trackinginfo|client tracking on prefix a|client tracking on optin optout
+        client tracking on bcast optin|client tracking on redirect 99999|client tracking on redirect x
+        client tracking on redirect 9 redirect 2|client tracking on|client trackinginfo|client getredir
+        client tracking on bcast|client tracking on optin|client caching yes|client caching no
+        client caching x
+        client tracking off|client caching yes|client tracking on optin|client trackinginfo
+        client caching yes
+        client trackinginfo|ping|client trackinginfo|client caching no|client tracking on optout
+        client tracking off|client tracking on optout|client caching no|client caching yes
+        client trackinginfo
+        client tracking off|client tracking on bcast prefix a prefix b|client tracking on bcast prefix ab
+        client trackinginfo|client tracking on bcast prefix c|client trackinginfo|client tracking off
+        client tracking on bcast prefix a prefix ab|client tracking on bcast noloop|client trackinginfo
+        client tracking off|client trackinginfo|client tracking on prefix|client tracking on redirect
+        client tracking on noloop|client trackinginfo|client tracking off redirect 9999
+        client tracking off prefix a|client tracking off bcast optin|client tracking|client caching
+        client pause|client pause x|client pause -1|client pause 10 nope|client pause 0|client pause 1 write
+        client pause 1 all|ping|client unpause|client unpause x|client pause 99999999999999999999
+        client pause 9223372036854775807 write|get k|client unpause|set k v|client reply|client reply x
+        client reply on|multi|monitor|exec|monitor x|monitor|get k|set k v
+    """,
     "server": """
         config get|config set|config set a|config nope|config get a b c|time x|lastsave x|debug
         debug sleep 0|debug sleep x|debug object nope|save x|slowlog nope|slowlog len|slowlog get -2

@@ -6,9 +6,10 @@ from typing import Final
 
 from ...errors import CommandError
 from .._client import Client
-from .._resp import Reply, Verbatim
+from .._resp import Reply, Several, Verbatim
 from .._words import integer, said, shown
 from ._table import Command, container
+from ._tracking import PARTS
 
 __all__ = ["COMMANDS", "checked_name"]
 
@@ -48,6 +49,51 @@ def _switch(client: Client, words: list[bytes]) -> Reply:
     """Take NO-EVICT and NO-TOUCH: nothing is evicted here."""
     if said(words, 2) not in (b"ON", b"OFF"):
         raise CommandError("ERR syntax error")
+    return "OK"
+
+
+def _reply(client: Client, words: list[bytes]) -> Reply:
+    match said(words, 2):
+        case b"ON":
+            client.muted = 0
+        case b"OFF":
+            client.muted = -1
+        case b"SKIP":
+            client.muted = 2 if client.muted >= 0 else -1  # this one's and the next
+        case _:
+            raise CommandError("ERR syntax error")
+    return "OK"
+
+
+# ---------------------------------------------------------------------------- PAUSE and MONITOR
+
+
+def _pause(client: Client, words: list[bytes]) -> Reply:
+    mode = said(words, 3)
+    if len(words) > 4 or mode not in (b"", b"WRITE", b"ALL"):
+        raise CommandError("ERR CLIENT PAUSE mode must be WRITE or ALL")
+    milliseconds = integer(words[2])
+    if milliseconds is None:
+        raise CommandError("ERR timeout is not an integer or out of range")
+    if milliseconds < 0:
+        raise CommandError("ERR timeout is negative")
+    client.services.pause.begin(milliseconds / 1000, everything=mode != b"WRITE")
+    return "OK"
+
+
+def _unpause(client: Client, words: list[bytes]) -> Reply:
+    client.services.pause.end()
+    return "OK"
+
+
+def _monitor(client: Client, words: list[bytes]) -> Reply:
+    if client.atomic:
+        raise CommandError("ERR MONITOR isn't allowed for DENY BLOCKING client")
+    if client.monitors:
+        return Several(())
+    client.monitors = True
+    client.services.monitors.add(client)
+    client.services.update()
     return "OK"
 
 
@@ -99,7 +145,7 @@ def _line(asking: Client, client: Client, part: str) -> bytes:
         "name": shown(client.name),
         "age": int(now - link.began),
         "idle": 0 if client is asking else int(now - link.since),
-        "flags": "x" if begun >= 0 else "P" if _kind(client) == b"pubsub" else "N",
+        "flags": _flags(client),
         "db": 0,
         "sub": len(subscriber.channels) if subscriber else 0,
         "psub": len(subscriber.patterns) if subscriber else 0,
@@ -116,13 +162,26 @@ def _line(asking: Client, client: Client, part: str) -> bytes:
         "events": "r",
         "cmd": shown(link.latest).lower() + (f"|{part}" if client is asking else ""),
         "user": "default",
-        "redir": -1,
+        "redir": -1 if client.tracked is None else client.tracked.redirect,
         "resp": client.protocol,
         "lib-name": shown(client.library),
         "lib-ver": shown(client.library_version),
     }
     text = " ".join(f"{name}={value}" for name, value in fields.items())
     return text.encode(errors="surrogateescape") + b"\n"
+
+
+def _flags(client: Client) -> str:
+    tracked = client.tracked
+    flags = {
+        "O": client.monitors,
+        "P": _kind(client) == b"pubsub",
+        "x": client.transaction is not None,
+        "t": tracked is not None,
+        "R": tracked is not None and tracked.broken,
+        "B": tracked is not None and tracked.bcast,
+    }
+    return "".join(letter for letter, is_so in flags.items() if is_so) or "N"
 
 
 # ---------------------------------------------------------------------------------- CLIENT KILL
@@ -206,15 +265,19 @@ COMMANDS = (
     container(
         "CLIENT",
         _part("GETNAME", lambda client, words: client.name or None, 2, 2),
-        _part("GETREDIR", lambda client, words: -1, 2, 2),
         _part("ID", lambda client, words: client.number, 2, 2),
         _part("INFO", _info, 2, 2),
         _part("KILL", _kill, 3, None, _ADMIN),
         _part("LIST", _list, 2, None, _ADMIN),
         _part("NO-EVICT", _switch, 3, 3, _ADMIN),
         _part("NO-TOUCH", _switch, 3, 3),
+        _part("PAUSE", _pause, 3, None, _ADMIN),
+        _part("REPLY", _reply, 3, 3),
         _part("SETINFO", _setinfo, 4, 4),
         _part("SETNAME", _setname, 3, 3),
+        _part("UNPAUSE", _unpause, 2, 2, _ADMIN),
+        *PARTS,
         group="connection",
     ),
+    Command(name="MONITOR", run=_monitor, least=1, most=1, flags=_ADMIN),
 )

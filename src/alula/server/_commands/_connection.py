@@ -126,6 +126,7 @@ def _reset(client: Client, words: list[bytes]) -> Reply:
     forget(client)
     client.gone()
     client.subscriber = None
+    client.muted = 0
     client.protocol, client.name = 2, b""
     _trust(client, trusted=not client.services.config.requirepass)
     return "RESET"

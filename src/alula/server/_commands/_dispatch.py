@@ -5,10 +5,11 @@ from typing import Final
 from ...errors import CommandError
 from .._client import Client, Transaction
 from .._failures import as_error
-from .._later import Later
+from .._later import Later, follow
 from .._resp import Reply, Several
 from .._words import arity_error, shown
 from ._all import TABLE
+from ._looked_at import run_looked_at
 from ._table import OOM, Command
 from ._transactions import AT_ONCE, abandon, forget
 
@@ -63,10 +64,47 @@ def _guarded(client: Client, command: Command, words: list[bytes]) -> Reply | La
         raise _refused(client, CommandError(f"ERR Can't execute '{shown(words[0]).lower()}': only {only}"))
     if client.services.meter.full and command.grows:
         raise _refused(client, CommandError(OOM))
+    if client.monitors and ("readonly" in command.flags or "write" in command.flags):
+        raise _refused(client, CommandError("ERR Replica can't interact with the keyspace"))
+    if client.services.pause.on and _is_paused(client, command):
+        return _postponed(client, command, words)
+    return _carried_out(client, command, words)
+
+
+def _is_paused(client: Client, command: Command) -> bool:
+    """Tell whether a command has to wait for the end of a pause."""
+    if client.services.pause.everything or "write" in command.flags or command.name == "PUBLISH":
+        return True
+    queued = client.transaction.queued if command.name == "EXEC" and client.transaction else ()
+    return any("write" in each.flags for each, _ in queued)
+
+
+def _postponed(client: Client, command: Command, words: list[bytes]) -> Later:
+    """Carry out a command when the pause is over."""
+    later = Later()
+
+    def go_on() -> None:
+        if client.services.pause.on and _is_paused(client, command):  # there is another one already
+            later.cancel = client.services.pause.wait(go_on)
+            return
+        later.cancel = lambda: None
+        try:
+            follow(later, _carried_out(client, command, words))
+        except CommandError as error:
+            later.settle(error)
+        except Exception as error:  # a fault of ours costs one reply, not the server
+            later.settle(as_error(error))
+
+    later.cancel = client.services.pause.wait(go_on)
+    return later
+
+
+def _carried_out(client: Client, command: Command, words: list[bytes]) -> Reply | Later:
+    """Carry out a command that nothing is in the way of, or queue it."""
     if client.services.foreign is not None:
         return client.services.foreign.carry_out(client, command, words)
     if client.transaction is None or command.name in AT_ONCE:
-        return command.run(client, words)
+        return run_looked_at(client, command, words)
     try:
         command = command.part(words)
     except CommandError as error:

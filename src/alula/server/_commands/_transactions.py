@@ -10,6 +10,7 @@ from .._failures import as_error
 from .._later import Later
 from .._resp import NO_ARRAY, Reply
 from .._watch import Watch
+from ._looked_at import run_looked_at
 from ._table import Command
 
 __all__ = ["AT_ONCE", "COMMANDS", "abandon", "carry_out", "forget"]
@@ -38,7 +39,7 @@ def carry_out(client: Client, command: Command, words: list[bytes]) -> Reply:
     if command.blocks:
         return CommandError(_NOT_HERE)
     try:
-        reply = command.run(client, words)
+        reply = run_looked_at(client, command, words)
     except CommandError as error:
         return error
     except Exception as error:  # a fault of ours costs one reply, not the transaction

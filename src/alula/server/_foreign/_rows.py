@@ -33,6 +33,8 @@ class Rows:
         """Tell who carries out a request along with others of its kind; None if it goes alone."""
         if not client.trusted or client.transaction is not None or client.listens_only:
             return None
+        if client.muted or client.services.pause.on:
+            return None
         command = TABLE.get(words[0].upper())
         if command is None:  # Redis may know it
             return None if words[0].upper().decode(errors="replace") in ALONE else self._handed_on
