@@ -127,6 +127,7 @@ class Link(Protocol):
     def push(self, message: Reply) -> None:
         """Send what answers no request."""
         ...
+
     def abort(self) -> None:
         """Close it now."""
         ...
