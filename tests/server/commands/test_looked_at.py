@@ -219,6 +219,7 @@ def test_the_cache_of_a_client_library_is_never_old(server: Server, monkeypatch:
     ):
         for number in range(5):
             other.set("k", number)
+            other.ping()  # what is told of the change is on its way when the next command is carried out
             assert [one.get("k"), one.get("k")] == [str(number)] * 2
         cache = one.get_cache()
         assert cache is not None
