@@ -22,6 +22,8 @@ pytestmark = pytest.mark.usefixtures("engine")
 
 ENOUGH = 50.0
 
+v4: Any = nbformat.v4  # it has types for some of it
+
 
 @pytest.fixture
 def fifo(tmp_path: Path) -> Path:
@@ -33,7 +35,6 @@ def fifo(tmp_path: Path) -> Path:
 
 def code(*sources: str, kernel: str = "", **metadata: Any) -> Any:
     """Make a notebook of cells of code."""
-    v4 = nbformat.v4
     facts = {"kernelspec": {"name": kernel, "display_name": kernel}} if kernel else {}
     return v4.new_notebook(cells=[v4.new_code_cell(source) for source in sources], metadata=facts | metadata)
 
@@ -113,9 +114,9 @@ def test_each_run_has_a_kernel_that_has_never_run_anything() -> None:
 def test_outputs_of_before_are_cleared_unless_the_notebook_keeps_them() -> None:
     for name, keep in (("cleared", False), ("kept", True)):
         notebook = code("pass", alula={"keep_output": keep})
-        notebook.cells.append(nbformat.v4.new_raw_cell("raw"))
+        notebook.cells.append(v4.new_raw_cell("raw"))
         notebook.cells[0].metadata["tags"] = ["skip-execution"]
-        notebook.cells[0].outputs = [nbformat.v4.new_output("stream", name="stdout", text="old")]
+        notebook.cells[0].outputs = [v4.new_output("stream", name="stdout", text="old")]
         om.jobs.put(notebook, name)
     assert [shown(run(name)) for name in ("cleared", "kept")] == ["", "old"]
 

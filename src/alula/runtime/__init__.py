@@ -7,7 +7,7 @@ of the default instance, made at the first call.
 
 from typing import Any
 
-from ..objects import Catalog, Jobs
+from ..objects import Catalog
 from ._api import (
     callback,
     experiment,
@@ -36,7 +36,7 @@ from ._history import TaskInfo
 from ._instance import Instance, bucket, close_default, default, instance_of, setup
 from ._models import ModelProxy
 from ._models import missing as _missing
-from ._notebooks import JobProxy
+from ._notebooks import JobProxy, Notebooks
 from ._progress import Progress
 from ._results import AsyncResult, Status, Timings, as_completed
 from ._runtime import Block, Runtime
@@ -46,7 +46,7 @@ from ._scripts import ScriptProxy
 datasets: Catalog
 models: Catalog
 scripts: Catalog
-jobs: Jobs
+jobs: Notebooks
 
 __all__ = [
     "AsyncResult",
@@ -56,6 +56,7 @@ __all__ = [
     "Instance",
     "JobProxy",
     "ModelProxy",
+    "Notebooks",
     "Progress",
     "Run",
     "Runtime",

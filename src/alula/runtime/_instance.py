@@ -1,16 +1,17 @@
 """Instances: datasets, models and a runtime, on one store and in one bucket; one of them is the default."""
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from threading import RLock
 from types import TracebackType
 from typing import Any, Final, Self
 
 from .._core._settings import Settings
 from ..futures import init
-from ..objects import Catalog, Jobs
+from ..objects import Catalog
 from ..store import Store
 from ..workflow import default_executor
 from ._current import current_task
+from ._notebooks import Notebooks
 from ._runtime import Runtime
 from ._site import Site
 from ._tasks import Tasks
@@ -48,10 +49,11 @@ class Instance:
         """The scripts: functions and packages."""
         return self._site.catalogs(self.bucket).scripts
 
-    @property
-    def jobs(self) -> Jobs:
+    @cached_property
+    def jobs(self) -> Notebooks:
         """The notebooks."""
-        return self._site.catalogs(self.bucket).jobs
+        jobs = self._site.catalogs(self.bucket).jobs
+        return Notebooks(jobs, self._tasks.settings(self.bucket), lambda name: self.runtime.job(name))
 
     @property
     def runtime(self) -> Runtime:

@@ -1,6 +1,7 @@
 """Models by name: each action is a task, and gives a result at once."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from .._core._ids import new_id
@@ -8,6 +9,7 @@ from ..errors import UnsupportedError, suggest
 from ..futures import Function, TaskOptions
 from ..graph import Node
 from ..objects import Catalogs, Deployment, Metadata, Reference, check_name
+from ..workflow import Overlap
 from . import _bodies as bodies
 from ._data import PREVIOUS, drop_kept, hand_over, refer
 from ._defaults import required
@@ -15,6 +17,7 @@ from ._experiments import Experiment, Place, experiment_of, experiments_of
 from ._orders import Order
 from ._remote import check_url, remove_model
 from ._results import AsyncResult
+from ._schedules import Planned, Schedule, Scheduling
 from ._tasks import Tasks
 from ._wish import Wish
 
@@ -31,6 +34,15 @@ _ACTIONS: Final = {
     "decision_function": _APPLY,
     "transform": _APPLY,
     "score": _SCORE,
+}
+
+
+_REPEATED: Final = {
+    "fit": bodies.fit,
+    "partial_fit": bodies.fit,
+    "predict": bodies.apply,
+    "transform": bodies.apply,
+    "score": bodies.score,
 }
 
 
@@ -276,6 +288,56 @@ class ModelProxy:
         order = self._order(action, new_id(), rName, options)
         return self._tasks.bind(_ACTIONS[action], order, *args, wish=self._wish)
 
+    def schedule(
+        self,
+        run_at: str | Mapping[str, Any] | Schedule,
+        action: str,
+        X: Any = "*",
+        Y: Any = None,
+        *,
+        rName: str | None = None,
+        last_run: datetime | None = None,
+        overlap: Overlap = "skip",
+        catchup: bool = True,
+        **options: Any,
+    ) -> Metadata:
+        """Let an action of the model happen again and again; give the model's metadata.
+
+        Parameters
+        ----------
+        action
+            ``"fit"``, ``"partial_fit"``, ``"predict"``, ``"transform"`` or ``"score"``.
+        X, Y, rName, options
+            As for that method; names of datasets are looked up each time.
+        run_at, last_run, overlap, catchup
+            As for `alula.runtime.JobProxy.schedule`.
+
+        Raises
+        ------
+        ValueError
+            If `run_at` is not understood, or there is no such action.
+        TypeError, InvalidNameError
+            As that method.
+        """
+        if action not in _REPEATED:
+            raise ValueError(
+                f"no action {action!r} of a model can be scheduled; {suggest(action, _REPEATED)}"
+            )
+        how = Planned(schedule=Schedule.of(run_at), overlap=overlap, catchup=catchup, since=last_run)
+        order = self._order(action, "", rName, options)
+        data = refer(X), None if Y is None else refer(Y)
+        return self._scheduling().put(how, _REPEATED[action], order, *data, wish=self._wish)
+
+    def get_schedule(
+        self, action: str, only_pending: bool = False
+    ) -> tuple[str | None, list[dict[str, Any]]]:
+        """Give the cron expression by which an action happens, or None, and its triggers."""
+        return self._scheduling().get("model", self.name, action, only_pending=only_pending)
+
+    def drop_schedule(self, action: str) -> Metadata:
+        """Let an action happen by no schedule any more; give the model's metadata."""
+        return self._scheduling().drop("model", self.name, action)
+
     def __repr__(self) -> str:
         return f"<model {self.name}>"
 
@@ -288,6 +350,9 @@ class ModelProxy:
 
     def _place(self) -> Place:
         return Place(self._catalogs, str(self._tasks.settings(self._catalogs.bucket).home))
+
+    def _scheduling(self) -> Scheduling:
+        return Scheduling(self._catalogs, self._tasks.settings(self._catalogs.bucket))
 
     def _order(self, action: str, task: str, result: str | None, options: Mapping[str, Any]) -> Order:
         return Order(

@@ -27,7 +27,7 @@ from ._inputs import Input, as_rows, as_target, read_input
 from ._orders import Order
 from ._progress import Reporter
 
-__all__ = ["At", "Model", "opened"]
+__all__ = ["At", "Model", "catalogs_of", "opened"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def opened(order: Order, *data: Any) -> Iterator[At]:
     data
         What stands beside the order, to be shown as the first arguments of the task.
     """
-    catalogs = _catalogs(order.settings)
+    catalogs = catalogs_of(order.settings)
     report = Reporter(catalogs.store, order.task)
     last: list[Ending] = []
     with Attempts(catalogs.store).running(order.task, last) as attempt, ExitStack() as around:
@@ -161,6 +161,6 @@ def _shown(data: Any) -> Any:
 
 
 @lru_cache(maxsize=8)
-def _catalogs(settings: Settings) -> Catalogs:
+def catalogs_of(settings: Settings) -> Catalogs:
     """Open the catalogs once in the life of a worker."""
     return open_catalogs(settings)

@@ -54,7 +54,7 @@ from ._queue_api import delete_queue, list_queues, queue, queue_loads
 from ._queues import Queue, QueueLoad, Ticket
 from ._reading import read_node, read_output
 from ._records import Described
-from ._schedules import Schedule
+from ._schedules import Overlap, Schedule, Schedules, open_schedules
 from ._search import Search
 from ._tasklist import TaskInfo
 from ._transactions import transaction
@@ -82,10 +82,12 @@ __all__ = [
     "Executor",
     "Handle",
     "Options",
+    "Overlap",
     "Picture",
     "Queue",
     "QueueLoad",
     "Schedule",
+    "Schedules",
     "Search",
     "TaskInfo",
     "Ticket",
@@ -117,6 +119,7 @@ __all__ = [
     "list_schedules",
     "list_tasks",
     "local",
+    "open_schedules",
     "options",
     "owner_of",
     "pause_schedule",

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from .._core._settings import Settings
 from ..errors import AlulaError, NameNotFoundError
 from ..graph import Graph
 from ..store import Store
@@ -24,12 +25,12 @@ from ._queue import QUEUE
 from ._queues import Ticket, admit
 from ._rows import heads_of
 from ._status import WorkflowStatus
-from ._tables import SCHEDULES, WORKFLOWS
+from ._tables import METADATA, SCHEDULES, VERSION, WORKFLOWS
 from ._tasks import Task, tasks_of
 from ._texts import checked_text, is_storable
 from ._vault import Stored, Vault
 
-__all__ = ["DUE", "Fired", "Overlap", "Schedule", "Schedules"]
+__all__ = ["DUE", "Fired", "Overlap", "Schedule", "Schedules", "open_schedules"]
 
 R = TypeVar("R")
 
@@ -310,6 +311,17 @@ class Schedules:
     def _set(self, connection: Connection, name: str, **values: object) -> None:
         _row(connection, name)
         connection.execute(update(SCHEDULES).where(SCHEDULES.c.name == name).values(**values))
+
+
+def open_schedules(store: Store, settings: Settings) -> Schedules:
+    """Give the schedules of a store that is open, to a process that need not be an executor."""
+    store.ensure("workflow", VERSION, METADATA)
+
+    def write(work: Callable[[Connection], Any]) -> Any:
+        with store.transaction() as connection:
+            return work(connection)
+
+    return Schedules(store, Vault.of(settings), write)
 
 
 def _row(connection: Connection, name: str) -> Any:

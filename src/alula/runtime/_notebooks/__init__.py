@@ -1,5 +1,6 @@
 """Notebooks: run in fresh kernels, with parameters, their outputs kept."""
 
+from ._jobs import Notebooks
 from ._proxy import JobProxy
 
-__all__ = ["JobProxy"]
+__all__ = ["JobProxy", "Notebooks"]

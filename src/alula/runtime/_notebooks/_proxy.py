@@ -1,13 +1,20 @@
 """Notebooks by name: to run one is a task, and gives a result at once."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from ..._core._ids import new_id
 from ...futures import Function, TaskOptions
 from ...objects import Catalogs, Metadata
+from ...workflow import Overlap
+from .._defaults import required
 from .._models import missing
 from .._orders import Order
 from .._results import AsyncResult
+from .._schedules import Planned, Schedule, Scheduling
+from .._schedules._config import read_config
 from .._tasks import Tasks
 from .._wish import Wish
 from . import _body
@@ -31,6 +38,14 @@ class JobProxy:
     def __init__(self, name: str, catalogs: Catalogs, tasks: Tasks, wish: Wish) -> None:
         self.name = name
         self._catalogs, self._tasks, self._wish = catalogs, tasks, wish
+
+    def require(
+        self, label: str | None = None, *, always: bool = False, drop: bool = False, **resources: Any
+    ) -> "JobProxy":
+        """Give this notebook with a requirement of its own; see `alula.runtime.ModelProxy.require`."""
+        jobs = self._catalogs.jobs
+        wish = required(jobs, self.name, self._wish, label, resources, always=always, drop=drop)
+        return JobProxy(self.name, self._catalogs, self._tasks, wish)
 
     def run(self, *args: Any, timeout: float | None = None, **kwargs: Any) -> AsyncResult[Metadata]:
         """Run the notebook in a kernel of its own; all that it shows is kept in another notebook.
@@ -65,6 +80,89 @@ class JobProxy:
         order = self._order(args=args, kwargs=kwargs)
         return self._tasks.submit(_RUN, order, How(timeout=timeout), wish=self._wish)
 
+    def schedule(
+        self,
+        run_at: str | Mapping[str, Any] | Schedule | None = None,
+        *,
+        last_run: datetime | None = None,
+        overlap: Overlap = "skip",
+        catchup: bool = True,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Metadata:
+        """Let the notebook run again and again, in place of when it did before.
+
+        Executors that take work from the queue look after it: those of ``alula up`` and ``alula worker``.
+        At each time one of them begins one task, whose id is that of the schedule and the time.
+
+        Parameters
+        ----------
+        run_at
+            A phrase such as ``"mon-fri at 06:00"``, a cron expression, a dict of the parts of a `Schedule`,
+            or a `Schedule`. By default what the notebook itself says in the comment that it begins with.
+        last_run
+            After which the first time comes, which may have been missed; now by default.
+        overlap
+            At a time at which the run of the last one still goes on: ``"skip"`` leaves this one out,
+            ``"queue"`` begins it when the other has ended, ``"allow"`` begins it, ``"cancel_other"`` cancels
+            the other and begins it.
+        catchup
+            Whether it runs once if no executor lived at some of its times; else these pass by.
+        args, kwargs
+            For the notebook, each time.
+
+        Returns
+        -------
+        Metadata
+            Of the notebook, whose ``attributes["triggers"]`` say when it is due, and how it went.
+
+        Raises
+        ------
+        ValueError
+            If `run_at` is not understood, or there is none; or if it is the notebook of a result.
+        TypeError
+            If `run_at` is nothing of that, or a parameter is not JSON.
+
+        Warns
+        -----
+        UserWarning
+            If it is more often than hourly; or no living executor looks after schedules.
+        """
+        given = dict(kwargs or {})
+        check_parameters(args, given)
+        if self.name.startswith("results/"):
+            raise ValueError(f"{self.name!r} is what a run has made: schedule the notebook that ran")
+        if run_at is None:
+            run_at = read_config(self._catalogs.jobs.load(self.name))
+        if run_at is None:
+            raise ValueError(
+                "no run-at specification found, cannot schedule: give one, such as 'daily, at 06:00', or let "
+                "the notebook begin with the comment '# alula:' and '#   run-at: \"daily, at 06:00\"'"
+            )
+        how = Planned(schedule=Schedule.of(run_at), overlap=overlap, catchup=catchup, since=last_run)
+        order = replace(self._order(args=tuple(args), kwargs=given), task="")
+        return self._scheduling().put(how, _body.run, order, How(), wish=self._wish)
+
+    def get_schedule(self, only_pending: bool = False) -> tuple[str | None, list[dict[str, Any]]]:
+        """Give the cron expression by which the notebook runs, or None, and its triggers.
+
+        Parameters
+        ----------
+        only_pending
+            Whether to leave out those whose time has come.
+
+        Returns
+        -------
+        tuple
+            The triggers are dicts, the earliest first: ``event`` and ``run-at`` say when (ISO, UTC), and
+            ``status`` whether that is ``PENDING``, ``OK``, ``ERROR`` or ``CANCELLED``.
+        """
+        return self._scheduling().get("job", self.name, "run", only_pending=only_pending)
+
+    def drop_schedule(self) -> Metadata:
+        """Let the notebook run by no schedule any more; give its metadata."""
+        return self._scheduling().drop("job", self.name, "run")
+
     def __repr__(self) -> str:
         return f"<notebook {self.name}>"
 
@@ -74,6 +172,9 @@ class JobProxy:
             raise missing("a notebook of the runtime", name, type(self))
 
     # ------------------------------------------------------------------------------------- inside
+
+    def _scheduling(self) -> Scheduling:
+        return Scheduling(self._catalogs, self._tasks.settings(self._catalogs.bucket))
 
     def _order(self, **given: Any) -> Order:
         return Order(

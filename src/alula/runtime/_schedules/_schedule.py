@@ -147,13 +147,13 @@ class Schedule:
         list of datetime
             In the schedule's zone.
         """
+        start = datetime.now(UTC).timestamp() if last_run is None else self.timestamp(last_run)
         zone = ZoneInfo(self.zone())
-        if last_run is None:
-            last_run = datetime.now(UTC)
-        elif last_run.tzinfo is None:
-            last_run = last_run.replace(tzinfo=zone)
-        times = islice(self._after(last_run.timestamp()), n)
-        return [datetime.fromtimestamp(time, zone) for time in times]
+        return [datetime.fromtimestamp(time, zone) for time in islice(self._after(start), n)]
+
+    def timestamp(self, time: datetime) -> float:
+        """Give a time in UNIX seconds; one without a zone is one of the schedule's."""
+        return (time if time.tzinfo else time.replace(tzinfo=ZoneInfo(self.zone()))).timestamp()
 
     def zone(self) -> str:
         """Give the name of the zone in which it is read, whoever said it."""
