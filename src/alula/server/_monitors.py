@@ -1,7 +1,6 @@
 """MONITOR: clients that are told every command that the server carries out, as a line of text."""
 
 import asyncio
-import re
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -23,11 +22,23 @@ class _Client(Protocol):
 
 
 _SECRET: Final = b"(redacted)"
-_NAMED: Final = {b"\\": b"\\\\", b'"': b'\\"', b"\n": b"\\n", b"\r": b"\\r", b"\t": b"\\t"} | {
+_NAMED: Final = {
+    b"\\": b"\\\\",
+    b'"': b'\\"',
+    b"\n": b"\\n",
+    b"\r": b"\\r",
+    b"\t": b"\\t",
     b"\a": b"\\a",
     b"\b": b"\\b",
 }
-_STRANGE: Final = re.compile(rb"[^ !#-\[\]-~]")
+
+
+def _escaped(byte: int) -> bytes:
+    plain = bytes((byte,))
+    return _NAMED.get(plain) or (plain if 32 <= byte < 127 else b"\\x%02x" % byte)
+
+
+_ESCAPED: Final = tuple(map(_escaped, range(256)))
 
 
 class Monitors:
@@ -60,18 +71,13 @@ class Monitors:
             A UNIX time in ms.
         """
         who = client.address if client.link is not None else "lua"
-        said = b" ".join([b'"%b"' % _STRANGE.sub(_escaped, word) for word in _public(words)])
+        said = b" ".join([b'"%b"' % b"".join([_ESCAPED[byte] for byte in word]) for word in _public(words)])
         line = f"{now // 1000}.{now % 1000 * 1000:06d} [0 {who}] " + said.decode()
         for each in self._clients:
             if each is client and each.link is not None:  # behind the reply
                 asyncio.get_running_loop().call_soon(each.link.push, line)
             elif each.link is not None:
                 each.link.push(line)
-
-
-def _escaped(found: "re.Match[bytes]") -> bytes:
-    byte = found[0]
-    return _NAMED.get(byte) or b"\\x%02x" % byte[0]
 
 
 def _public(words: Sequence[bytes]) -> Sequence[bytes]:

@@ -18,7 +18,7 @@ def run_looked_at(client: Client, command: Command, words: list[bytes]) -> Reply
     try:
         return _run_tracked(client, tracked, part, command, words) if tracked else command.run(client, words)
     finally:
-        if "admin" not in part.flags:
+        if services.monitors and "admin" not in part.flags:
             services.monitors.tell(client, words, services.now())
 
 
