@@ -36,7 +36,7 @@ from ._history import TaskInfo
 from ._instance import Instance, bucket, close_default, default, instance_of, setup
 from ._models import ModelProxy
 from ._models import missing as _missing
-from ._notebooks import JobProxy, Notebooks
+from ._notebooks import JobProxy, MapResult, Notebooks
 from ._progress import Progress
 from ._results import AsyncResult, Status, Timings, as_completed
 from ._runtime import Block, Runtime
@@ -55,6 +55,7 @@ __all__ = [
     "GroupResult",
     "Instance",
     "JobProxy",
+    "MapResult",
     "ModelProxy",
     "Notebooks",
     "Progress",

@@ -1,9 +1,9 @@
 """Notebooks by name: to run one is a task, and gives a result at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 from ..._core._ids import new_id
 from ...futures import Function, TaskOptions
@@ -20,8 +20,12 @@ from .._wish import Wish
 from . import _body
 from ._body import How
 from ._parameters import check_parameters
+from ._parts import MapResult, Parts
 
 __all__ = ["JobProxy", "check_timeout"]
+
+Metadatas: TypeAlias = list[Metadata]  # inside the class `list` is the method
+Triggers: TypeAlias = list[dict[str, Any]]
 
 _RUN: Final = Function(_body.run, TaskOptions())
 
@@ -79,6 +83,115 @@ class JobProxy:
         check_timeout(timeout)
         order = self._order(args=args, kwargs=kwargs)
         return self._tasks.submit(_RUN, order, How(timeout=timeout), wish=self._wish)
+
+    def map(
+        self,
+        iterable: Iterable[Any],
+        job_ids: Sequence[object] | None = None,
+        require: str | None = None,
+        reset: bool = False,
+        task_group: str | None = None,
+        *,
+        retries: int = 1,
+        backoff: float = 0.5,
+        timeout: float | None = None,
+    ) -> MapResult:
+        """Run the notebook once for each element, at the same time, each in a task of its own.
+
+        An element whose run fails, or whose worker dies, is run again by itself. What has succeeded is never
+        run again: not after the death of any process, and not when a group is asked for again.
+
+        Parameters
+        ----------
+        iterable
+            Elements, each of them JSON; the notebook finds its own as ``param`` and ``job["param"]``.
+        job_ids
+            What the elements are called, each different; their positions by default.
+        require
+            A label, as for `Runtime.require`.
+        reset
+            Whether all elements are run, though the group has some that have succeeded.
+        task_group
+            What the whole is called; 8 hexadecimal digits by default. To give one that is known goes on with
+            it: only elements are run that have failed, or that are new.
+        retries
+            Further attempts for each element after a failure.
+        backoff
+            Seconds before the second attempt; each further pause is twice as long.
+        timeout
+            Seconds that each cell may take, as for `run`.
+
+        Returns
+        -------
+        MapResult
+            Of the metadata of the result notebooks, in the order of the elements.
+
+        Raises
+        ------
+        TypeError
+            If it is no iterable; or an element is not JSON, of which it says the position.
+        ValueError
+            If the `job_ids` are not as many as the elements, or two are the same; if the group has another
+            element under the same id; or inside of a block, whose tasks follow each other.
+        """
+        check_timeout(timeout)
+        if self._tasks.is_recording:
+            raise ValueError("map() cannot be a part of a sequence, parallel or mapreduce: it is one itself")
+        try:
+            elements = list(iterable)
+        except TypeError as error:
+            raise TypeError(f"map() takes an iterable of elements, not {type(iterable).__name__}") from error
+        wish = self._wish.labelled(require).with_resources({"retries": retries, "backoff": backoff})
+        ids = None if job_ids is None else list(job_ids)
+        return self._parts(wish).map(elements, ids, task_group, reset=reset, timeout=timeout)
+
+    def status(self, task_group: str | None = None) -> Any:
+        """Tell how the parts of a `map` stand.
+
+        Parameters
+        ----------
+        task_group
+            Which one; the last by default, and all for ``"*"``.
+
+        Returns
+        -------
+        DataFrame
+            One row for each part, in the order of the elements: its ``name``; its ``task_id`` and that
+            task's ``status``; ``run_status`` of its last attempt, ``OK``, ``ERROR`` or ``unknown``; and the
+            number of ``attempts``.
+
+        Raises
+        ------
+        MissingExtraError
+            If pandas is not installed.
+        """
+        return self._parts(self._wish).status(task_group)
+
+    def restart(
+        self, task_group: str | None = None, reset: bool = False, require: str | None = None
+    ) -> MapResult:
+        """Begin again what has failed, was revoked, or has never begun, with the notebook as it is now.
+
+        Parameters
+        ----------
+        task_group
+            Which one; the last by default.
+        reset
+            Whether to begin everything again.
+        require
+            A label, as for `Runtime.require`.
+
+        Raises
+        ------
+        ValueError
+            If there is no such group.
+        """
+        wish = self._wish.labelled(require).with_resources({"retries": 1, "backoff": 0.5})
+        return self._parts(wish).restart(task_group, reset=reset)
+
+    def list(self, task_group: str = "*") -> Metadatas:
+        """Give the parts of a `map`, or of all."""
+        return self._parts(self._wish).found(task_group)
 
     def schedule(
         self,
@@ -143,7 +256,7 @@ class JobProxy:
         order = replace(self._order(args=tuple(args), kwargs=given), task="")
         return self._scheduling().put(how, _body.run, order, How(), wish=self._wish)
 
-    def get_schedule(self, only_pending: bool = False) -> tuple[str | None, list[dict[str, Any]]]:
+    def get_schedule(self, only_pending: bool = False) -> tuple[str | None, Triggers]:
         """Give the cron expression by which the notebook runs, or None, and its triggers.
 
         Parameters
@@ -172,6 +285,9 @@ class JobProxy:
             raise missing("a notebook of the runtime", name, type(self))
 
     # ------------------------------------------------------------------------------------- inside
+
+    def _parts(self, wish: Wish) -> Parts:
+        return Parts(self.name, self._catalogs.jobs, self._tasks, self._order, _RUN, wish)
 
     def _scheduling(self) -> Scheduling:
         return Scheduling(self._catalogs, self._tasks.settings(self._catalogs.bucket))

@@ -217,6 +217,12 @@ def _kept(
     def note(attributes: Mapping[str, Any], result: str) -> Mapping[str, Any]:
         runs = [*attributes.get("job_runs", ()), {**entry, "results": result}][-_KEPT:]
         results = [*attributes.get("job_results", ()), result][-_KEPT:]
+        part = attributes.get("job")
+        if part is not None:  # it is one of a map
+            attributes = {
+                **attributes,
+                "job": {**part, "status": "finished" if failure is None else "failed"},
+            }
         state = {"state": "SUCCESS" if failure is None else "FAILURE", "last_run_time": entry["ts"]}
         return {**attributes, "job_runs": runs, "job_results": results, "task_id": run.task, **state}
 
