@@ -104,3 +104,21 @@ class Echo(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
             os.kill(os.getpid(), signal.SIGKILL)
         before = task.results if task.results is not None else task.previous
         return {"X": X[0][0], "before": before}
+
+
+class Counted(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Notes each fit in a file, and stops in one of its own until the test lets it through."""
+
+    def __init__(self, path: Path | None = None, value: int = 0, turnstile: Turnstile | None = None) -> None:
+        self.path, self.value, self.turnstile = path, value, turnstile
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        assert self.path is not None
+        with self.path.open("a") as file:
+            file.write(f"{self.value} {len(X)}\n")
+        if self.turnstile is not None and len(self.path.read_text().splitlines()) == 5:
+            self.turnstile.wait()
+        return self
+
+    def score(self, X: Any, y: Any = None) -> float:
+        return float(self.value)

@@ -10,7 +10,7 @@ from ._deployments import TOPIC, Deployment, Deployments
 from ._jobs import Jobs
 from ._metadata import Metadata
 from ._names import Reference, check_name
-from ._observing import Mode, Observer, observing
+from ._observing import Mode, Observer, observing, tell
 from ._shelf import Shelf
 
 __all__ = [
@@ -28,4 +28,5 @@ __all__ = [
     "check_name",
     "observing",
     "open_catalogs",
+    "tell",
 ]

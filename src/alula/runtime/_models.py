@@ -18,6 +18,7 @@ from ._orders import Order
 from ._remote import check_url, remove_model
 from ._results import AsyncResult
 from ._schedules import Planned, Schedule, Scheduling
+from ._search import search
 from ._tasks import Tasks
 from ._wish import Wish
 
@@ -158,6 +159,49 @@ class ModelProxy:
     def score(self, X: Any = PREVIOUS, Y: Any = None, **options: Any) -> AsyncResult[float]:
         """Rate the model: accuracy for classifiers, R² for regressors; as `fit` otherwise."""
         return self._submit("score", X, Y, None, options)
+
+    def gridsearch(
+        self, X: Any, Y: Any = None, parameters: Any = None, *, cv: Any = 5, **options: Any
+    ) -> AsyncResult[Metadata]:
+        """Search for the best parameters: each candidate on each fold is a part of the task, side by side.
+
+        The fitted search object is stored as a model ``<name>.<ISO time>.gs``, and the table of its results
+        as a dataset of the same name; the model's ``attributes["gridsearch"]`` say which. A search whose
+        process dies goes on with the parts that are not recorded.
+
+        Parameters
+        ----------
+        X, Y
+            Data and targets, as for `fit`.
+        parameters
+            Lists of values by parameter, or a list of such grids.
+        cv
+            Folds, or what divides the rows, as scikit-learn's `GridSearchCV` takes it.
+        options
+            Others of `GridSearchCV`: ``scoring``, ``refit``, ``error_score``, ``return_train_score``.
+
+        Returns
+        -------
+        AsyncResult
+            Of the metadata of the model.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As scikit-learn says it, if the estimator has no such parameter, or the search no such option;
+            and as `fit`.
+        MissingExtraError
+            If scikit-learn is not installed here.
+        """
+        datasets, task = self._catalogs.datasets, new_id()
+        self._tasks.sweep(datasets)
+        order = self._order("gridsearch", task, None, {})
+        given = {"cv": cv, "options": options, "catalogs": self._catalogs, "tasks": self._tasks}
+        try:
+            return search(order, X, Y, parameters, wish=self._wish, **given)
+        except BaseException:  # there is no task, and nobody else removes what was kept for it
+            drop_kept(datasets, task)
+            raise
 
     def deploy(self, as_: str | None = None, *, server: str | None = None) -> AsyncResult[Deployment]:
         """Convert the model to ONNX and hand it to the tensor servers on this store.
