@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alula.web._problems import Refused
 from alula.web._values import as_json, frame_as_json
 
 
@@ -65,9 +64,8 @@ def test_a_frame_in_a_result_is_its_columns() -> None:
 
 
 def test_what_has_no_form_is_refused_by_its_type() -> None:
-    with pytest.raises(Refused, match="a object has no form in JSON") as caught:
+    with pytest.raises(TypeError, match="a object has no form in JSON"):
         as_json({"x": [object()]})
-    assert caught.value.status == 406
 
 
 def test_rows_of_one_label_are_counted() -> None:

@@ -10,6 +10,8 @@ from rich.text import Text
 
 from .._core._version import VERSION
 from ..errors import AlulaError
+from ._objects_app import stores
+from ._runtime_app import runtime
 from ._serve_app import serve
 from ._terminal import err
 from ._workflow_app import workflow
@@ -44,6 +46,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(workflow, name="workflow")
+app.add_typer(runtime, name="runtime")
+for _name_of_store, _store in stores.items():
+    app.add_typer(_store, name=_name_of_store)
 app.command()(serve)
 
 
@@ -117,7 +122,7 @@ def api(
     rules: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[RULE]...",
+            metavar="RULE",
             help="What is allowed: resource/name/action, each a pattern. \\[default: everything]",
             show_default=False,
         ),

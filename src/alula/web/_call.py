@@ -199,7 +199,11 @@ def uri(*parts: str) -> str:
 
 def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Make an answer; what JSON cannot hold is refused with status 406."""
-    text = json.dumps(as_json(content), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    try:
+        plain = as_json(content)
+    except TypeError as error:
+        raise Refused(406, str(error), "NotJSON") from error
+    text = json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return Response(text, status, headers=headers, media_type="application/json")
 
 

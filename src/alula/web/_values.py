@@ -13,7 +13,6 @@ from uuid import UUID
 import numpy as np
 
 from ..objects import Metadata
-from ._problems import Refused
 
 __all__ = ["as_json", "frame_as_json", "is_frame"]
 
@@ -23,8 +22,8 @@ def as_json(value: Any) -> Any:
 
     Raises
     ------
-    Refused
-        With status 406, if something in it has no form there; names its type.
+    TypeError
+        If something in it has no form there; names its type.
     """
     match value:
         case None | bool() | int() | str():
@@ -103,4 +102,4 @@ def _other(value: Any) -> Any:
         return None
     if is_dataclass(value) and not isinstance(value, type):
         return as_json(asdict(value))
-    raise Refused(406, f"a {type(value).__qualname__} has no form in JSON", "NotJSON")
+    raise TypeError(f"a {type(value).__qualname__} has no form in JSON")
