@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .._core._version import VERSION
 from ..errors import AlulaError
-from . import _datasets, _models, _tasks, _workflows
+from . import _datasets, _models, _runs, _services, _tasks, _workflows
 from ._access import is_loopback
 from ._call import PREFIX, Caller, Site, json_response, problem_response
 from ._doc import document, page
@@ -34,8 +34,9 @@ def make_app(site: Site, *, origins: tuple[str, ...] = ()) -> FastAPI:
     """
     app = FastAPI(title=_TITLE, version=VERSION, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.site = site
-    for part in (_models, _datasets, _tasks, _workflows):
+    for part in (_models, _datasets, _runs, _services, _tasks, _workflows):
         app.include_router(part.router, prefix=PREFIX)
+    app.include_router(_services.router, prefix="/api", include_in_schema=False)  # as older clients call them
     app.add_api_route(f"{PREFIX}/ping", ping, tags=["server"])
     app.add_api_route("/api/openapi.json", document, include_in_schema=False)
     app.add_api_route("/api/doc", page, include_in_schema=False)

@@ -6,8 +6,8 @@ value apart goes through `Call.run`, into a thread. Only the end of a task is aw
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Final, ParamSpec, TypeVar
 from urllib.parse import quote
@@ -102,16 +102,20 @@ class Call:
             parts.append(part)
         return b"".join(parts)
 
-    async def json(self) -> Any:
+    async def json(self, body: bytes | None = None) -> Any:
         """Read the body as JSON; None if there is none.
+
+        Parameters
+        ----------
+        body
+            The body, if it was read already.
 
         Raises
         ------
         Refused
             With status 400 if it is no JSON, 413 if it is too large.
         """
-        body = await self.body()
-        return await self.run(_loaded, body)
+        return await self.run(_loaded, await self.body() if body is None else body)
 
     def permit(self, resource: str, name: str, action: str) -> str:
         """Give a name as it was, if an action on what it names is allowed.
@@ -129,9 +133,7 @@ class Call:
             raise forbidden(f"{resource}/{bare}/{action}")
         return name
 
-    async def answer(
-        self, result: AsyncResult[Any], envelope: Callable[[Any], Mapping[str, Any]]
-    ) -> Response:
+    async def answer(self, result: AsyncResult[Any], envelope: Callable[[Any], Any]) -> Response:
         """Answer with what a task gives: 200 once it has ended, or 202 if nobody is to wait so long.
 
         Parameters
@@ -140,13 +142,13 @@ class Call:
             Makes the body of the value.
         """
         if self.pending or not await self.ended(result):
-            return pending(result.id, envelope("pending"))
+            return await self.run(lambda: pending(result.id, envelope("pending")))
         try:
             value = await self.run(result.get)
         except AlulaError as error:
             status, body = problem_of(error, task_id=result.id)
             return problem_response(status, body)
-        return await self.run(lambda: json_response({**envelope(value)}))
+        return await self.run(lambda: json_response(envelope(value)))
 
     async def ended(self, result: AsyncResult[Any]) -> bool:
         """Wait for a task to end, as long as this client and the server want to."""
@@ -160,9 +162,11 @@ class Call:
                 each.cancel()
 
 
-async def _settled(result: Awaitable[Any]) -> None:
-    with suppress(AlulaError):
-        await result
+async def _settled(result: AsyncResult[Any]) -> None:
+    """Return when a task has ended; its value is left where it is, for whoever opens it may take long."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    result.when_done(lambda _: loop.call_soon_threadsafe(ended.set))
+    await ended.wait()
 
 
 def _loaded(body: bytes) -> Any:
@@ -214,10 +218,11 @@ def problem_response(
     return Response(json.dumps(body), status, headers=headers, media_type="application/problem+json")
 
 
-def pending(task: str, body: Mapping[str, Any]) -> Response:
+def pending(task: str, body: Any) -> Response:
     """Make the answer about a task that has not ended."""
     headers = {"Location": uri("task", task, "result"), "Retry-After": str(_RETRY)}
-    return json_response({**body, "task_id": task}, 202, headers)
+    facts = body if isinstance(body, dict) else {"result": body}
+    return json_response({**facts, "task_id": task}, 202, headers)
 
 
 _bearer = HTTPBearer(auto_error=False, description="The token, where the server asks for one.")

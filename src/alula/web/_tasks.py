@@ -43,13 +43,14 @@ async def revoke_task(call: Caller, task_id: str) -> Response:
 def _found(call: Call, task_id: str, action: str) -> AsyncResult[Any]:
     found: AsyncResult[Any] = call.om().runtime.result(task_id, wait=False)
     told = workflow.get_metadata(task_id)["user_metadata"]
-    if not call.rights.allow_bucket(told["bucket"]):
+    if not call.rights.allow_bucket(told.get("bucket", "")):
         raise forbidden(f"task/{task_id}/{action}")
     if call.rights.allow("task", task_id, action):
         return found
     # Whoever may have it done may see what came of it, and may end it.
-    name = Reference.parse(told["name"]).name if told["name"] else ""
-    if not any(call.rights.allow(kind, name, told["runtime"]) for kind in ("model", "script", "job")):
+    name = told.get("name", "")
+    bare = Reference.parse(name).name if name else ""
+    if not call.rights.allow(told.get("kind", ""), bare, told["runtime"]):
         raise forbidden(f"task/{task_id}/{action}")
     return found
 
