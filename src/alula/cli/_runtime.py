@@ -1,7 +1,6 @@
 """What the commands about tasks do: each calls one method of the runtime and shows what it gives."""
 
 import os
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -91,7 +90,8 @@ def started(
 def result(task: str, *, wait: bool, traceback: bool, as_json: bool) -> int:
     """Show what became of a task."""
     import_from_here()
-    found = om.result(task, wait=False)
+    with refusing():
+        found = om.result(task, wait=False)
     if not wait and not found.ready():
         return _told(found, as_json)
     if traceback:
@@ -103,7 +103,8 @@ def result(task: str, *, wait: bool, traceback: bool, as_json: bool) -> int:
 
 def revoke(task: str) -> int:
     """Cancel a task, and say what became of it."""
-    found = om.result(task, wait=False)
+    with refusing():
+        found = om.result(task, wait=False)
     found.revoke()
     return _told(found, as_json=False)
 
@@ -168,11 +169,8 @@ def _submitted(
             "queue"  # this process ends at once, and must not begin what it cannot end
         )
     instance = om.bucket(bucket)
-    with refusing(), warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always")
+    with refusing():
         made = submit(_required(instance.runtime, require))
-    for each in warned:  # without the line of code that it came from
-        err().print(str(each.message), style="yellow", highlight=False, markup=False)
     if wait:
         return _shown(made, as_json)
     if as_json:

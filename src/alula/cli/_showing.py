@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -46,9 +47,16 @@ def show(value: Any, *, as_json: bool) -> int:
 
 @contextmanager
 def refusing() -> Iterator[None]:
-    """Say in one paragraph what a call refuses, and end with status 1, as for errors of Alula's own."""
+    """Say in one paragraph what a call refuses, and end with status 1, as for errors of Alula's own.
+
+    What it warns of is said in a line, without the code that it came from.
+    """
     try:
-        yield
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            yield
+        for each in warned:
+            err().print(str(each.message), style="yellow", highlight=False, markup=False)
     except (AlulaError, OSError, typer.BadParameter):
         raise
     except (TypeError, ValueError, LookupError, AttributeError, ImportError) as error:
