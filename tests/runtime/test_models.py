@@ -303,8 +303,8 @@ def test_an_action_that_the_estimator_lacks_fails_as_it_does_locally() -> None:
 @pytest.mark.usefixtures("line")
 def test_an_action_that_the_runtime_lacks_is_refused_at_once() -> None:
     model = om.runtime.model("mymodel")
-    with pytest.raises(AttributeError, match=r"has no 'gridsearch'; .*'fit'.*'predict'"):
-        _ = model.gridsearch
+    with pytest.raises(AttributeError, match=r"has no 'prediction'; .*'predict'"):
+        _ = model.prediction  # type: ignore[attr-defined]  # the mistake is the point
 
 
 @pytest.mark.usefixtures("line")
