@@ -18,12 +18,14 @@ __all__ = [
     "model",
     "parallel",
     "ping",
+    "queues",
     "require",
     "rerun",
     "resubmit",
     "result",
     "script",
     "sequence",
+    "stats",
     "status",
     "tasks",
     "workers",
@@ -55,12 +57,14 @@ mode = _bound(Runtime.mode)
 model = _bound(Runtime.model)
 parallel = _bound(Runtime.parallel)
 ping = _bound(Runtime.ping)
+queues = _bound(Runtime.queues)
 require = _bound(Runtime.require)
 rerun = _bound(Runtime.rerun)
 resubmit = _bound(Runtime.resubmit)
 result = _bound(Runtime.result)
 script = _bound(Runtime.script)
 sequence = _bound(Runtime.sequence)
+stats = _bound(Runtime.stats)
 status = _bound(Runtime.status)
 tasks = _bound(Runtime.tasks)
 workers = _bound(Runtime.workers)

@@ -7,12 +7,24 @@ or wait for another attempt. One row for each task tells these apart, for any pr
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from sqlalchemy import Column, Connection, Double, Integer, MetaData, String, Table, insert, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Double,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    bindparam,
+    insert,
+    select,
+    update,
+)
 
-from ..store import Store
+from ..store import Prepared, Store
 from ..workflow import owner_of
 
 __all__ = ["Attempt", "Attempts", "Ending"]
@@ -32,6 +44,12 @@ _ATTEMPTS = Table(
     Column("started", Double, nullable=False),
     Column("failed", Double),
 )
+# Every task passes through these: to build a statement costs more than to execute it.
+_FACTS: Final = ("task", "number", "executor", "pid", "started", "failed")
+_MINE: Final = _ATTEMPTS.c.task == bindparam("of_task")
+_NUMBER: Final = Prepared(select(_ATTEMPTS.c.number).where(_MINE))
+_FIRST: Final = Prepared(insert(_ATTEMPTS), *_FACTS)
+_NEXT: Final = Prepared(update(_ATTEMPTS).where(_MINE), *_FACTS)
 _CHUNK: Final = 500  # tasks in one query, well below what any database allows
 
 
@@ -107,11 +125,11 @@ class Attempts:
         return sorted(found, key=lambda attempt: attempt.started)
 
     def _begin(self, connection: Connection, task: str, executor: str) -> Attempt:
-        mine = _ATTEMPTS.c.task == task
-        before = connection.scalar(select(_ATTEMPTS.c.number).where(mine))
-        attempt = Attempt(task, (before or 0) + 1, executor, os.getpid(), self._store.clock.time())
-        statement = insert(_ATTEMPTS) if before is None else update(_ATTEMPTS).where(mine)
-        connection.execute(statement.values(asdict(attempt)))
+        before = _NUMBER(connection, {"of_task": task}).fetchone()
+        number = 1 if before is None else before[0] + 1
+        attempt = Attempt(task, number, executor, os.getpid(), self._store.clock.time())
+        statement = _FIRST if before is None else _NEXT
+        statement(connection, {"of_task": task, **{name: getattr(attempt, name) for name in _FACTS}})
         return attempt
 
 

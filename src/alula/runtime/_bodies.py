@@ -45,7 +45,7 @@ def apply(order: Order, x: Any, y: None = None, *after: Any) -> Any:
         datasets, result = at.catalogs.datasets, order.result
         if result is not None and (made := at.made(datasets, result)) is not None:
             return made
-        model = at.model()
+        model = at.warm_model()
         value = model.call(order.action, at.read(x, model, "Xname"), Input(None), order.kwargs)
         return value if result is None else datasets.put(value, result, attributes={"task_id": order.task})
 
@@ -53,7 +53,7 @@ def apply(order: Order, x: Any, y: None = None, *after: Any) -> Any:
 def score(order: Order, x: Any, y: Any = None, *after: Any) -> float:
     """Rate a model on data."""
     with opened(order, x, y) as at:
-        model = at.model()
+        model = at.warm_model()
         X, Y = at.read(x, model, "Xname"), at.read(y, model, "Yname")
         rated = float(model.call(order.action, X, Y, order.kwargs))
         at.context.notes["metrics"] = {order.action: rated}

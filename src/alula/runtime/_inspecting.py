@@ -1,11 +1,14 @@
 """Looking at who works, and at what waits; every answer is read from the store, and nobody is waited for."""
 
 import os
+from collections.abc import Mapping
+from socket import gethostname
 from typing import Any, Final, Literal, overload
 
 from .._core._ids import new_id
 from ..futures import Function, TaskOptions
 from ..objects import Catalogs
+from ..store import ExecutorInfo
 from . import _bodies as bodies
 from ._orders import Order
 from ._results import AsyncResult
@@ -38,23 +41,66 @@ class Inspecting:
             for info in self._site.executors()
         }
 
-    def status(self) -> dict[str, dict[str, Any]]:
-        """Describe the executors that live, by their names.
+    def queues(self) -> dict[str, list[dict[str, Any]]]:
+        """Tell what waits in the queue, by label; what needs several labels stands under each.
 
         Returns
         -------
         dict
-            For each: ``loadavg`` of its host over 1, 5 and 15 minutes; ``processes``, the ids of the
-            processes that run a task now; ``uptime`` in seconds; ``queues``, its labels.
+            For each label: ``labels``, all that are needed; ``waiting``, how many tasks wait for them;
+            ``oldest``, for how many seconds the first of them has; ``workers``, the names of the living
+            executors that will take them.
         """
-        running, load = self._tasks.records.running(), os.getloadavg()
+        alive, now = self._site.executors(), self._catalogs.store.clock.time()
+        found: dict[str, list[dict[str, Any]]] = {}
+        for labels, (waiting, since) in self._tasks.records.waiting().items():
+            takers = [info.name for info in alive if info.claims and set(labels) <= set(info.labels)]
+            told = {"labels": [*labels], "waiting": waiting, "oldest": now - since, "workers": takers}
+            for label in labels:
+                found.setdefault(label, []).append(told)
+        return found
+
+    def stats(self) -> dict[str, dict[str, Any]]:
+        """Describe the executors that live, by name: host, process, and how many tasks have ended there how.
+
+        Returns
+        -------
+        dict
+            For each: ``host``, ``pid``, ``started`` (UNIX time in seconds), ``claims``, whether it takes work
+            from the queue, and ``processed``, by status.
+        """
+        counted = self._tasks.records.processed()
+        return {
+            info.name: {
+                "host": info.host,
+                "pid": info.pid,
+                "started": info.started,
+                "claims": info.claims,
+                "processed": counted.get(info.name, {}),
+            }
+            for info in self._site.executors()
+        }
+
+    def status(self) -> dict[str, dict[str, Any]]:
+        """Describe what the executors that live are at, by their names.
+
+        Returns
+        -------
+        dict
+            For each: ``loadavg`` of this host over 1, 5 and 15 minutes, for those that are on it;
+            ``processes``, the ids of the processes that run a task now; ``uptime`` in seconds; ``queues``,
+            its labels; ``waiting``, how many tasks wait that it may take.
+        """
+        running, load, here = self._tasks.records.running(), os.getloadavg(), gethostname()
+        waiting = self._tasks.records.waiting()
         now = self._catalogs.store.clock.time()
         return {
             info.name: {
-                "loadavg": load,
+                "loadavg": load if info.host == here else None,
                 "processes": [attempt.pid for attempt in running.get(info.name, ())],
                 "uptime": now - info.started,
                 "queues": list(info.labels),
+                "waiting": _waiting(waiting, info),
             }
             for info in self._site.executors()
         }
@@ -121,3 +167,9 @@ class Inspecting:
         wish = self._wish.labelled(require)
         answer = self._tasks.submit(_PING, order, exception, wish=wish)
         return answer.get(timeout) if wait and not self._tasks.is_recording else answer
+
+
+def _waiting(counted: Mapping[tuple[str, ...], tuple[int, float]], info: ExecutorInfo) -> int:
+    """Count what waits that an executor may take."""
+    fitting = (count for labels, (count, _) in counted.items() if set(labels) <= set(info.labels))
+    return sum(fitting) if info.claims else 0

@@ -1,10 +1,11 @@
 """Where a body stands: its task, the attempt that it is, the objects, and who it is for its own code."""
 
-from collections.abc import Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, Final
 
 from .._core._settings import Settings
 from ..errors import (
@@ -16,7 +17,7 @@ from ..errors import (
     WorkflowOutputNotReady,
 )
 from ..graph import Name
-from ..objects import Catalog, Catalogs, Metadata, open_catalogs
+from ..objects import Catalog, Catalogs, Metadata, open_catalogs, tell
 from ..store import Store
 from ..workflow import read_output
 from ._around import AROUND
@@ -28,6 +29,11 @@ from ._orders import Order
 from ._progress import Reporter
 
 __all__ = ["At", "Model", "catalogs_of", "opened"]
+
+
+_KEPT: Final = 8  # models in a worker, the last that were asked
+_LARGE: Final = 1 << 26  # bytes of a model that is read anew each time
+_WARM: Final[OrderedDict[Hashable, Any]] = OrderedDict()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,22 @@ class At:
         metadata = self.catalogs.models.resolve(self.order.name)
         # By its number: another version may have come since.
         return Model(self.catalogs.models.load(metadata.name, version=metadata.version), metadata)
+
+    def warm_model(self) -> Model:
+        """Read the model of a task that only asks it, unless an earlier task here has."""
+        models = self.catalogs.models
+        metadata = models.resolve(self.order.name)
+        key = (self.order.settings, metadata.name, metadata.created, metadata.version)
+        if key in _WARM:
+            tell("read", metadata)
+            _WARM.move_to_end(key)
+        elif metadata.size > _LARGE:
+            return self.model()
+        else:
+            _WARM[key] = models.load(metadata.name, version=metadata.version)
+        if len(_WARM) > _KEPT:
+            _WARM.popitem(last=False)
+        return Model(_WARM[key], metadata)
 
     def read(self, data: Any, model: Model, linked: str) -> Input:
         """Read data; ``"*"`` is what the model's attributes have under `linked`."""

@@ -24,6 +24,11 @@ MARK: Final = "runtime"
 """Stands in a workflow's metadata: it is a task of the runtime, and does this."""
 
 _UNOWNED: Final = (WorkflowStatus.PENDING, WorkflowStatus.RESUMABLE)
+_ENDS: Final[dict[WorkflowStatus, Status]] = {
+    WorkflowStatus.SUCCESSFUL: "SUCCESS",
+    WorkflowStatus.FAILED: "FAILURE",
+    WorkflowStatus.CANCELED: "REVOKED",
+}
 _OVER: Final = (WorkflowStatus.SUCCESSFUL, WorkflowStatus.FAILED, WorkflowStatus.CANCELED)
 
 
@@ -159,6 +164,14 @@ class Records:
     def waiting(self) -> dict[tuple[str, ...], tuple[int, float]]:
         """Count what waits in the queue by labels, and tell when the oldest of each was submitted."""
         return self._site.executor.records.waiting()
+
+    def processed(self) -> dict[str, dict[Status, int]]:
+        """Count the tasks that have ended, by the executor that had them last and by status."""
+        found: dict[str, dict[Status, int]] = {}
+        for (executor, status), count in self._site.executor.records.count().items():
+            if executor is not None and status in _ENDS:
+                found.setdefault(executor, {})[_ENDS[status]] = count
+        return found
 
     def waits_unclaimed(self, task: str) -> bool:
         """Tell whether a task waits in the queue, and nobody takes work from there."""

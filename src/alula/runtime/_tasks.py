@@ -228,15 +228,14 @@ class Tasks:
         return (wish.label,), self._site.settings.where
 
     def _place_of_parent(self, calls: Sequence[Call]) -> tuple[tuple[str, ...], Where]:
-        """Choose who runs a parent: whoever can take one of its tasks from the queue, else this process."""
+        """Choose who runs a parent: where all tasks can go to the queue, who takes the first from there."""
         own, where = self._site.executor.lease.labels, self._site.settings.where
         labels = [call.wish.label for call in calls]
         if where == "here" or None in labels:
             return own, "here"
         served = {label for info in self._site.executors() if info.claims for label in info.labels}
-        fitting = [label for label in labels if label in served]
-        if fitting and fitting[0] is not None:
-            return (fitting[0],), "queue"
+        if labels[0] is not None and served.issuperset(labels):
+            return (labels[0],), "queue"
         return (own, "here") if where == "auto" else (own, where)
 
     def _over(self, call: Call) -> Callable[[], None]:

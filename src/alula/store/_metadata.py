@@ -80,6 +80,7 @@ class Store:
         self.url, self.clock, self.shared = database.url, clock, database.shared
         self._database = database
         self._closed = False
+        self._ensured: dict[str, int] = {}
         self._begin_life()
         _opened.add(self)
 
@@ -130,6 +131,8 @@ class Store:
         StoreUnavailableError
             If the store has this layer in another version than this program knows.
         """
+        if self._ensured.get(layer) == version:
+            return
         asked = select(_LAYERS.c.version).where(_LAYERS.c.layer == layer)
         with self.reading() as connection:
             found = connection.scalar(asked)
@@ -139,7 +142,7 @@ class Store:
                 if found is None:
                     tables.create_all(connection)
                     connection.execute(insert(_LAYERS).values(layer=layer, version=version))
-                    return
+                    found = version
         if found > version:
             raise self._unavailable(
                 f"a newer Alula wrote its {layer} (format {found}, this one knows {version}): upgrade alula"
@@ -148,6 +151,7 @@ class Store:
             raise self._unavailable(
                 f"its {layer} has the old format {found}, and this Alula needs {version}: start a new store"
             )
+        self._ensured[layer] = version  # as it will be for as long as this process has the store open
 
     @contextmanager
     def transaction(self, fence: Fence | None = None) -> Iterator[Connection]:

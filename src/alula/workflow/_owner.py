@@ -39,6 +39,7 @@ _TAKEN: Final = ("status", "executor", "epoch", "attempt", "deaths", "started", 
 _TAKE: Final = Prepared(update(WORKFLOWS).where(WORKFLOWS.c.number == bindparam("of_number")), *_TAKEN)
 _KEEP: Final = Prepared(insert(ATTEMPTS), "workflow", *_HISTORY)
 _WITH_OUTPUT: Final = (WorkflowStatus.RUNNING, WorkflowStatus.SUCCESSFUL)
+_OWNER: Final = Prepared(select(WORKFLOWS.c.executor).where(WORKFLOWS.c.id == bindparam("id")))
 _MINE_WITH_OUTPUT: Final = _LOCKED.where(WORKFLOWS.c.status.in_(_WITH_OUTPUT))
 
 
@@ -163,7 +164,5 @@ def owner_of(store: Store, workflow_id: str) -> str | None:
     """Give the name of the executor that owns a workflow, or did when it ended; None if there is none."""
     store.ensure("workflow", VERSION, METADATA)
     with store.reading() as connection:
-        name: str | None = connection.scalar(
-            select(WORKFLOWS.c.executor).where(WORKFLOWS.c.id == workflow_id)
-        )
-    return name
+        row = _OWNER(connection, {"id": workflow_id}).fetchone()
+    return None if row is None else row[0]

@@ -144,6 +144,14 @@ class Records:
             rows = connection.execute(asked.group_by(c.labels)).all()
         return {tuple(labels.split(",")): (count, oldest) for labels, count, oldest in rows}
 
+    def count(self) -> dict[tuple[str | None, WorkflowStatus], int]:
+        """Count the workflows that others keep results in, by executor and by stored status."""
+        c = WORKFLOWS.c
+        asked = select(c.executor, c.status, func.count()).where(c.prunable.is_(False))
+        with self._store.reading() as connection:
+            rows = connection.execute(asked.group_by(c.executor, c.status)).all()
+        return {(executor, WorkflowStatus(status)): count for executor, status, count in rows}
+
     def _described_row(self, row: WorkflowRow, lives: Callable[[str, int], bool]) -> Described:
         return Described(
             id=row.id,
