@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import alula as om
-from alula.runtime import AsyncResult, GroupResult, Runtime
+from alula.runtime import AsyncResult, GroupResult
 
 pytestmark = pytest.mark.usefixtures("engine", "line")
 
@@ -47,7 +47,7 @@ def run(snippet: str, **known: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def fitted() -> None:
+def fitted(line: None) -> None:
     om.runtime.model("mymodel").fit("data-X", "data-Y").get()
 
 
@@ -105,7 +105,6 @@ def test_s5_to_s7_a_prediction_is_asked_for_looked_at_and_taken() -> None:
     assert result.status == "SUCCESS"
 
 
-@pytest.mark.skipif(not hasattr(Runtime, "job"), reason="notebooks are not there")
 @pytest.mark.usefixtures("jobs")
 class TestNotebooks:
     """S8 to S11."""
