@@ -10,6 +10,7 @@ from rich.text import Text
 
 from .._core._version import VERSION
 from ..errors import AlulaError
+from ._keyspace_app import keyspace
 from ._objects_app import stores
 from ._runtime_app import runtime
 from ._serve_app import serve
@@ -49,6 +50,7 @@ app.add_typer(workflow, name="workflow")
 app.add_typer(runtime, name="runtime")
 for _name_of_store, _store in stores.items():
     app.add_typer(_store, name=_name_of_store)
+app.add_typer(keyspace, name="keyspace")
 app.command()(serve)
 
 

@@ -16,6 +16,7 @@ from ._listen import listening
 from ._load_time import LoadTime
 from ._metrics import Metrics, expose_loss
 from ._models import Backend, Session, Stop
+from ._moving import Moved, export_keys, import_keys
 from ._picture import picture, plan
 from ._resident import Resident
 from ._resp import Limits
@@ -42,6 +43,7 @@ __all__ = [
     "LoadTime",
     "MemoryKeyspace",
     "Metrics",
+    "Moved",
     "RedisKeyspace",
     "Resident",
     "Run",
@@ -51,7 +53,9 @@ __all__ = [
     "Stop",
     "Tensor",
     "background",
+    "export_keys",
     "expose_loss",
+    "import_keys",
     "listening",
     "open_keyspace",
     "picture",

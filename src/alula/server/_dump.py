@@ -22,7 +22,7 @@ from ._rdb import FormError, Reader, length, string
 from ._store import BACKENDS
 from ._tensors import DTYPES, DType, Tensor
 
-__all__ = ["Dumped", "body", "dump", "unbody", "undump"]
+__all__ = ["LAST", "Dumped", "body", "dump", "read_value", "type_of_module", "unbody", "undump"]
 
 Dumped: TypeAlias = (
     Tensor | ModelForm | ScriptForm | bytes | list[bytes] | dict[bytes, bytes] | frozenset[bytes]
@@ -31,7 +31,8 @@ Dumped: TypeAlias = (
 
 _STRING, _LIST, _SET, _HASH, _MODULE = 0, 1, 2, 4, 7
 _VERSION: Final = 9  # of the RDB format that we write; what every Redis since 5 can read
-_LAST: Final = 80  # the latest that anybody writes: Valkey's
+LAST: Final = 80
+"""The latest version of the RDB format that anybody writes: Valkey's."""
 _ENCODING: Final = 4  # of module values
 
 _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -80,18 +81,40 @@ def unbody(data: bytes) -> Dumped:
     """
     reader = Reader(data)
     try:
-        value = _READERS[reader.take(1)[0]](reader)
-        if not reader.over or (
-            isinstance(value, list | dict | frozenset) and not value
-        ):  # no key holds an empty one
+        value = read_value(reader, reader.take(1)[0])
+        if not reader.over:
             raise FormError
     except (FormError, KeyError, ValueError) as error:
         raise CommandError("ERR Bad data format") from error
     return value
 
 
+def read_value(reader: Reader, kind: int) -> Dumped:
+    """Read a value whose kind stands elsewhere.
+
+    Raises
+    ------
+    KeyError
+        If the kind is not known.
+    FormError, ValueError
+        If it is no value of this kind.
+    """
+    value = _READERS[kind](reader)
+    if isinstance(value, list | dict | frozenset) and not value:  # no key holds an empty one
+        raise FormError
+    return value
+
+
+def type_of_module(reader: Reader) -> str | None:
+    """Look at a module's value, and name its type unless it is one of RedisAI's that can be read."""
+    number = reader.peek_length()
+    if number ^ (number & 1023) in _MODULES and number & 1023 <= _ENCODING:
+        return None
+    return "".join([_LETTERS[number >> shift & 63] for shift in range(58, 9, -6)])
+
+
 def _is_sound(payload: bytes, version: int, checksum: int) -> bool:
-    return version <= _LAST and checksum == crc64(memoryview(payload)[:-8])
+    return version <= LAST and checksum == crc64(memoryview(payload)[:-8])
 
 
 # ------------------------------------------------------------------------------------- writing

@@ -70,6 +70,13 @@ class Reader:
             raise FormError
         return number
 
+    def peek_length(self) -> int:
+        """Give the next length, and leave it there."""
+        at = self._at
+        number = self.length()
+        self._at = at
+        return number
+
     def string(self) -> bytes:
         """Take a string, however it was written."""
         number, special = self._length()

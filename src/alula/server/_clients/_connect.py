@@ -1,10 +1,21 @@
 """redis-py, imported when the first client is made: what our clients are thin over."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
-from ...errors import MissingExtraError
+from ...errors import MissingExtraError, SettingError, StoreUnavailableError
 
-__all__ = ["AsyncCommands", "Commands", "checked", "connect", "connect_async", "patience"]
+__all__ = [
+    "AsyncCommands",
+    "Commands",
+    "Pipelining",
+    "checked",
+    "connect",
+    "connect_async",
+    "patience",
+    "reached",
+]
 
 _SLICE: Final = 1.0  # seconds for which a server is asked to wait at a time
 
@@ -18,6 +29,26 @@ class Commands(Protocol):
 
     def close(self) -> None:
         """Close its connections."""
+        ...
+
+
+class Pipeline(Protocol):
+    """Commands that redis-py sends at once."""
+
+    def execute_command(self, *words: Any) -> Any:
+        """Add a command."""
+        ...
+
+    def execute(self, raise_on_error: bool = True) -> list[Any]:
+        """Send them and give their replies; an error is raised, or is one of them."""
+        ...
+
+
+class Pipelining(Commands, Protocol):
+    """A client that can send several commands at once."""
+
+    def pipeline(self, *, transaction: bool) -> Pipeline:
+        """Begin to gather commands."""
         ...
 
 
@@ -51,6 +82,30 @@ def _redis() -> Any:
     except ImportError as error:
         raise MissingExtraError("redis", "serve", "a client of a tensor server") from error
     return redis
+
+
+@contextmanager
+def reached(url: str) -> Iterator[Pipelining]:
+    """Give a client for a while, whose connection fails with an error of ours.
+
+    Raises
+    ------
+    StoreUnavailableError
+        If the server cannot be reached, or goes away.
+    SettingError
+        If the URL is none.
+    """
+    redis = _redis()
+    try:
+        client: Pipelining = redis.Redis.from_url(url, decode_responses=False)
+    except ValueError as error:
+        raise SettingError("url", url.rpartition("@")[2], str(error)) from error
+    try:
+        yield client
+    except redis.RedisError as error:
+        raise StoreUnavailableError(url.rpartition("@")[2], str(error)) from error
+    finally:
+        client.close()
 
 
 def checked(client: Any) -> Any:

@@ -1,7 +1,7 @@
 """Where values live under their keys: the interface, the plain values, and the keyspace in memory."""
 
 from ._durable import DurableKeyspace
-from ._entries import Fsync
+from ._entries import Fsync, kept_rows
 from ._image import MAGIC, head_of, pack, unpack
 from ._interface import (
     UNDONE,
@@ -47,6 +47,7 @@ __all__ = [
     "event_of",
     "head_of",
     "kept",
+    "kept_rows",
     "pack",
     "revived",
     "type_name",

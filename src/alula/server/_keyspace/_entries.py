@@ -8,6 +8,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from threading import Event, Thread
 from typing import Final, Literal, Self, TypeAlias
@@ -20,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ...errors import StoreUnavailableError
 from ...store import Prepared, Store
 
-__all__ = ["Entries", "Fsync", "Row"]
+__all__ = ["Entries", "Fsync", "Row", "kept_rows"]
 
 _log = logging.getLogger("alula.server")
 
@@ -199,6 +200,22 @@ def _own(file: Path) -> int:
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"process {os.getpid()}".encode(), 0)
     return lock
+
+
+def kept_rows(file: Path) -> Iterator[Row]:
+    """Give all that a file holds, as of one moment, also while a server has it open.
+
+    Raises
+    ------
+    StoreUnavailableError
+        If it cannot be read, or is no such file.
+    """
+    try:
+        connection = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)
+        with closing(connection):
+            yield from connection.execute("SELECT key, value, expires FROM entries ORDER BY key")
+    except sqlite3.Error as error:
+        raise StoreUnavailableError(str(file), f"it cannot be read: {error}") from error
 
 
 class _Syncs:
