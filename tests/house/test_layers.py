@@ -31,6 +31,7 @@ BY_NAME = {  # who may import modules of ours that only a text names, and what f
     "alula.cli._runtime_app": "the same, for the commands about tasks",
     "alula.cli._serve_app": "the same, for the server",
     "alula.cli._workflow_app": "the same, for the commands about workflows",
+    "alula.cli._keyspace_app": "the same, for the commands about keys",
     "alula.web._serve": "the application, for it brings the web stack",
     "alula.futures._embedded": "the engine, while the node process starts",
     "alula.futures._embedded._resident": "what runs coroutines, for it brings asyncio",
