@@ -143,3 +143,21 @@ def test_a_task_may_be_revoked() -> None:
     with pytest.warns(UserWarning, match="no living executor"):
         waiting = om.runtime.require("gpu").model("line").predict("points[x]")
     assert shown("revoke", waiting.id) == f"{waiting.id}  REVOKED\n"
+
+
+def test_what_was_submitted_is_listed_and_what_failed_is_done_again() -> None:
+    assert shown("tasks") == "no tasks\n"
+    assert shown("failed") == "no tasks\n"
+    call("model", "line", "predict", "points[x]")
+    failed = call("model", "line", "predict", "later")
+    assert failed.exit_code == 1
+    rows = [line.split() for line in shown("tasks").splitlines()[1:]]
+    assert [row[1:6] for row in rows] == [
+        ["✗", "FAILURE", "predict", "model", "line"],
+        ["✓", "SUCCESS", "predict", "model", "line"],
+    ]
+    (told,) = facts("failed")
+    assert facts("tasks", "--status", "success")[0]["name"] == "line"
+    om.datasets.put(pd.DataFrame({"x": [1.0]}), "later")
+    assert facts("resubmit", told["id"]) == pytest.approx([3.0])
+    assert call("tasks", "--status", "odd").exit_code == 1

@@ -18,6 +18,9 @@ def broken(om: Any) -> None:
     raise KeyError("no such row")
 
 
+NOTEBOOK = "k = globals().get('k', 2)\nassert k != 3, 'three is too much'\nprint(args, k / 2)"
+
+
 def thing(om: Any) -> object:
     return object()
 
@@ -28,6 +31,7 @@ def stored(api: Api) -> None:
     om.scripts.put(broken, "broken")
     om.scripts.put(thing, "thing")
     model = LinearRegression().fit(pd.DataFrame({"x": [0.0, 1.0]}), [0.0, 1.0])
+    om.jobs.put(NOTEBOOK, "team/half")
     schema = {"type": "object", "required": ["data"], "properties": {"data": {"required": ["x"]}}}
     om.models.put(model, "line", attributes={"signature": {"input": schema}})
 
@@ -89,3 +93,33 @@ def test_a_service_takes_what_its_signature_says_and_nothing_else(api: Api) -> N
 def test_an_unknown_service_is_not_found(api: Api) -> None:
     for path in ("service/lin", "service/line/shine", "service/team/told/predict"):
         assert api("POST", path, {}).status == 404
+
+
+def test_d_a_notebook_is_run_with_parameters(api: Api) -> None:
+    answer = api("POST", "job/team/half/run?flag=true", {"k": 8})
+    assert answer.status == 200, answer.json
+    assert answer.json["job"] == "team/half"
+    assert answer.json["result"]["name"].startswith("results/team/half")
+    (run,) = api("GET", "job/team/half/").json["job_runs"]
+    assert (run["status"], run["params"]["kwargs"] if "kwargs" in run["params"] else run["params"]) == (
+        "OK",
+        {"k": 8, "flag": True},
+    )
+    assert api("GET", "job/team/half").json["job_results"] == [answer.json["result"]["name"]]
+    result = api("GET", f"job/{answer.json['result']['name'].replace(' ', '%20')}")
+    assert result.json["source_job"] == "team/half.ipynb"
+
+
+def test_d_a_notebook_that_raises_is_a_failure(api: Api) -> None:
+    answer = api("POST", "job/team/half/run", {"k": 3})
+    assert (answer.status, answer.json["error"]) == (422, "NotebookError")
+    assert "three is too much" in answer.json["detail"]
+    assert api("GET", f"task/{answer.json['task_id']}/status").json["status"] == "FAILURE"
+    assert api("GET", "job/team/half").json["job_runs"][-1]["status"] == "ERROR"
+
+
+def test_d_notebooks_are_listed_and_an_unknown_one_is_not_found(api: Api) -> None:
+    assert "team/half.ipynb" in [each["name"] for each in api("GET", "job/").json["items"]]
+    assert api("GET", "job/nope").status == 404
+    assert api("POST", "job/nope/run").status == 404
+    assert api("POST", "job/team/half/run", {"not a name": 1}).status == 422

@@ -16,6 +16,8 @@ from tests.runtime.estimators import Held
 from tests.web.conftest import Api, serving
 from tests.workflow.bodies import add
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 DATA = {"data": [[1.0]]}
 
 
@@ -137,3 +139,14 @@ def test_a_signal_that_nobody_can_take_is_refused(api: Api) -> None:
     workflow.run(add.bind(1, 2), workflow_id="over")
     assert api("POST", "workflow/over/signal/go").status == 409
     assert api("POST", "workflow/over/signal/go", b"{").status == 400
+
+
+def test_tasks_are_listed_page_by_page(api: Api) -> None:
+    first = api("GET", "task/?limit=2")
+    assert len(first.json["items"]) == 2
+    assert first.json["items"][0]["resource_uri"].startswith("/api/v1/task/")
+    second = api("GET", first.json["next"])
+    assert not {each["id"] for each in first.json["items"]} & {each["id"] for each in second.json["items"]}
+    failed = api("GET", "task/?status=FAILURE").json["items"]
+    assert {each["status"] for each in failed} == {"FAILURE"}
+    assert api("GET", "task/?status=ODD").status == 422

@@ -16,12 +16,21 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")
 _Bucket = Annotated[str | None, typer.Option(help="The name space; that of the settings by default.")]
 _Replace = Annotated[bool, typer.Option("--replace", help="Remove the versions that there are.")]
 _Tag = Annotated[str | None, typer.Option(help="Another name of the new version.")]
+_Runs = Annotated[int, typer.Option(min=1, help="How many at most.")]
+_Notebook = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="Of it.", show_default=False, autocompletion=names("jobs")),
+]
 _New = Annotated[str, typer.Argument(metavar="NAME", help="Under which it is stored.", show_default=False)]
 
 
 def _run(command: str, *args: Any, **options: Any) -> None:
     """Import what the commands need when one is called, so that others are quick."""
     raise typer.Exit(getattr(import_module("._objects", __package__), command)(*args, **options))
+
+
+def _jobs_run(command: str, *args: Any, **options: Any) -> None:
+    raise typer.Exit(getattr(import_module("._jobs", __package__), command)(*args, **options))
 
 
 def _store(kind: str, help_: str) -> typer.Typer:
@@ -168,6 +177,45 @@ def _jobs() -> typer.Typer:
     ) -> None:
         """Store a notebook."""
         _run("put_job", source, name, replace=replace, bucket=bucket, as_json=json)
+
+    @app.command()
+    def schedule(
+        name: _Notebook,
+        when: Annotated[
+            str | None,
+            typer.Argument(metavar="[show|delete|TEXT]", help="What to do, or when: 'daily, at 06:00'."),
+        ] = None,
+        cron: Annotated[str | None, typer.Option(help="When, as a cron expression.")] = None,
+        at: Annotated[str | None, typer.Option(help="Times of the day: 06:05,12:05.")] = None,
+        minute: Annotated[str | None, typer.Option(help="As in cron.")] = None,
+        hour: Annotated[str | None, typer.Option(help="As in cron.")] = None,
+        weekday: Annotated[str | None, typer.Option(help="As in cron, or mon-fri.")] = None,
+        monthday: Annotated[str | None, typer.Option(help="As in cron.")] = None,
+        month: Annotated[str | None, typer.Option(help="As in cron.")] = None,
+        following: Annotated[
+            int, typer.Option("--next", min=0, help="How many of the next times to show.")
+        ] = 3,
+        bucket: _Bucket = None,
+        json: _Json = False,
+    ) -> None:
+        """Show when a notebook runs by itself, or let it, or stop that."""
+        parts = {
+            "at": at,
+            "minute": minute,
+            "hour": hour,
+            "weekday": weekday,
+            "monthday": monthday,
+            "month": month,
+        }
+        given = {part: value for part, value in parts.items() if value is not None}
+        _jobs_run(
+            "schedule", name, when, cron=cron, parts=given, following=following, bucket=bucket, as_json=json
+        )
+
+    @app.command()
+    def status(name: _Notebook, limit: _Runs = 10, bucket: _Bucket = None, json: _Json = False) -> None:
+        """Show the last runs of a notebook, and where their outputs are."""
+        _jobs_run("status", name, limit=limit, bucket=bucket, as_json=json)
 
     return app
 

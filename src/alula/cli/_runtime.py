@@ -2,24 +2,36 @@
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from .. import runtime as om
 from ..errors import GetTimeoutError, TaskError, suggest
 from ..objects import Metadata
-from ..runtime import AsyncResult, Runtime
+from ..runtime import AsyncResult, GroupResult, Runtime
 from ._arguments import data, pairs, value
 from ._folder import import_from_here
 from ._object_views import metadata_view
-from ._runtime_views import labels_view, status_view, workers_view
+from ._runtime_views import labels_view, status_view, tasks_view, workers_view
 from ._showing import print_json, refusing, show
 from ._terminal import err, out
 
-__all__ = ["labels", "model", "ping", "result", "revoke", "started", "status", "workers"]
+__all__ = [
+    "labels",
+    "model",
+    "ping",
+    "resubmit",
+    "result",
+    "revoke",
+    "started",
+    "status",
+    "tasks",
+    "workers",
+]
+
+Submitted: TypeAlias = AsyncResult[Any] | GroupResult
 
 ACTIONS: Final = (
     "decision_function",
@@ -101,6 +113,22 @@ def result(task: str, *, wait: bool, traceback: bool, as_json: bool) -> int:
     return _shown(found, as_json)
 
 
+def tasks(
+    *, status: str | None, kind: str | None, name: str | None, limit: int, bucket: str | None, as_json: bool
+) -> int:
+    """Show what was submitted."""
+    wanted: Any = status.upper() if status else None
+    with refusing():
+        found = om.bucket(bucket).runtime.tasks(wanted, kind, name, limit=limit)
+    return _listed(found, tasks_view, as_json)
+
+
+def resubmit(task: str, *, wait: bool, as_json: bool) -> int:
+    """Do a task again."""
+    import_from_here()
+    return _submitted(lambda runtime: runtime.resubmit(task), wait=wait, as_json=as_json)
+
+
 def revoke(task: str) -> int:
     """Cancel a task, and say what became of it."""
     with refusing():
@@ -156,12 +184,12 @@ def _required(runtime: Runtime, label: str | None) -> Runtime:
 
 
 def _submitted(
-    submit: Callable[[Runtime], AsyncResult[Any]],
+    submit: Callable[[Runtime], Submitted],
     *,
-    require: str | None,
     wait: bool,
-    bucket: str | None,
     as_json: bool,
+    require: str | None = None,
+    bucket: str | None = None,
 ) -> int:
     import_from_here()
     if not wait:
@@ -180,7 +208,7 @@ def _submitted(
     return 0
 
 
-def _shown(made: AsyncResult[Any], as_json: bool) -> int:
+def _shown(made: Submitted, as_json: bool) -> int:
     """Wait for a task, and show its value or its error."""
     _waited(made)
     try:
@@ -206,7 +234,7 @@ def _told(found: AsyncResult[Any], as_json: bool) -> int:
     return 0
 
 
-def _waited(made: AsyncResult[Any]) -> None:
+def _waited(made: Submitted) -> None:
     """Wait for a task; where people look, with a line that says how far it is."""
     console = err()
     if not console.is_terminal:
@@ -214,10 +242,10 @@ def _waited(made: AsyncResult[Any]) -> None:
         return
     with console.status("") as line:
         while not _ended(made, _GLANCE):
-            line.update(_progress(made, console))
+            line.update(_progress(made))
 
 
-def _ended(made: AsyncResult[Any], timeout: float | None) -> bool:
+def _ended(made: Submitted, timeout: float | None) -> bool:
     try:
         made.get(timeout, propagate=False)
     except GetTimeoutError:
@@ -225,7 +253,9 @@ def _ended(made: AsyncResult[Any], timeout: float | None) -> bool:
     return True
 
 
-def _progress(made: AsyncResult[Any], console: Console) -> Text:
+def _progress(made: Submitted) -> Text:
+    if isinstance(made, GroupResult):
+        return Text(f"{made.completed_count()} of {len(made.results)} tasks  {made.id}")
     told = made.progress
     line = Text.assemble((made.status, "bold"), f"  {made.id}")
     if told is not None:

@@ -26,6 +26,7 @@ _Params = Annotated[
     list[str] | None,
     typer.Option("--param", metavar="NAME=VALUE", help="A keyword; JSON, or else text. May be repeated."),
 ]
+_Limit = Annotated[int, typer.Option(min=1, help="How many at most.")]
 _Task = Annotated[
     str, typer.Argument(metavar="ID", help="Of the task.", show_default=False, autocompletion=complete_tasks)
 ]
@@ -110,6 +111,31 @@ def result(
 ) -> None:
     """Show what a task gave that anybody has submitted."""
     _run("result", task, wait=wait, traceback=traceback, as_json=json)
+
+
+@runtime.command()
+def tasks(
+    status: Annotated[str | None, typer.Option(help="Only those with this status.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only those on a model, script or job.")] = None,
+    name: Annotated[str | None, typer.Option(help="Only those on the object of this name.")] = None,
+    limit: _Limit = 20,
+    bucket: _Bucket = None,
+    json: _Json = False,
+) -> None:
+    """Show the tasks that were submitted, the newest first."""
+    _run("tasks", status=status, kind=kind, name=name, limit=limit, bucket=bucket, as_json=json)
+
+
+@runtime.command()
+def failed(limit: _Limit = 20, bucket: _Bucket = None, json: _Json = False) -> None:
+    """Show the tasks that have failed after their last attempt."""
+    _run("tasks", status="FAILURE", kind=None, name=None, limit=limit, bucket=bucket, as_json=json)
+
+
+@runtime.command()
+def resubmit(task: _Task, asynchronous: _Async = False, json: _Json = False) -> None:
+    """Do a task again that has ended, and show what that gives."""
+    _run("resubmit", task, wait=not asynchronous, as_json=json)
 
 
 @runtime.command()

@@ -1,14 +1,41 @@
 """Executors and tasks as tables for people."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from ._object_views import plain_table
+from ..runtime import TaskInfo
+from ._object_views import moment, plain_table
 
-__all__ = ["labels_view", "status_view", "workers_view"]
+__all__ = ["labels_view", "status_view", "tasks_view", "workers_view"]
+
+
+_LOOKS: Final = {
+    "PENDING": ("○", "dim"),
+    "STARTED": ("●", "blue"),
+    "RETRY": ("↻", "yellow"),
+    "SUCCESS": ("✓", "green"),
+    "FAILURE": ("✗", "red"),
+    "REVOKED": ("⊘", "dim"),
+}
+
+
+def tasks_view(found: Sequence[TaskInfo]) -> RenderableType:
+    """Draw tasks."""
+    if not found:
+        return Text("no tasks", style="dim")
+    table = plain_table("task", "status", "does", "submitted", "took", right=("took",))
+    table.columns[0].no_wrap = True
+    for each in found:
+        mark, style = _LOOKS[each.status]
+        took = "" if each.started is None or each.ended is None else _seconds(each.ended - each.started)
+        does = Text.assemble(each.action, (f" {each.kind} " if each.kind else " ", "dim"), each.name)
+        submitted = moment(datetime.fromtimestamp(each.submitted, UTC))
+        table.add_row(Text(each.id), Text(f"{mark} {each.status}", style), does, submitted, took)
+    return table
 
 
 def labels_view(found: Mapping[str, Sequence[str]]) -> RenderableType:
@@ -35,6 +62,12 @@ def status_view(found: Mapping[str, Mapping[str, Any]]) -> RenderableType:
         running = str(len(facts["processes"]))
         table.add_row(Text(name), Text(", ".join(facts["queues"])), running, load, _span(facts["uptime"]))
     return table
+
+
+def _seconds(seconds: float) -> str:
+    return (
+        f"{seconds * 1e3:.0f} ms" if seconds < 1 else f"{seconds:.1f} s" if seconds < 60 else _span(seconds)
+    )
 
 
 def _span(seconds: float) -> str:

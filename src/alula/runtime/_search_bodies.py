@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from ..objects import Catalogs, Metadata, Reference, tell
+from ..objects import Metadata, Reference, tell
 from ._attempts import Attempts
 from ._inputs import Input, as_rows, as_target, read_input
 from ._opened import At, catalogs_of, opened
@@ -209,12 +209,9 @@ def _noted(at: At, plan: Plan, loaded: Loaded, search: Any) -> Metadata:
         "best_params": json.loads(json.dumps(getattr(search, "best_params_", None), default=str)),
         "best_score": getattr(search, "best_score_", None),
     }
-    return _appended(at.catalogs, name, entry)
 
+    def added(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+        others = [each for each in attributes.get("gridsearch", []) if each["gsModel"] != entry["gsModel"]]
+        return {**attributes, "gridsearch": [*others, entry]}
 
-def _appended(catalogs: Catalogs, name: str, entry: Mapping[str, Any]) -> Metadata:
-    known = catalogs.models.resolve(name)
-    entries = known.attributes.get("gridsearch", [])
-    if any(each["gsModel"] == entry["gsModel"] for each in entries):
-        return known
-    return catalogs.models.annotate(name, {"gridsearch": [*entries, entry]})
+    return at.catalogs.models.amend(name, added)

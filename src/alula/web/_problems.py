@@ -41,6 +41,8 @@ STATUSES: Final[Mapping[type[errors.AlulaError], int]] = {
     errors.KindError: 422,
     errors.RuntimeTaskError: 500,
     errors.TaskNotFoundError: 404,
+    errors.ResultExpiredError: 410,
+    errors.NotebookError: 422,
     errors.LabelError: 400,
     errors.DeployError: 422,
     errors.CommandError: 400,

@@ -1,19 +1,33 @@
 """Tasks that were submitted, by whomever: where they stand, what they gave, and ending them."""
 
-from typing import Any
+from dataclasses import asdict
+from typing import Annotated, Any
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from .. import workflow
 from ..errors import AlulaError
 from ..objects import Reference
 from ..runtime import AsyncResult
-from ._call import Call, Caller, Waiter, forbidden, json_response, pending, problem_response, uri
+from ._call import Call, Caller, Waiter, bad_input, forbidden, json_response, pending, problem_response, uri
+from ._pages import After, Limit
 from ._problems import problem_of
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["tasks"])
+
+
+@router.get("/task/")
+async def list_tasks(
+    call: Caller,
+    status: Annotated[str | None, Query(description="Only those with this status.")] = None,
+    limit: Limit = 100,
+    after: After = None,
+) -> Response:
+    """List the tasks that were submitted, the newest first."""
+    return await call.run(_listed, call, status, limit, after)
 
 
 @router.get("/task/{task_id}/status")
@@ -38,6 +52,19 @@ async def revoke_task(call: Caller, task_id: str) -> Response:
     found = await call.run(_found, call, task_id, "revoke")
     await call.run(found.revoke)
     return await call.run(lambda: json_response(_facts(found)))
+
+
+def _listed(call: Call, status: Any, limit: int, after: str | None) -> Response:
+    if not call.rights.allow_some("task", "list"):
+        raise forbidden("task/*/list")
+    with bad_input():
+        found = call.om().runtime.tasks(status, limit=limit + 1, after=after)
+    items = [{**asdict(each), "resource_uri": uri("task", each.id, "result")} for each in found[:limit]]
+    following = None
+    if len(found) > limit:
+        asked = {**call.request.query_params, "limit": limit, "after": found[limit - 1].id}
+        following = f"{call.request.url.path}?{urlencode(asked)}"
+    return json_response({"items": items, "next": following})
 
 
 def _found(call: Call, task_id: str, action: str) -> AsyncResult[Any]:
