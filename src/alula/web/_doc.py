@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, JSONResponse
 
 from ._payloads import FORMS
 
-__all__ = ["document", "page"]
+__all__ = ["described", "document", "page"]
 
 _PROBLEM: Final = {
     "description": "What went wrong (RFC 9457): `error` is the class, `detail` the message.",
@@ -54,15 +54,16 @@ b { display: inline-block; min-width: 4.5rem; }
 
 async def document(request: Request) -> Response:
     """Give the OpenAPI document."""
-    return JSONResponse(_made(request.app))
+    return JSONResponse(described(request.app))
 
 
 async def page(request: Request) -> Response:
     """Give the page for people."""
-    return HTMLResponse(_HEAD + "".join(_sections(_made(request.app))))
+    return HTMLResponse(_HEAD + "".join(_sections(described(request.app))))
 
 
-def _made(app: FastAPI) -> dict[str, Any]:
+def described(app: FastAPI) -> dict[str, Any]:
+    """Give the OpenAPI document of an application, made at the first call."""
     if app.openapi_schema is None:
         made = get_openapi(title=app.title, version=app.version, routes=app.routes)
         _, forms = models_json_schema(

@@ -23,10 +23,8 @@ __all__ = ["router"]
 router = APIRouter(tags=["services"])
 
 _BODY: Any = {"requestBody": {"content": {"application/json": {"schema": {}}}}}
-_VERBS = ["GET", "POST", "PUT"]
 
 
-@router.api_route("/service/{name:path}", methods=_VERBS, openapi_extra=_BODY)
 async def call_service(call: Waiter, name: str) -> Response:
     """Run a script, or let a model predict, and answer with the result and nothing around it."""
     name = name.rstrip("/")
@@ -35,6 +33,10 @@ async def call_service(call: Waiter, name: str) -> Response:
     payload = await call.json(body)
     result = await call.run(_submitted, call, name, body, payload)
     return await call.answer(result, lambda value: value)
+
+
+for _verb in ("GET", "POST", "PUT"):  # each by itself, so that the document tells them apart
+    router.add_api_route("/service/{name:path}", call_service, methods=[_verb], openapi_extra=_BODY)
 
 
 def _submitted(call: Call, name: str, body: bytes, payload: Any) -> AsyncResult[Any]:
