@@ -179,3 +179,11 @@ def test_a_home_that_cannot_be_a_folder_is_one_clear_line(place: str) -> None:
     with pytest.raises(SettingError, match=r"cannot (read|write) \S*signing: [^\n]*$") as caught:
         Settings.load(home=place).signing_key()
     assert caught.value.value == place
+
+
+@pytest.mark.parametrize("name", ["ALULA_API_TOKEN", "ALULA_REQUIREPASS", "ALULA_FAULTS"])
+def test_a_secret_in_the_environment_is_no_setting_and_none_is_missing(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "not for the records of tasks")
+    assert "not for the records" not in repr(Settings.load())

@@ -59,6 +59,30 @@ def test_the_doctor_says_what_there_is(tmp_path: Path) -> None:
     assert "sqlalchemy" in findings["core"]["detail"]
 
 
+def test_the_doctor_says_which_service_does_not_answer_and_where(tmp_path: Path) -> None:
+    store = "postgresql://ada:secret@127.0.0.1:1/alula"
+    services = {"ALULA_STORE": store, "ALULA_ENGINE": "ray", "ALULA_ADDRESS": "127.0.0.1:1"}
+    done = alula("doctor", "--json", ALULA_HOME=str(tmp_path), **services)
+    findings = {finding["what"]: finding for finding in json.loads(done.stdout)["findings"]}
+    assert done.returncode == 1
+    for what in ("store", "engine"):
+        assert findings[what]["state"] == "broken"
+        assert "127.0.0.1:1" in findings[what]["detail"]
+        assert findings[what]["remedy"]
+    assert "secret" not in done.stdout
+
+
+def test_the_doctor_makes_no_store_and_says_that_nobody_takes_work(tmp_path: Path) -> None:
+    done = alula("doctor", "--json", ALULA_HOME=str(tmp_path))
+    assert done.returncode == 0
+    assert not (tmp_path / "alula.db").exists()
+    assert alula("datasets", "list", ALULA_HOME=str(tmp_path)).returncode == 0
+    done = alula("doctor", "--json", ALULA_HOME=str(tmp_path))
+    findings = {finding["what"]: finding for finding in json.loads(done.stdout)["findings"]}
+    assert findings["store"]["state"] == findings["artifacts"]["state"] == "ok"
+    assert findings["executors"]["remedy"] == "alula up, or alula worker"
+
+
 def test_the_doctor_says_how_to_get_what_is_missing() -> None:
     found = group("torch", ["numpy", "a-package-that-nobody-has"])
     assert found.state == "missing"

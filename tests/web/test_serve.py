@@ -178,3 +178,12 @@ def test_a_busy_port_is_one_paragraph(api: Api, tmp_path: Path) -> None:
 
 def test_a_rule_that_means_nothing_is_one_paragraph(tmp_path: Path) -> None:
     assert "did you mean 'model'" in refused("modl/*/predict", ALULA_HOME=str(tmp_path))
+
+
+def test_the_token_of_the_environment_has_the_rules_of_the_command_line(shared_home: Path) -> None:
+    om.models.put(LinearRegression(), "line")
+    with serving("model/*/get", "--host", "0.0.0.0", ALULA_API_TOKEN=OPS) as api:
+        local = Api(api.url.replace("0.0.0.0", "127.0.0.1"), api.process)
+        assert local("GET", "model/line").status == 401
+        assert local("GET", "model/line", **bearer(OPS)).status == 200
+        assert local("PUT", "model/line/predict", {"data": [[1]]}, **bearer(OPS)).status == 403

@@ -18,7 +18,13 @@ __all__ = ["Durability", "Settings", "Where"]
 Where = Literal["auto", "here", "queue"]
 Durability = Literal["normal", "full"]
 
-_NOT_SETTINGS = {"ALULA_FAULTS", "ALULA_SIGNING_KEY", "ALULA_TASK"}  # read elsewhere
+_NOT_SETTINGS = {
+    "ALULA_API_TOKEN",
+    "ALULA_FAULTS",
+    "ALULA_REQUIREPASS",
+    "ALULA_SIGNING_KEY",
+    "ALULA_TASK",
+}  # read elsewhere, and secrets have no place in the records of tasks
 _KEY_SIZE = 32
 
 

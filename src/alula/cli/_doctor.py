@@ -5,13 +5,15 @@ import os
 import platform
 import re
 import shutil
+import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
+from urllib.parse import urlsplit
 
 from rich.markup import escape
 from rich.table import Table
@@ -19,10 +21,13 @@ from rich.table import Table
 from .._core._settings import Settings
 from .._core._version import VERSION
 from ..errors import AlulaError
+from ..objects import open_catalogs
+from ..store import ExecutorInfo, Executors
 from ._terminal import out
 
 __all__ = ["Finding", "examine", "group", "show"]
 
+_PATIENCE: Final = 3.0  # seconds for a service to answer
 _MARKS = {"ok": "[green]ok[/]", "missing": "[yellow]missing[/]", "broken": "[red]broken[/]"}
 
 
@@ -50,7 +55,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything, changing nothing but a temporary file."""
-    return [*_machine(), *_packages(), *_home(), *_programs()]
+    return [*_machine(), *_packages(), *_home(), *_services(), *_programs()]
 
 
 def show(findings: list[Finding], *, as_json: bool) -> int:
@@ -123,6 +128,54 @@ def _home() -> Iterator[Finding]:
     except OSError as error:
         remedy = "set ALULA_HOME to a folder that can be written"
         yield Finding("home", "broken", f"{settings.home}: {error.strerror}", remedy)
+
+
+def _services() -> Iterator[Finding]:
+    """Look whether what the settings name answers, where it has been used already or lies elsewhere."""
+    try:
+        settings = Settings.load()
+    except AlulaError:
+        return  # said already
+    if settings.engine == "ray" and settings.address is not None and ":" in settings.address:
+        yield _engine(settings.address)
+    kind, _, path = settings.store.partition(":///")
+    if kind.startswith("sqlite") and not Path(path).exists():
+        yield Finding("store", "ok", f"{settings.store} (made at the first use)")
+        return
+    try:
+        with open_catalogs(settings) as catalogs:
+            yield Finding("store", "ok", _unnamed(settings.store))
+            yield Finding("artifacts", "ok", settings.artifacts)
+            yield _executors(Executors(catalogs.store).alive())
+    except (AlulaError, OSError) as error:
+        remedy = (
+            "start what is to answer there, or unset ALULA_STORE and ALULA_ARTIFACTS to use files in the home"
+        )
+        yield Finding("store", "broken", str(error), remedy)
+
+
+def _engine(address: str) -> Finding:
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    try:
+        with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=_PATIENCE):
+            return Finding("engine", "ok", f"Ray at {address}")
+    except OSError as error:
+        remedy = "start Ray there (ray start --head), or unset ALULA_ADDRESS to have one here"
+        return Finding("engine", "broken", f"nothing answers at {address}: {error}", remedy)
+
+
+def _executors(alive: Sequence[ExecutorInfo]) -> Finding:
+    claiming = [info for info in alive if info.claims]
+    if claiming:
+        each = ", ".join(f"{info.name} ({', '.join(info.labels)})" for info in claiming)
+        return Finding("executors", "ok", each)
+    said = "nobody takes work from the queue: tasks run in the process that submits them"
+    return Finding("executors", "missing", said, "alula up, or alula worker")
+
+
+def _unnamed(url: str) -> str:
+    """Leave the password out of a URL."""
+    return re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", url)
 
 
 def _nearest_existing(path: Path) -> Path:
