@@ -53,7 +53,9 @@ AlulaError
 │  ├─ ExecutorAliveError                  a living executor has that name
 │  ├─ ArtifactNotFoundError (KeyError)    no stored bytes have that digest
 │  ├─ NameNotFoundError (LookupError, AssertionError)  nothing is stored under that name
-│  ├─ InvalidNameError (ValueError)       a name that cannot mean what it says
+│  ├─ InvalidNameError (ValueError, AssertionError)  a name that cannot mean what it says
+│  ├─ PickleRefusedError                  a pickle, where the settings forbid them
+│  ├─ SourceRefusedError (PermissionError)  a package from where the settings allow none
 │  ├─ TransactionError                    a transaction's code did what only its task may do
 │  └─ KindError (TypeError)               no kind of object accepts that value
 ├─ RuntimeTaskError
@@ -108,6 +110,7 @@ __all__ = [
     "OutOfMemoryError",
     "OwnerDiedError",
     "PendingCallsLimitExceeded",
+    "PickleRefusedError",
     "QueueDeduplicatedError",
     "QueueNotFoundError",
     "ReferenceCountingAssertionError",
@@ -116,6 +119,7 @@ __all__ = [
     "RuntimeTaskError",
     "SealError",
     "SettingError",
+    "SourceRefusedError",
     "StoreError",
     "StoreUnavailableError",
     "StreamingGeneratorReplayInconsistentError",
@@ -791,12 +795,39 @@ class NameNotFoundError(StoreError, LookupError, AssertionError):
         self.name = name
 
 
-class InvalidNameError(StoreError, ValueError):
-    """A name that cannot mean what it says: wrongly written, or asking for what is not there to ask."""
+class InvalidNameError(StoreError, ValueError, AssertionError):
+    """A name that cannot mean what it says: wrongly written, or asking for what is not there to ask.
+
+    Also a `ValueError`, which it is, and an `AssertionError`, as for `NameNotFoundError`.
+    """
 
     def __init__(self, name: str, why: str) -> None:
         super().__init__(f"the name {name!r} cannot be used: {why}")
         self.name, self.why = name, why
+
+
+class PickleRefusedError(StoreError):
+    """An object would be kept as a pickle, or is, and the setting ``pickles`` is ``"none"``."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} is a pickle, and the setting pickles = 'none' forbids them: put it in a form that runs "
+            "nothing when it is read (skops, ONNX, safetensors), or allow those that your own key has sealed"
+        )
+        self.what = what
+
+
+class SourceRefusedError(StoreError, PermissionError):
+    """A package comes from an address that the setting ``sources`` does not allow."""
+
+    def __init__(self, spec: str, allowed: Iterable[str]) -> None:
+        self.allowed = tuple(allowed)
+        there = ", ".join(self.allowed) or "none"
+        super().__init__(
+            f"{spec} may not be installed: the setting 'sources' allows {there}; add a pattern such as "
+            f"{spec.partition('://')[0]}://*"
+        )
+        self.spec = spec
 
 
 class TransactionError(StoreError):

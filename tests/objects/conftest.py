@@ -5,12 +5,12 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 
 from alula._core._settings import Settings
-from alula.objects import Catalog, Catalogs, open_catalogs
+from alula.objects import Catalogs, Datasets, Models, open_catalogs
 
 Child: TypeAlias = "subprocess.Popen[str]"
 
@@ -35,12 +35,12 @@ def catalogs(settings: Settings) -> Iterator[Catalogs]:
 
 
 @pytest.fixture
-def datasets(catalogs: Catalogs) -> Catalog:
+def datasets(catalogs: Catalogs) -> Datasets:
     return catalogs.datasets
 
 
 @pytest.fixture
-def models(catalogs: Catalogs) -> Catalog:
+def models(catalogs: Catalogs) -> Models:
     return catalogs.models
 
 
@@ -70,3 +70,8 @@ def artifacts(settings: Settings) -> Callable[[], set[str]]:
         return {path.parent.name + path.name for path in folder.glob("??/*")}
 
     return look
+
+
+def double(om: Any, x: int) -> int:
+    """Be a script."""
+    return 2 * x

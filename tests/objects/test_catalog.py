@@ -1,7 +1,7 @@
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from alula.errors import (
     StoreUnavailableError,
 )
 from alula.objects import Catalog, Catalogs, Shelf, open_catalogs
+from alula.objects._kinds import KINDS
 from alula.store import Artifacts
 from tests.postgres import ON_BOTH
 
@@ -264,7 +265,7 @@ def test_a_kind_of_a_later_version_asks_for_an_upgrade(
     datasets: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     datasets.put([1], "d")
-    monkeypatch.setattr(datasets, "_kinds", {})
+    monkeypatch.delitem(cast("dict[str, Any]", KINDS["data/"]), "python.data")
     with pytest.raises(StoreError, match=r"data/d is kept as 'python.data'.*upgrade"):
         datasets.get("d")
 
@@ -367,10 +368,35 @@ def test_dropping_what_is_not_there_may_be_forced(datasets: Catalog) -> None:
     assert datasets.drop("nope", force=True, report=True) == {"nope": False}
 
 
-@pytest.mark.parametrize("name", ["d^", "d@tag", "d[x]"])
-def test_one_version_cannot_be_dropped(datasets: Catalog, name: str) -> None:
-    with pytest.raises(InvalidNameError, match="one by one"):
+@pytest.mark.parametrize("name", ["d[x]", "d#", "d@tag[x]"])
+def test_columns_and_rows_cannot_be_dropped(datasets: Catalog, name: str) -> None:
+    with pytest.raises(InvalidNameError, match="columns and rows cannot be dropped"):
         datasets.drop(name)
+
+
+def test_one_version_goes_alone_and_its_number_is_not_used_again(datasets: Catalog, artifacts: Look) -> None:
+    for n in (1, 2, 3):
+        datasets.put([n], "d", tag=f"t{n}")
+    assert datasets.drop("d@t2") is True
+    assert [meta.version for meta in datasets.versions("d")] == [1, 3]
+    assert (datasets.get("d^"), len(artifacts())) == ([1], 2)
+    assert datasets.drop("d@v3", report=True) == {"d@v3": True}
+    assert datasets.get("d") == [1]
+    assert datasets.put([4], "d").version == 4
+    with pytest.raises(NameNotFoundError, match="d@t2 does not exist"):
+        datasets.drop("d@t2")
+    datasets.drop("d@v4")
+    datasets.drop("d@v1")
+    assert (datasets.exists("d"), artifacts()) == (False, set())
+
+
+def test_a_version_goes_without_the_rows_that_others_read(datasets: Catalog, artifacts: Look) -> None:
+    for n in (1, 2, 3):
+        datasets.put(pd.DataFrame({"x": [n]}), "d", append=True)
+    datasets.drop("d^")
+    assert list(datasets.get("d")["x"]) == [1, 2, 3]
+    datasets.drop("d@v3")
+    assert (list(datasets.get("d")["x"]), len(artifacts())) == ([1], 1)
 
 
 # ----------------------------------------------------------------------------------------- buckets

@@ -9,6 +9,7 @@ import pytest
 
 from alula.errors import KindError, NameNotFoundError, SealError
 from alula.objects import Catalog, Catalogs, Jobs, Metadata, Mode, observing
+from tests.objects.conftest import double
 from tests.postgres import ON_BOTH
 
 pytestmark = ON_BOTH
@@ -104,10 +105,6 @@ def test_damaged_text_is_refused(jobs: Jobs, artifacts: Callable[[], set[str]]) 
     path.write_bytes(data)
     with pytest.raises(SealError, match="signature does not match"):
         jobs.get("report")
-
-
-def double(om: Any, x: int) -> int:
-    return 2 * x
 
 
 def test_a_function_travels_with_its_code(scripts: Catalog, spawn: Callable[..., Any]) -> None:

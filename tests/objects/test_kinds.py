@@ -12,7 +12,8 @@ from sklearn.preprocessing import StandardScaler
 
 from alula.errors import InvalidNameError, KindError, MissingExtraError, NameNotFoundError
 from alula.objects import Catalog
-from alula.objects._kinds import KINDS
+from alula.objects._kinds import KINDS, Ask, How
+from alula.objects._shelf import Raw
 
 
 def sample() -> pd.DataFrame:
@@ -91,7 +92,10 @@ PLAIN = st.recursive(
 @given(st.lists(PLAIN) | st.tuples(PLAIN) | st.dictionaries(st.text(), PLAIN))
 def test_python_data_comes_back_as_it_was(value: Any) -> None:
     kind = KINDS["data/"]["python.data"]
-    assert kind.load([kind.dump(value).payload], None) == value
+    payload = kind.dump(value, How()).payload
+    part = memoryview(b"".join(payload.chunks)) if isinstance(payload, Raw) else payload
+    again = kind.load([part], Ask())
+    assert (again, type(again)) == (value, type(value))
 
 
 @pytest.mark.parametrize(
@@ -123,7 +127,7 @@ def test_an_array_may_be_changed_without_changing_what_is_kept(datasets: Catalog
     "frame",
     [
         sample(),
-        sample().drop(columns="kind").iloc[:0],  # without rows Parquet has no categories
+        sample().iloc[:0],
         sample().set_index("when"),
         sample().set_index(["text", "x"]),
         sample().iloc[::-1],

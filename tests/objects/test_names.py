@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from alula.errors import InvalidNameError, NameNotFoundError
-from alula.objects._names import Reference, check_name, is_hidden, is_temporary, pick_columns
+from alula.objects._names import CHUNK, Reference, check_name, is_hidden, is_temporary, pick_columns
 
 NAMES = st.text(st.characters(exclude_categories=["C"], exclude_characters="[]@^#*?"), min_size=1).filter(
     lambda name: name == name.strip()
@@ -43,9 +45,33 @@ def test_a_name_wrongly_written_is_refused_with_examples(text: str) -> None:
         Reference.parse(text)
 
 
-@pytest.mark.parametrize("text", ["d#", "d[x]#", "d#rows:start=1,end=10"])
-def test_chunks_are_refused_in_so_many_words(text: str) -> None:
-    with pytest.raises(InvalidNameError, match="chunks"):
+@pytest.mark.parametrize(
+    ("text", "chunksize", "rows"),
+    [
+        ("d#", CHUNK, None),
+        ("d[x]#iterchunks", CHUNK, None),
+        ("d#iterchunks:chunksize=10", 10, None),
+        ("d@tag[x,y]#rows:start=1,end=10", None, (1, 10)),
+        ("d#rows: start = 5", None, (5, None)),
+        ("d#rows:end=5", None, (0, 5)),
+    ],
+)
+def test_marks_in_a_name_say_which_rows(
+    text: str, chunksize: int | None, rows: tuple[int, int | None]
+) -> None:
+    reference = Reference.parse(text)
+    assert (reference.name, reference.chunksize, reference.rows) == ("d", chunksize, rows)
+    assert Reference.parse(reference.unversioned) == replace(
+        reference, text=reference.unversioned, tag=None, version=-1
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["d#row", "d#rows:begin=1", "d#iterchunks:chunksize=0", "d#iterchunks:chunksize=x", "d#:start=1", "d##"],
+)
+def test_rows_wrongly_asked_for_are_refused_with_examples(text: str) -> None:
+    with pytest.raises(InvalidNameError, match=r"iris#rows:start=10,end=20|one row at least"):
         Reference.parse(text)
 
 

@@ -13,10 +13,11 @@ from typing import Any, Literal, Self, get_args
 from ..errors import SettingError, suggest
 from ._zone import check_zone
 
-__all__ = ["Durability", "Settings", "Where"]
+__all__ = ["Durability", "Pickles", "Settings", "Where"]
 
 Where = Literal["auto", "here", "queue"]
 Durability = Literal["normal", "full"]
+Pickles = Literal["trusted", "last", "none"]
 
 _NOT_SETTINGS = {
     "ALULA_API_TOKEN",
@@ -58,6 +59,12 @@ class Settings:
         GPUs to share out; None is all that are found, or that ``CUDA_VISIBLE_DEVICES`` names.
     object_store_memory
         Bytes of shared memory for large values; None is 30 % of the machine's memory.
+    pickles
+        Whether stored objects may be pickles: ``"trusted"``, those that this key has sealed; ``"last"``, only
+        where there is no safe form, however slow; ``"none"``.
+    sources
+        Patterns of the addresses that the packages of scripts may come from, such as
+        ``"pypi://*"``; none by default.
     timeline
         Whether the way of each task is recorded, beside when it ran: submitted, ready, sent, answered.
     timezone
@@ -76,6 +83,8 @@ class Settings:
     num_cpus: int | None = None
     num_gpus: int | None = None
     object_store_memory: int | None = None
+    pickles: Pickles = "trusted"
+    sources: tuple[str, ...] = ()
     timeline: bool = False
     timezone: str = ""
 
@@ -242,11 +251,15 @@ def _one_of(*allowed: str) -> Any:
     return convert
 
 
-def _labels(value: object) -> tuple[str, ...]:
+def _texts(value: object) -> tuple[str, ...]:
     parts = value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) for part in parts):
         raise TypeError("must be text, or a list of texts")
-    labels = tuple(part.strip() for part in parts if part.strip())
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def _labels(value: object) -> tuple[str, ...]:
+    labels = _texts(value)
     if not labels:
         raise ValueError("must name at least one label")
     return labels
@@ -266,6 +279,8 @@ _CONVERT: dict[str, Any] = {
     "engine": _one_of("embedded", "ray"),
     "where": _one_of(*get_args(Where)),
     "durability": _one_of(*get_args(Durability)),
+    "pickles": _one_of(*get_args(Pickles)),
+    "sources": _texts,
     "labels": _labels,
     "num_cpus": _number(1),
     "num_gpus": _number(0),

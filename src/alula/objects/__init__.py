@@ -6,26 +6,36 @@ of the layers to the right.
 
 from ._catalog import Catalog
 from ._catalogs import Catalogs, open_catalogs
+from ._datasets import Datasets
 from ._deployments import TOPIC, Deployment, Deployments
 from ._jobs import Jobs
+from ._lazy import LazyFrame
 from ._metadata import Metadata
+from ._models import Models
 from ._names import Reference, check_name
 from ._observing import Mode, Observer, observing, tell
 from ._shelf import Shelf
+from ._sources import Package, Requirement, check_source
 
 __all__ = [
     "TOPIC",
     "Catalog",
     "Catalogs",
+    "Datasets",
     "Deployment",
     "Deployments",
     "Jobs",
+    "LazyFrame",
     "Metadata",
     "Mode",
+    "Models",
     "Observer",
+    "Package",
     "Reference",
+    "Requirement",
     "Shelf",
     "check_name",
+    "check_source",
     "observing",
     "open_catalogs",
     "tell",

@@ -4,28 +4,36 @@ Every put makes a new version and touches no earlier one. The version appears in
 its bytes are written, so a process that dies anywhere leaves either the whole new version or none.
 """
 
-import json
+import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias, overload
+from dataclasses import replace as changed
+from datetime import UTC, datetime
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
 
 from sqlalchemy import Connection, Row
 
-from ..errors import ArtifactNotFoundError, InvalidNameError, NameNotFoundError, StoreError
+from .._core._seal import Sealed
+from ..errors import InvalidNameError
 from . import _rows as rows
-from ._kinds import KINDS, Kind, choose
-from ._lookup import Found, Lookup, name_filter
+from ._archive import Archive
+from ._browser import Browser
+from ._kinds import Ask, How, check_options, choose
+from ._lookup import Lookup, name_filter
 from ._metadata import Metadata
 from ._names import Reference, check_name
-from ._observing import tell
+from ._reader import Reader
 from ._shelf import Shelf
+from ._writer import Parts, Put, Writer, changed_by, check_json
 
 __all__ = ["Catalog"]
 
-Names: TypeAlias = list[str]  # inside the class `list` is the method
-Metadatas: TypeAlias = list[Metadata]
+Change: TypeAlias = "Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]]"
 
 
-class Catalog:
+class Catalog(Browser):
     """The objects of one prefix in one bucket; safe to use from any thread and process.
 
     Parameters
@@ -33,31 +41,30 @@ class Catalog:
     shelf
         Where rows and bytes are kept.
     prefix
-        ``"data/"`` or ``"models/"``: which kinds there are, and how messages name an object.
+        ``"data/"``, ``"models/"``, ``"scripts/"`` or ``"jobs/"``: which kinds there are, and how messages
+        name an object.
     bucket
         The name space.
     """
 
-    suffix = ""
-    """What every name ends with; one that is written without it means the same object."""
-
     def __init__(self, shelf: Shelf, *, prefix: str, bucket: str) -> None:
-        shelf.store.ensure("objects", rows.VERSION, rows.TABLES)
-        self.prefix, self.bucket = prefix, bucket
-        self._kinds = KINDS[prefix]
-        self._shelf, self._store = shelf, shelf.store
-        self._lookup = Lookup(shelf.store, bucket, prefix, self.suffix)
+        super().__init__(shelf, prefix=prefix, bucket=bucket)
+        self._lookup = Lookup(shelf.store, bucket, prefix, self.suffix, home=self)
+        self._reader = Reader(shelf, self._lookup, prefix)
+        self._writer = Writer(shelf, self._lookup, (bucket, prefix))
 
     def put(
         self,
         obj: Any,
         name: str,
-        *,
         attributes: Mapping[str, Any] | None = None,
         kind: str | None = None,
         replace: bool = False,
+        *,
         append: bool = False,
         tag: str | None = None,
+        commit: str | None = None,
+        **options: Any,
     ) -> Metadata:
         """Keep an object as a new version of a name.
 
@@ -78,6 +85,10 @@ class Catalog:
             columns and types must be the same. With nothing there yet, the same as without.
         tag
             Another name of this version; one that exists moves here.
+        commit
+            Another name of this version, for ever. Models have one in any case.
+        options
+            Those of the kind.
 
         Returns
         -------
@@ -89,59 +100,43 @@ class Catalog:
         KindError
             If no kind accepts the object, or the one named does not.
         InvalidNameError
-            If the name or tag is empty or has a character with a meaning.
+            If the name, tag or commit is empty or has a character with a meaning.
         TypeError
-            If something in the object cannot be kept, its kind cannot be appended to, or the
-            attributes are not JSON.
+            If something in the object cannot be kept, its kind cannot be appended to or has no such
+            option, or the attributes are not JSON.
         ValueError
-            If there is no such kind, or what is appended does not fit.
+            If there is no such kind, what is appended does not fit, or another version has that commit.
+        PickleRefusedError
+            If it could only be kept as a pickle, and there are to be none.
         StoreUnavailableError
             If it cannot be written; the earlier versions are as they were.
         """
         name = self._lookup.full(check_name(name))
-        check_name(name if tag is None else tag)
-        _check_json(attributes)
         if append and replace:
             raise ValueError("append=True keeps what replace=True removes: give one of them")
+        check_json(attributes)
         chosen = choose(self.prefix, obj, kind)
-        dumped = chosen.dump(obj)
-        sealed = self._shelf.lay(dumped.payload)
-        with self._store.transaction() as connection:
-            self._shelf.hold(sealed)
-            latest = self._lookup.latest(connection, name)
-            base = latest if append else None
-            new = rows.New(
-                kind=chosen.name,
-                digest=sealed.digest,
-                size=sealed.size,
-                facts=dumped.facts if base is None else self._extended(chosen, base, dumped.facts),
-                attributes=_merged(latest, attributes),
-                now=self._store.clock.time(),
-            )
-            place = (self.bucket, self.prefix, name)
-            added = rows.add_version(connection, place, latest, new, append=base is not None)
-            if tag is not None:
-                rows.tag(connection, added.object, added.number, tag)
-            if replace:
-                rows.drop_before(connection, added.object, added.number)
-            metadata = self._lookup.describe(connection, added)
-        if replace:
-            self._shelf.sweep()
-        tell("write", metadata)
-        return metadata
+        check_options(chosen, options)
+        how = How(options=options, name=name, pickles=self._shelf.pickles, sources=self._shelf.sources)
+        dumped = chosen.dump(obj, how)
+        sealed = self._shelf.lay(dumped.payload, self.prefix + name)
+        put = Put(attributes=attributes, replace=replace, append=append, tag=tag, commit=commit)
+        return self._writer.keep(name, chosen.name, Parts((sealed,), dumped.facts), put)
 
-    def get(self, name: str, *, version: int | None = None, tag: str | None = None) -> Any:
+    def get(
+        self, name: str, *, version: int | None = None, tag: str | None = None, commit: str | None = None
+    ) -> Any:
         """Give an object, or None if there is none of that name.
 
         Parameters
         ----------
         name
-            ``iris``; ``iris[x,y]``, ``iris[a:c]`` or ``iris[^y]`` for some columns of a frame;
-            ``model@tag``, ``model^``, ``model^^`` for an earlier version.
+            ``model@tag``, ``model@commit``, ``model@v3``, or ``model^``, ``model^^`` for an earlier version;
+            of datasets also ``iris[x,y]`` and the like.
         version
             A number from 1, or from the end: -1 is the latest, -2 the one before.
-        tag
-            A tag.
+        tag, commit
+            Other names of a version.
 
         Raises
         ------
@@ -151,14 +146,20 @@ class Catalog:
             If the name is wrongly written, or asks for columns of what has none.
         SealError
             If the bytes are damaged, or were stored under another key.
+        PickleRefusedError
+            If it is a pickle, and there are to be none.
         MissingExtraError
             If the package that reads this kind is not installed.
         """
-        reference = self._lookup.parse(name).at(version, tag)
+        reference = self._lookup.parse(name).at(version, tag or commit)
         found = self._lookup.find(reference)
-        return None if found is None else self._read(reference, found)
+        return None if found is None else self._reader.read(reference, found, Ask())
 
-    def load(self, name: str, *, version: int | None = None, tag: str | None = None) -> Any:
+    def getl(self, name: str, **how: Any) -> Any:
+        """Give an object as `get` does; of a frame, one that is read when it is looked at."""
+        return self.get(name, **how)
+
+    def load(self, name: str, **how: Any) -> Any:
         """Give an object as `get` does, and raise where `get` gives None.
 
         Raises
@@ -166,61 +167,19 @@ class Catalog:
         NameNotFoundError
             If there is none of that name; says which is nearest, and which there are.
         """
-        reference = self._lookup.parse(name).at(version, tag)
-        return self._read(reference, self._lookup.found(reference))
+        found = self.get(name, **how)
+        if found is None:
+            raise self._lookup.missing(self._lookup.parse(name).name)
+        return found
 
-    def resolve(self, name: str) -> Metadata:
-        """Give the metadata of what a name points to now, without reading the object.
-
-        Raises
-        ------
-        NameNotFoundError
-            If there is no such object, version, tag or column.
-        InvalidNameError
-            If the name is wrongly written, or asks for columns of what has none.
-        """
-        reference = self._lookup.parse(name)
-        found = self._lookup.found(reference)
-        self._lookup.columns(reference, found)
-        return found.metadata
-
-    def metadata(self, name: str) -> Metadata | None:
-        """Give what is known of an object or one version of it; None if there is none of that name."""
-        found = self._lookup.find(self._lookup.parse(name))
-        return None if found is None else found.metadata
-
-    def versions(self, name: str) -> list[Metadata]:
-        """Give all versions of an object, the oldest first.
-
-        Raises
-        ------
-        NameNotFoundError
-            If there is none of that name.
-        """
-        name = self._lookup.full(name)
-        with self._store.reading() as connection:
-            latest = self._lookup.latest(connection, name)
-            if latest is not None:
-                found = rows.versions(connection, latest.object)
-                return [self._lookup.describe(connection, row) for row in found]
-        raise self._lookup.missing(name)
-
-    def exists(self, name: str, hidden: bool = False) -> bool:
-        """Tell whether `resolve` would find something.
+    def annotate(self, name: str, attributes: Change) -> Metadata:
+        """Change the attributes of a version, and its time of modification.
 
         Parameters
         ----------
-        hidden
-            For programs written for omega-ml; a name that begins with ``.`` is found without it.
-        """
-        try:
-            self.resolve(name)
-        except NameNotFoundError:
-            return False
-        return True
-
-    def annotate(self, name: str, attributes: Mapping[str, Any]) -> Metadata:
-        """Change the attributes of a version, by the rule of `put`, and its time of modification.
+        attributes
+            By the rule of `put`. Or a function that is given those of now and gives all that are to be;
+            nobody else writes meanwhile, so nothing is lost that others add at the same time.
 
         Raises
         ------
@@ -229,15 +188,47 @@ class Catalog:
         TypeError
             If the attributes are not JSON.
         """
-        _check_json(attributes)
-        reference = self._lookup.parse(name)
-        with self._store.transaction() as connection:
-            row = self._lookup.row(connection, reference)
-            if row is not None:
-                now = self._store.clock.time()
-                changed = rows.annotate(connection, row, _merged(row, attributes), now)
-                return self._lookup.describe(connection, changed)
-        raise self._lookup.missing(reference.name)
+        check_json(None if callable(attributes) else attributes)
+        change = attributes if callable(attributes) else partial(changed_by, given=attributes)
+        return self._amended(self._lookup.parse(name), change)
+
+    def make_metadata(
+        self, name: str, kind: str | None = None, attributes: Mapping[str, Any] | None = None
+    ) -> Metadata:
+        """Give metadata to be saved: of the object of that name, or of one that is to have no value.
+
+        Parameters
+        ----------
+        kind
+            Of a new object; by default that which this store takes first.
+        attributes
+            By the rule of `put`: None keeps, ``{}`` clears, others are merged in.
+
+        Raises
+        ------
+        TypeError
+            If the attributes are not JSON.
+        ValueError
+            If there is no such kind.
+        """
+        check_json(attributes)
+        if kind is not None and kind not in self._kinds:
+            choose(self.prefix, None, kind)  # which says so
+        found = self.metadata(name, raw=True) if name else None
+        if found is not None:
+            return changed(found, attributes=changed_by(found.attributes, attributes))
+        now = datetime.fromtimestamp(self._store.clock.time(), UTC)
+        return Metadata(
+            name=name,
+            bucket=self.bucket,
+            prefix=self.prefix,
+            kind=kind or next(iter(self._kinds)),
+            created=now,
+            modified=now,
+            version=0,
+            attributes=dict(attributes or {}),
+            home=self,
+        )
 
     def amend(self, name: str, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Metadata:
         """Change the attributes of a version by what they are, in one step: nobody's change is lost.
@@ -254,24 +245,16 @@ class Catalog:
         TypeError
             If the attributes are not JSON.
         """
-        reference = self._lookup.parse(name)
-        with self._store.transaction() as connection:
-            row = self._lookup.row(connection, reference)
-            if row is not None:
-                attributes = dict(change(row.attributes))
-                _check_json(attributes)
-                changed = rows.annotate(connection, row, attributes, self._store.clock.time())
-                return self._lookup.describe(connection, changed)
-        raise self._lookup.missing(reference.name)
+        return self._amended(self._lookup.parse(name), change)
 
     def drop(self, name: str, force: bool = False, report: bool = False) -> bool | dict[str, bool]:
-        """Remove an object with all its versions, or all objects that match a pattern.
+        """Remove an object with all its versions, one version, or all objects that match a pattern.
 
         Parameters
         ----------
         name
-            With a ``*`` it is a pattern, which also finds temporary objects, and hidden ones if it
-            begins with ``.``.
+            That of a version (``m@tag``, ``m^``) removes this one only. With a ``*`` it is a pattern, which
+            also finds temporary objects, and hidden ones if it begins with ``.``.
         force
             Whether it is fine if there are none.
         report
@@ -287,131 +270,180 @@ class Catalog:
         NameNotFoundError
             If there are none, unless `force`. Nothing was removed.
         InvalidNameError
-            If the name is that of one version.
+            If it asks for columns, or for one revision of many, on which later ones stand.
         """
-        if "*" not in name and Reference.parse(name).name != name:
-            raise InvalidNameError(name, "versions and columns cannot be dropped one by one")
+        single = self._one_version(name)
         done: dict[str, bool] = {}
         with self._store.transaction() as connection:
             for each in self._named(connection, name):
-                latest = self._lookup.latest(connection, each)
-                done[each] = latest is not None
-                if latest is not None:
-                    rows.drop(connection, latest.object)
+                reference = self._lookup.parse(each)
+                row = self._lookup.row(connection, reference)
+                done[each if single else reference.name] = row is not None
+                if row is not None and single:
+                    _check_single(reference, row)
+                    rows.drop_version(connection, row)
+                elif row is not None:
+                    rows.drop(connection, row.object)
         if not any(done.values()) and not force:
             raise self._lookup.missing(name)
         self._shelf.sweep()
         return done if report else True
 
-    @overload
-    def list(
-        self,
-        pattern: str | None = ...,
-        regexp: str | None = ...,
-        kind: str | None = ...,
-        raw: Literal[False] = ...,
-        hidden: bool | None = ...,
-        include_temp: bool = ...,
-    ) -> Names: ...
-
-    @overload
-    def list(
-        self,
-        pattern: str | None = ...,
-        regexp: str | None = ...,
-        kind: str | None = ...,
-        *,
-        raw: Literal[True],
-        hidden: bool | None = ...,
-        include_temp: bool = ...,
-    ) -> Metadatas: ...
-
-    def list(
-        self,
-        pattern: str | None = None,
-        regexp: str | None = None,
-        kind: str | None = None,
-        raw: bool = False,
-        hidden: bool | None = None,
-        include_temp: bool = False,
-    ) -> Names | Metadatas:
-        """Give the names of the objects, in order.
+    def promote(self, name: str, other_store: "Catalog", asname: str | None = None) -> Metadata:
+        """Copy a version of an object to another bucket or instance, as a new version there.
 
         Parameters
         ----------
-        pattern
-            As in a shell: ``iris*``.
-        regexp
-            Found anywhere in the name.
-        kind
-            Only of this kind.
-        raw
-            Give metadata rather than names.
-        hidden
-            Whether to list names that begin with ``.``; None if the pattern does.
-        include_temp
-            Whether to list temporary names; also if the pattern begins with ``_``.
+        other_store
+            The catalog to copy to, of the same sort.
+        asname
+            The name there; by default the same.
+
+        Returns
+        -------
+        Metadata
+            Of the copy. Tags stay behind; attributes come along.
 
         Raises
         ------
+        NameNotFoundError
+            If there is no such object or version.
         ValueError
-            If `regexp` is none.
+            If that is the object itself.
+        AssertionError
+            If `other_store` is no catalog of the same sort.
+        PickleRefusedError
+            If it is a pickle, and the other instance takes none.
         """
-        test = name_filter(pattern, regexp, kind, hidden, include_temp, self.suffix)
-        with self._store.reading() as connection:
-            found = self._lookup.matching(connection, test)
-            if raw:
-                return [self._lookup.describe(connection, row) for row in found]
-            return [row.name for row in found]
+        if not isinstance(other_store, Catalog) or other_store.prefix != self.prefix:
+            raise AssertionError(f"cannot promote to {other_store!r}: give a catalog of {self.prefix}")
+        reference = self._lookup.parse(name)
+        found = self._lookup.found(reference)
+        target = other_store._lookup.full(check_name(asname or reference.name))
+        here = (self._store.url, self.bucket, reference.name)
+        if here == (other_store._store.url, other_store.bucket, target):
+            raise ValueError(
+                f"{self.prefix}{target} cannot be promoted to itself: give another name or store"
+            )
+        sealed = self._reader.sealed(reference, found)
+        shelf = other_store._shelf
+        parts = tuple(shelf.adopt(bytes(part), self._shelf.key, self.prefix + name) for part in sealed)
+        return other_store._adopt(target, found.metadata, parts)
+
+    def to_archive(self, name: str, path: str | os.PathLike[str]) -> Path:
+        """Write a version of an object, with what is known of it, to one file; give its path.
+
+        Raises
+        ------
+        NameNotFoundError
+            If there is no such object or version.
+        OSError
+            If the file cannot be written; one that is there is as it was.
+        """
+        reference = self._lookup.parse(name)
+        found = self._lookup.found(reference)
+        archive = Archive(found.metadata, [bytes(part) for part in self._reader.sealed(reference, found)])
+        return archive.write(Path(path).expanduser(), self._shelf.key)
+
+    def from_archive(
+        self, path: str | os.PathLike[str], name: str | None = None, *, trust: bool = False
+    ) -> Metadata:
+        """Keep what `to_archive` has written, as a new version.
+
+        Parameters
+        ----------
+        name
+            By default the one that it had.
+        trust
+            Whether to take code, pickles included, that another key has signed. Only where whoever made the
+            file may run anything on this machine.
+
+        Returns
+        -------
+        Metadata
+            Of the new version.
+
+        Raises
+        ------
+        SealError
+            If the file is damaged or no archive, or holds code that another key has signed.
+        PickleRefusedError
+            If it holds a pickle, and there are to be none.
+        ValueError
+            If what it holds is not for this store.
+        FileNotFoundError
+            If there is no such file.
+        """
+        archive = Archive.read(Path(path).expanduser(), self._shelf.key, trust=trust)
+        metadata = archive.metadata
+        if metadata.prefix != self.prefix or metadata.kind not in self._kinds:
+            raise ValueError(
+                f"{path} holds a {metadata.kind} of {metadata.prefix}, which is not for this store"
+            )
+        parts = tuple(self._shelf.adopt(part, None, str(path)) for part in archive.parts)
+        return self._adopt(self._lookup.full(check_name(name or metadata.name)), metadata, parts)
+
+    # ------------------------------------------------------------------------- what metadata ask
+
+    def keep_metadata(
+        self, metadata: Metadata, *, version: bool, tag: str | None, commit: str | None
+    ) -> Metadata:
+        """Write attributes; `Metadata.save` says how."""
+        check_name(metadata.name)
+        new = {key: value for key, value in metadata.attributes.items() if key not in self._derived}
+        put = Put(attributes=new, tag=tag, commit=commit)
+        if not metadata.version:
+            return self._writer.keep(self._lookup.full(metadata.name), metadata.kind, Parts(()), put)
+        exact = _exact(metadata)
+        if version:
+            sealed = self._reader.sealed(exact, self._lookup.found(exact))
+            return self._writer.keep(metadata.name, metadata.kind, Parts((*sealed,), metadata.kind_meta), put)
+        written = self._amended(exact, lambda _: new)
+        return written if tag is None else self._writer.tag(exact, tag)
+
+    def open_bytes(self, metadata: Metadata) -> BinaryIO:
+        """Open the bytes of a version, without what signs them."""
+        exact = _exact(metadata)
+        sealed = self._reader.sealed(exact, self._lookup.found(exact))
+        return BytesIO(b"".join(bytes(chunk) for part in sealed for chunk in part.content))
 
     # ------------------------------------------------------------------------------------- inside
 
+    _derived: frozenset[str] = frozenset()
+    """Attributes that are made when they are asked for, and never written."""
+
+    def _adopt(self, name: str, metadata: Metadata, parts: tuple[Sealed, ...]) -> Metadata:
+        """Keep bytes from elsewhere under a name, with what was known of them there."""
+        facts = {key: value for key, value in metadata.kind_meta.items() if key not in ("commit", "parent")}
+        put = Put(attributes=metadata.attributes, replace=bool(facts.get("revisions")))
+        return self._writer.keep(name, metadata.kind, Parts(parts, facts), put)
+
+    def _amended(
+        self, reference: Reference, change: Callable[[dict[str, Any]], Mapping[str, Any]]
+    ) -> Metadata:
+        with self._store.transaction() as connection:
+            row = self._lookup.row(connection, reference)
+            if row is not None:
+                new = dict(change(dict(row.attributes)))
+                check_json(new)
+                written = rows.annotate(connection, row, new, self._store.clock.time())
+                return self._lookup.describe(connection, written)
+        raise self._lookup.missing(reference.name)
+
     def _named(self, connection: Connection, name: str) -> Sequence[str]:
         if "*" not in name:
-            return [self._lookup.full(name)]
+            return [name]
         listed = name_filter(name, include_temp=True, suffix=self.suffix)
         return [row.name for row in self._lookup.matching(connection, listed)]
 
-    def _read(self, reference: Reference, found: Found) -> Any:
-        while True:
-            try:
-                return self._load(reference, found)
-            except ArtifactNotFoundError:
-                # Another process replaced the object between our look at the rows and at the bytes.
-                again = self._lookup.found(reference)
-                if again.digests == found.digests:
-                    raise
-                found = again
 
-    def _load(self, reference: Reference, found: Found) -> Any:
-        where, name = self.prefix + reference.name, found.metadata.kind
-        if name not in self._kinds:
-            raise StoreError(f"{where} is kept as {name!r}, which this Alula cannot read: upgrade alula")
-        columns, kind = self._lookup.columns(reference, found), self._kinds[name]
-        kind.ready()
-        tell("read", found.metadata)
-        return kind.load([self._shelf.take(digest, where) for digest in found.digests], columns)
-
-    def _extended(self, kind: Kind, base: Row[Any], facts: Mapping[str, Any]) -> Mapping[str, Any]:
-        where = self.prefix + base.name
-        if kind.name != base.kind:
-            raise TypeError(f"cannot append a {kind.name} to {where}, which is a {base.kind}")
-        try:
-            return kind.extend(base.facts, facts)
-        except ValueError as error:
-            raise ValueError(f"cannot append to {where}: {error}") from error
+def _exact(metadata: Metadata) -> Reference:
+    return Reference(metadata.name, metadata.name, metadata.version)
 
 
-def _merged(latest: Row[Any] | None, given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Follow the rule for attributes: None keeps, an empty mapping clears, others are merged in."""
-    before = {} if latest is None else dict(latest.attributes)
-    if given is None:
-        return before
-    return {**before, **given} if given else {}
-
-
-def _check_json(attributes: Mapping[str, Any] | None) -> None:
-    try:
-        json.dumps(attributes)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"attributes must be JSON: {error}") from error
+def _check_single(reference: Reference, row: Row[Any]) -> None:
+    """Refuse to take one revision away: later ones are changes to it."""
+    if row.facts.get("revisions"):
+        raise InvalidNameError(
+            reference.text, "a revision cannot be dropped: those after it are changes to it"
+        )

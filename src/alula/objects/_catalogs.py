@@ -6,8 +6,10 @@ from typing import Self
 from .._core._settings import Settings
 from ..store import Artifacts, Store
 from ._catalog import Catalog
+from ._datasets import Datasets
 from ._deployments import Deployments
 from ._jobs import Jobs
+from ._models import Models
 from ._shelf import Shelf
 
 __all__ = ["Catalogs", "open_catalogs"]
@@ -30,8 +32,8 @@ class Catalogs:
 
     def __init__(self, shelf: Shelf, bucket: str, *, default: str, owner: bool) -> None:
         self.bucket, self.store = bucket, shelf.store
-        self.datasets = Catalog(shelf, prefix="data/", bucket=bucket)
-        self.models = Catalog(shelf, prefix="models/", bucket=bucket)
+        self.datasets = Datasets(shelf, prefix="data/", bucket=bucket)
+        self.models = Models(shelf, prefix="models/", bucket=bucket)
         self.scripts = Catalog(shelf, prefix="scripts/", bucket=bucket)
         self.jobs = Jobs(shelf, prefix="jobs/", bucket=bucket)
         self.deployments = Deployments(shelf)
@@ -76,5 +78,5 @@ def open_catalogs(settings: Settings, *, store: Store | None = None) -> Catalogs
     # A folder of their own: what no object mentions is removed, whatever workflows may mention.
     artifacts = Artifacts.open(f"{settings.artifacts.rstrip('/')}/objects", durability=settings.durability)
     opened = store or Store.open(settings.store, durability=settings.durability)
-    shelf = Shelf(opened, artifacts, key)
+    shelf = Shelf(opened, artifacts, key, settings.pickles, settings.sources)
     return Catalogs(shelf, settings.bucket, default=settings.bucket, owner=store is None)

@@ -13,7 +13,7 @@ from sqlalchemy import insert, select
 from ..errors import NameNotFoundError
 from . import _rows as rows
 from ._names import check_name
-from ._shelf import Shelf
+from ._shelf import Raw, Shelf
 
 __all__ = ["TOPIC", "Deployment", "Deployments"]
 
@@ -72,7 +72,7 @@ class Deployments:
             If the key is empty or has a character with a meaning.
         """
         check_name(key)
-        sealed = self._shelf.lay(blob)
+        sealed = self._shelf.lay(Raw((blob,)))
         row = {
             "key": key,
             "tag": tag,
@@ -82,7 +82,7 @@ class Deployments:
             "created": self._store.clock.time(),
         }
         with self._store.transaction() as connection:
-            self._shelf.hold(sealed)
+            self._shelf.hold([sealed])
             rows.undeploy(connection, key)
             connection.execute(insert(rows.DEPLOYMENTS).values(row))
         self._changed()
@@ -104,8 +104,7 @@ class Deployments:
         SealError
             If the bytes are damaged, or were stored under another key.
         """
-        blob: bytes = self._shelf.take(deployment.digest, f"deployment {deployment.key!r}")
-        return blob
+        return bytes(self._shelf.take(deployment.digest, f"deployment {deployment.key!r}"))
 
     def drop(self, key: str) -> None:
         """Take a model away from the servers.

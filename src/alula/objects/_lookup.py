@@ -1,7 +1,7 @@
 """Looking names up: which row a name points to, and what to say when there is none."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Row
 from ..errors import InvalidNameError, NameNotFoundError
 from ..store import Store
 from . import _rows as rows
-from ._metadata import Metadata
+from ._filters import Condition, conditions
+from ._metadata import Home, Metadata
 from ._names import Reference, is_hidden, is_temporary, pick_columns
 
 __all__ = ["Found", "Lookup", "name_filter"]
@@ -31,8 +32,11 @@ class Found:
 class Lookup:
     """The names of one prefix in one bucket."""
 
-    def __init__(self, store: Store, bucket: str, prefix: str, suffix: str = "") -> None:
+    def __init__(
+        self, store: Store, bucket: str, prefix: str, suffix: str = "", home: Home | None = None
+    ) -> None:
         self._store, self._bucket, self._prefix, self._suffix = store, bucket, prefix, suffix
+        self.home = home
 
     def full(self, name: str) -> str:
         """Give a name with the suffix that all have here."""
@@ -69,9 +73,18 @@ class Lookup:
         if latest is None or reference.is_latest:
             return latest
         found = rows.find_version(connection, latest, reference.version, reference.tag)
+        if found is None and reference.tag is not None:
+            found = self._committed(connection, latest, reference.tag)
         if found is None:
             raise self._no_version(connection, reference, latest)
         return found
+
+    def _committed(self, connection: Connection, latest: Row[Any], name: str) -> Row[Any] | None:
+        """Find the version of a commit; or of ``v3``, which any version is called that no tag is."""
+        for row in rows.versions(connection, latest.object):
+            if name in (row.facts.get("commit"), f"v{row.number}"):
+                return row
+        return None
 
     def find(self, reference: Reference) -> Found | None:
         """Find what a name points to, in one look; None if there is no such object."""
@@ -111,9 +124,30 @@ class Lookup:
             raise InvalidNameError(reference.text, f"a {found.metadata.kind} has no columns")
         return pick_columns(reference.columns, known, self._prefix + reference.name)
 
+    def conditions(self, given: Mapping[str, Any], metadata: Metadata) -> Sequence[Condition]:
+        """Read the filters that are given for an object.
+
+        Raises
+        ------
+        NameNotFoundError
+            If there is no such column, or level of the index.
+        ValueError
+            If there is no such operator, or what it is to be compared with cannot be.
+        InvalidNameError
+            If the object has no columns.
+        """
+        if not given:
+            return ()
+        known = metadata.kind_meta.get("types")
+        if known is None and metadata.kind != "pandas.csv":
+            raise InvalidNameError(metadata.name, f"a {metadata.kind} has no columns to filter by")
+        names = [name for name in known or () if not name.startswith("__index_level_")]
+        return conditions(given, names, self._prefix + metadata.name)
+
     def describe(self, connection: Connection, row: Row[Any]) -> Metadata:
         """Give the metadata of a version."""
         return Metadata(
+            home=self.home,
             name=row.name,
             bucket=self._bucket,
             prefix=self._prefix,

@@ -6,19 +6,29 @@ Reading a name needs no store: what it points to is found by the catalog.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Final, Self
 
 from ..errors import InvalidNameError, NameNotFoundError
 
-__all__ = ["Reference", "check_name", "is_hidden", "is_temporary", "pick_columns"]
+__all__ = ["CHUNK", "Reference", "check_columns", "check_name", "is_hidden", "is_temporary", "pick_columns"]
+
+CHUNK: Final = 1 << 17
+"""Rows of a chunk where nobody says how many."""
 
 _FORBIDDEN = re.compile(r"[\[\]@^#*?\x00-\x1f]")
 _REFERENCE = re.compile(
     r"(?P<name>[^\[\]@^#]*)"
     r"(?:@(?P<tag>[^\[\]@^#]+)|(?P<carets>\^+))?"
     r"(?:\[(?P<columns>[^\[\]]*)\])?"
-    r"(?P<chunks>\#.*)?"
+    r"(?:\#(?P<chunks>.*))?"
 )
+
+_NUMBER = re.compile(r"\s*(\w+)\s*=\s*(\d+)\s*(?:,|$)")
+_CHUNKS: Final = {
+    "": frozenset[str](),
+    "iterchunks": frozenset({"chunksize"}),
+    "rows": frozenset({"start", "end"}),
+}
 
 
 def check_name(name: str) -> str:
@@ -64,6 +74,10 @@ class Reference:
         A tag; then `version` does not count.
     columns
         What stands in brackets, or None for all.
+    chunksize
+        Rows of each piece, where pieces are asked for; else None.
+    rows
+        The first row and the one after the last, or None for the end; None for all.
     """
 
     text: str
@@ -71,6 +85,8 @@ class Reference:
     version: int = -1
     tag: str | None = None
     columns: str | None = None
+    chunksize: int | None = None
+    rows: tuple[int, int | None] | None = None
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -79,17 +95,39 @@ class Reference:
         Raises
         ------
         InvalidNameError
-            If it is wrongly written, or asks for chunks.
+            If it is wrongly written.
         """
         found = _REFERENCE.fullmatch(text) if isinstance(text, str) else None
         if found is None or not found["name"].strip():
             raise InvalidNameError(
-                text, "names look like 'iris', 'iris[x,y]', 'iris[^y]', 'model@tag' or 'model^'"
+                text, "names look like 'iris', 'iris[x,y]', 'iris[^y]', 'iris#', 'model@tag' or 'model^'"
             )
-        if found["chunks"]:
-            raise InvalidNameError(text, "reading in chunks (#) is not supported; get the whole object")
         version = -1 - len(found["carets"] or "")
-        return cls(text, found["name"], version, found["tag"], found["columns"])
+        made = cls(text, found["name"], version, found["tag"], found["columns"])
+        return made if found["chunks"] is None else made._in_chunks(found["chunks"])
+
+    def _in_chunks(self, said: str) -> Self:
+        """Read what stands behind ``#``."""
+        action, _, given = said.strip().partition(":")
+        numbers = dict(_NUMBER.findall(given))
+        known = numbers.keys() <= _CHUNKS[action] if action in _CHUNKS else False
+        if not known or _NUMBER.sub("", given).strip(" ,"):
+            forms = "'iris#', 'iris#iterchunks:chunksize=100' or 'iris#rows:start=10,end=20'"
+            raise InvalidNameError(self.text, f"what stands behind # is {said!r}, and not as in {forms}")
+        if action == "rows":
+            end = numbers.get("end")
+            return replace(self, rows=(int(numbers.get("start", 0)), None if end is None else int(end)))
+        size = int(numbers.get("chunksize", CHUNK))
+        if not size:
+            raise InvalidNameError(self.text, "a chunk has one row at least")
+        return replace(self, chunksize=size)
+
+    @property
+    def unversioned(self) -> str:
+        """The same of whichever version: name, columns and chunks."""
+        columns = "" if self.columns is None else f"[{self.columns}]"
+        chunks = "" if "#" not in self.text else "#" + self.text.partition("#")[2]
+        return self.name + columns + chunks
 
     @property
     def is_latest(self) -> bool:
@@ -97,7 +135,7 @@ class Reference:
         return self.tag is None and self.version == -1
 
     def at(self, version: int | None, tag: str | None) -> Self:
-        """Add the version or tag that was given beside the name.
+        """Add the version, or the tag or commit, that was given beside the name.
 
         Raises
         ------
@@ -111,6 +149,20 @@ class Reference:
         if version == 0:
             raise InvalidNameError(self.text, "versions count from 1, or from the end: -1 is the latest")
         return replace(self, version=version or -1, tag=tag)
+
+
+def check_columns(wanted: Sequence[str], columns: Sequence[str], where: str) -> list[str]:
+    """Give the columns that a list asks for, each by its whole name.
+
+    Raises
+    ------
+    NameNotFoundError
+        If there is no such column; names it and those there are.
+    """
+    for column in map(str, wanted):
+        if column not in columns:
+            raise NameNotFoundError(f"{where}[{column}]", [f"{where}[{known}]" for known in columns])
+    return [str(column) for column in wanted]
 
 
 def pick_columns(spec: str, columns: Sequence[str], where: str) -> list[str]:

@@ -5,7 +5,7 @@ version are a run of the object's parts, so that appending adds one part and one
 size of what is there. Functions here take a connection, and whoever calls them ends the transaction.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from sqlalchemy import (
     UniqueConstraint,
     delete,
     exists,
+    func,
     insert,
     select,
     update,
@@ -39,6 +40,7 @@ __all__ = [
     "annotate",
     "drop",
     "drop_before",
+    "drop_version",
     "find_object",
     "find_version",
     "forget_orphan",
@@ -54,6 +56,7 @@ __all__ = [
 
 VERSION: Final = 1
 TABLES: Final = MetaData()
+"""Those that came later are of a layer of their own, so that older stores get them too."""
 
 _OBJECTS = Table(
     "objects",
@@ -103,6 +106,13 @@ DEPLOYMENTS: Final = Table(
     Column("device", String(32), nullable=False),
     Column("created", Double, nullable=False),
 )
+# The highest number that a version of an object ever had, where that version is gone.
+_COUNTERS = Table(
+    "object_counters",
+    TABLES,
+    Column("object", ForeignKey("objects.id", ondelete="CASCADE"), primary_key=True),
+    Column("last", Integer, nullable=False),
+)
 # Digests that lost a reader, until somebody has looked whether it was their last one.
 _ORPHANS = Table("object_orphans", TABLES, Column("digest", String(64), primary_key=True))
 
@@ -112,7 +122,7 @@ class New:
     """What a new version is made of."""
 
     kind: str
-    digest: str
+    digests: Sequence[str]
     size: int
     facts: Mapping[str, Any]
     attributes: Mapping[str, Any]
@@ -190,12 +200,14 @@ def add_version(
         values = {"bucket": bucket, "prefix": prefix, "name": name, "created": new.now, "latest": 1}
         made = connection.execute(insert(_OBJECTS).values(values)).inserted_primary_key
         assert made is not None
-        number, version, last, first = int(made[0]), 1, 1, 1
+        number, version, end, first = int(made[0]), 1, 0, 1
     else:
-        number, version, last = latest.object, latest.latest + 1, latest.last_part + 1
-        first = latest.first_part if append else last
+        number, version, end = latest.object, _next(connection, latest), latest.last_part
+        first = latest.first_part if append else end + 1
         connection.execute(update(_OBJECTS).where(_OBJECTS.c.id == number).values(latest=version))
-    connection.execute(insert(_PARTS).values(object=number, position=last, digest=new.digest))
+    last = end + len(new.digests)
+    for position, digest in enumerate(new.digests, end + 1):
+        connection.execute(insert(_PARTS).values(object=number, position=position, digest=digest))
     connection.execute(
         insert(_VERSIONS).values(
             object=number,
@@ -210,6 +222,12 @@ def add_version(
         )
     )
     return _one(connection, number, version)
+
+
+def _next(connection: Connection, latest: Row[Any]) -> int:
+    """Give a number that no version of an object had before, those that are gone included."""
+    last = connection.scalar(select(_COUNTERS.c.last).where(_COUNTERS.c.object == latest.object))
+    return int(max(latest.latest, last or 0)) + 1
 
 
 def annotate(
@@ -247,6 +265,30 @@ def drop_before(connection: Connection, number: int, version: int) -> None:
     connection.execute(delete(_PARTS).where(mine))
     for table in (_TAGS, _VERSIONS):
         connection.execute(delete(table).where(table.c.object == number, table.c.number < version))
+
+
+def drop_version(connection: Connection, version: Row[Any]) -> None:
+    """Remove one version of an object, and the object with its last one."""
+    mine = (_VERSIONS.c.object == version.object) & (_VERSIONS.c.number == version.number)
+    connection.execute(delete(_VERSIONS).where(mine))
+    left = connection.scalar(select(func.max(_VERSIONS.c.number)).where(_VERSIONS.c.object == version.object))
+    if left is None:
+        drop(connection, version.object)
+        return
+    if version.number == version.latest:
+        last = _next(connection, version) - 1
+        connection.execute(delete(_COUNTERS).where(_COUNTERS.c.object == version.object))
+        connection.execute(insert(_COUNTERS).values(object=version.object, last=last))
+        connection.execute(update(_OBJECTS).where(_OBJECTS.c.id == version.object).values(latest=left))
+    tagged = (_TAGS.c.object == version.object) & (_TAGS.c.number == version.number)
+    connection.execute(delete(_TAGS).where(tagged))
+    # What no version reads any more: with appending, several read the same parts.
+    reader = (_VERSIONS.c.object == _PARTS.c.object) & _PARTS.c.position.between(
+        _VERSIONS.c.first_part, _VERSIONS.c.last_part
+    )
+    unread = (_PARTS.c.object == version.object) & ~exists().where(reader)
+    orphan(connection, connection.scalars(select(_PARTS.c.digest).where(unread)).all())
+    connection.execute(delete(_PARTS).where(unread))
 
 
 def undeploy(connection: Connection, key: str) -> bool:

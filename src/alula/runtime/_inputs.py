@@ -77,9 +77,8 @@ def read_input(data: Any, datasets: Catalog, linked: str | None) -> Input:
 
 def _named(name: str, datasets: Catalog) -> Input:
     metadata = datasets.resolve(name)
-    columns = Reference.parse(name).columns
     # By its number: another version may have come since, and what is noted is what was read.
-    exact = metadata.name if columns is None else f"{metadata.name}[{columns}]"
+    exact = Reference.parse(name).unversioned
     return Input(datasets.load(exact, version=metadata.version), name, metadata)
 
 

@@ -7,13 +7,20 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ...errors import KindError, suggest
-from ._frames import Frames, Series
+from ._arrays import Arrays
+from ._documents import Csv, Documents
+from ._estimators import Estimators
+from ._files import Files
+from ._frames import Frames, Groups, Series
 from ._functions import Functions
-from ._kind import Dumped, Kind
+from ._kind import Ask, Dumped, How, Kind, check_options
 from ._notebooks import Notebooks
-from ._plain import Plain, class_of
+from ._onnx import Onnx
+from ._packages import Packages, Requirements
+from ._plain import Json, Plain
+from ._torch import Modules, Script, States
 
-__all__ = ["KINDS", "STORES", "Dumped", "Kind", "choose"]
+__all__ = ["KINDS", "STORES", "Ask", "Dumped", "How", "Kind", "check_options", "choose"]
 
 STORES: Final = {"data/": "datasets", "models/": "models", "scripts/": "scripts", "jobs/": "jobs"}
 """What people call the store of a prefix."""
@@ -22,15 +29,23 @@ _BY_PREFIX: Final[dict[str, tuple[Kind, ...]]] = {
     "data/": (
         Frames(),
         Series(),
-        Plain("ndarray.bin", class_of("numpy", "ndarray")),
-        Plain("python.data", lambda value: isinstance(value, (dict, list, tuple))),
+        Arrays(),
+        Groups(),
+        Documents(),
+        Csv(),
+        Json("python.data", lambda value: isinstance(value, (dict, list, tuple))),
+        Files(),
     ),
     "models/": (
-        Plain("sklearn.joblib", class_of("sklearn.base", "BaseEstimator"), package="sklearn", extra="lab"),
+        Estimators(),
+        Onnx(),
+        Modules(),
+        Script(),
+        States(),
+        Json("experiment.tracker", lambda value: isinstance(value, dict), on_request=True),
         Plain("python.model", lambda value: True, on_request=True),
-        Plain("experiment.tracker", lambda value: isinstance(value, dict), on_request=True),
     ),
-    "scripts/": (Functions(),),
+    "scripts/": (Functions(), Packages(), Requirements()),
     "jobs/": (Notebooks(),),
 }
 

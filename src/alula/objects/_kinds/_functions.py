@@ -12,7 +12,7 @@ from typing import Any
 import cloudpickle
 
 from ...errors import StoreError
-from ._kind import Dumped
+from ._kind import Ask, Dumped, How, refuse_appending
 
 __all__ = ["Functions"]
 
@@ -24,6 +24,8 @@ class Functions:
 
     name = "virtualobj.dill"
     on_request = False
+    checks_itself = False
+    options: frozenset[str] = frozenset()
 
     def accepts(self, value: object) -> bool:
         """Tell whether it is a function or a class written in Python."""
@@ -32,7 +34,7 @@ class Functions:
     def ready(self) -> None:
         """Need nothing."""
 
-    def dump(self, value: Any) -> Dumped:
+    def dump(self, value: Any, how: How) -> Dumped:
         """Pickle it by value; note its name, source, and the Python that its code is for.
 
         Warns
@@ -56,9 +58,9 @@ class Functions:
 
     def extend(self, facts: Mapping[str, Any], more: Mapping[str, Any]) -> Mapping[str, Any]:
         """Refuse: a function is put whole."""
-        raise TypeError(f"{self.name} cannot be appended to: put the whole function")
+        raise refuse_appending(self.name, "function")
 
-    def load(self, parts: Sequence[Any], columns: Sequence[str] | None) -> Any:
+    def load(self, parts: Sequence[Any], ask: Ask) -> Any:
         """Give the function.
 
         Raises

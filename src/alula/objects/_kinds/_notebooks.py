@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ...errors import MissingExtraError, suggest
 from .._shelf import Raw
-from ._kind import Dumped
+from ._kind import Ask, Dumped, How, refuse_appending
 from ._plain import class_of
 
 __all__ = ["Notebooks"]
@@ -35,6 +35,8 @@ class Notebooks:
 
     name = "script.ipynb"
     on_request = False
+    checks_itself = False
+    options: frozenset[str] = frozenset()
 
     def accepts(self, value: object) -> bool:
         """Tell whether it is a notebook of nbformat's, or text."""
@@ -44,7 +46,7 @@ class Notebooks:
         """Import nbformat."""
         _nbformat()
 
-    def dump(self, value: Any) -> Dumped:
+    def dump(self, value: Any, how: How) -> Dumped:
         """Check it and write JSON; note the kernel and the number of cells.
 
         Raises
@@ -68,9 +70,9 @@ class Notebooks:
 
     def extend(self, facts: Mapping[str, Any], more: Mapping[str, Any]) -> Mapping[str, Any]:
         """Refuse: a notebook is put whole."""
-        raise TypeError(f"{self.name} cannot be appended to: put the whole notebook")
+        raise refuse_appending(self.name, "notebook")
 
-    def load(self, parts: Sequence[Any], columns: Sequence[str] | None) -> Any:
+    def load(self, parts: Sequence[Any], ask: Ask) -> Any:
         """Give a notebook of nbformat's, in its version 4."""
         [text] = parts
         return _nbformat().reads(bytes(text).decode(), as_version=4)

@@ -1,14 +1,16 @@
-"""Kinds whose values are kept as they are: their pickle, sealed, is all there is to it."""
+"""Kinds whose values are kept as they are: JSON where that holds the whole value, else the pickle, sealed."""
 
+import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
 from ...errors import MissingExtraError
-from ._kind import Dumped
+from .._shelf import Raw
+from ._kind import Ask, Dumped, How, refuse_appending
 
-__all__ = ["Plain", "class_of"]
+__all__ = ["Json", "Plain", "class_of", "is_json"]
 
 
 def class_of(module: str, name: str) -> Callable[[object], bool]:
@@ -19,7 +21,7 @@ def class_of(module: str, name: str) -> Callable[[object], bool]:
 
     def test(value: object) -> bool:
         loaded = sys.modules.get(module)
-        return loaded is not None and isinstance(value, getattr(loaded, name))
+        return loaded is not None and isinstance(value, getattr(loaded, name, ()))
 
     return test
 
@@ -39,6 +41,9 @@ class Plain:
         Whether it is chosen only by ``kind=``.
     """
 
+    checks_itself = False
+    options: frozenset[str] = frozenset()
+
     def __init__(
         self,
         name: str,
@@ -51,7 +56,7 @@ class Plain:
         self.name, self.accepts, self.on_request = name, accepts, on_request
         self._package, self._extra = package, extra
 
-    def dump(self, value: Any) -> Dumped:
+    def dump(self, value: Any, how: How) -> Dumped:
         """Take the value as it is; note its class."""
         cls = type(value)
         return Dumped(value, {"class": f"{cls.__module__}.{cls.__qualname__}"})
@@ -67,9 +72,41 @@ class Plain:
 
     def extend(self, facts: Mapping[str, Any], more: Mapping[str, Any]) -> Mapping[str, Any]:
         """Refuse: there is no telling what appending would mean."""
-        raise TypeError(f"{self.name} cannot be appended to: put the whole value")
+        raise refuse_appending(self.name, "value")
 
-    def load(self, parts: Sequence[Any], columns: Sequence[str] | None) -> Any:
+    def load(self, parts: Sequence[Any], ask: Ask) -> Any:
         """Give the value."""
         [value] = parts
         return value
+
+
+class Json(Plain):
+    """A kind that keeps a value as JSON if it comes back from that as it was, else its pickle."""
+
+    options = frozenset({"as_pydata"})
+
+    def dump(self, value: Any, how: How) -> Dumped:
+        """Write JSON, or take the value as it is."""
+        if how.options.get("as_pydata") and hasattr(value, "tolist"):
+            value = value.tolist()
+        facts = super().dump(value, how).facts
+        if not is_json(value):
+            return Dumped(value, facts)
+        return Dumped(Raw((json.dumps(value).encode(),)), facts)
+
+    def load(self, parts: Sequence[Any], ask: Ask) -> Any:
+        """Give the value."""
+        [value] = parts
+        return json.loads(bytes(value)) if isinstance(value, memoryview) else value
+
+
+def is_json(value: Any, depth: int = 100) -> bool:
+    """Tell whether a value comes back from JSON as it was: no tuples, no keys but texts, no heirs."""
+    kind = type(value)
+    if kind in (str, int, float, bool, type(None)):
+        return True
+    if not depth:
+        return False
+    if kind is list:
+        return all(is_json(item, depth - 1) for item in value)
+    return kind is dict and all(type(k) is str and is_json(v, depth - 1) for k, v in value.items())
