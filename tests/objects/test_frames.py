@@ -300,6 +300,26 @@ def test_damage_is_told_in_the_end_and_in_the_middle(
         datasets.get("d")
 
 
+def test_pages_are_checked_once_in_a_process(
+    datasets: Datasets, artifacts: Look, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes under a digest never change, so a column that was whole is whole."""
+    checks: list[bool] = []
+    arrow = _parquet.arrow()
+    plain = arrow.parquet.ParquetFile
+
+    def noted(*args: Any, page_checksum_verification: bool = False, **how: Any) -> Any:
+        checks.append(page_checksum_verification)
+        return plain(*args, page_checksum_verification=page_checksum_verification, **how)
+
+    monkeypatch.setattr(arrow.parquet, "ParquetFile", noted)
+    datasets.put(pd.DataFrame({"x": [1, 2], "y": [3, 4]}), "d")
+    for name in ("d[x]", "d[x]", "d", "d[y]"):
+        datasets.get(name)
+    # Opened with checking, and once more without where that is not needed.
+    assert checks == [True, True, False, True, True, False]
+
+
 # ------------------------------------------------------------------------------------- variations
 
 

@@ -67,7 +67,14 @@ class Reader:
         kind.ready()
         tell("read", metadata)
         parts = [self._shelf.take(digest, where, check=not kind.checks_itself) for digest in found.digests]
-        whole = replace(ask, facts=metadata.kind_meta, columns=columns, rows=reference.rows or ask.rows)
+        whole = replace(
+            ask,
+            facts=metadata.kind_meta,
+            columns=columns,
+            rows=reference.rows or ask.rows,
+            digests=found.digests,
+            checked=self._shelf.checked,
+        )
         return value(kind, parts, whole)
 
 

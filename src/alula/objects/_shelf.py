@@ -5,7 +5,7 @@ and removed after the last such row is gone, by whoever holds the store's write 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .._core._seal import Chunk, Sealed, is_pickle, reseal, seal, sign, unseal, unsign
@@ -13,6 +13,7 @@ from .._core._settings import Pickles
 from ..errors import PickleRefusedError
 from ..store import Artifacts, Store
 from . import _rows as rows
+from ._checked import Checked
 
 __all__ = ["Raw", "Shelf"]
 
@@ -46,6 +47,8 @@ class Shelf:
         Whether pickles are written and read.
     sources
         Where packages may come from.
+    checked
+        What was found whole, of bytes that are not hashed each time.
     """
 
     store: Store
@@ -53,6 +56,7 @@ class Shelf:
     key: bytes
     pickles: Pickles = "trusted"
     sources: tuple[str, ...] = ()
+    checked: Checked = field(default_factory=Checked)
 
     def lay(self, value: Any, what: str = "a value") -> Sealed:
         """Seal a value, or sign `Raw` bytes, and write it before a transaction that will mention it.

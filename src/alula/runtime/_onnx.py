@@ -15,7 +15,7 @@ OPSETS: Final = {"": 17, "ai.onnx.ml": 3}
 
 
 def to_onnx(estimator: Any, model: str) -> bytes:
-    """Convert a fitted scikit-learn estimator or pipeline.
+    """Convert a fitted scikit-learn estimator or pipeline; what is ONNX already stays as it is.
 
     Parameters
     ----------
@@ -37,6 +37,10 @@ def to_onnx(estimator: Any, model: str) -> bytes:
     MissingExtraError
         If skl2onnx is not installed.
     """
+    if isinstance(estimator, bytes):
+        return estimator
+    if hasattr(estimator, "SerializeToString"):
+        return bytes(estimator.SerializeToString())
     try:
         import skl2onnx
         from sklearn.base import BaseEstimator, is_classifier

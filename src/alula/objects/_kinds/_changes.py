@@ -1,7 +1,6 @@
 """Revisions of a frame: the first is a frame, each later one a change to it, found by the index."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, Final
@@ -60,5 +59,5 @@ def traced(parts: Sequence[Any], changes: Sequence[tuple[int, float]]) -> Any:
             "_changed": pandas.Timestamp(datetime.fromtimestamp(put, UTC)),
             "_deleted": DELETED in marks(part),
         }
-        frames.append(read([part], replace(Ask())).assign(**facts))
+        frames.append(read([part], Ask()).assign(**facts))
     return pandas.concat(frames)

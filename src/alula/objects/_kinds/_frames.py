@@ -70,7 +70,7 @@ class Frames:
             return parquet.read(parts, ask)
         if (changes := ask.options.get("trace_revisions")) is not None:
             return traced(parts, changes)
-        whole = replace(ask, where=(), rows=None, columns=_with_filtered(ask))
+        whole = replace(ask, where=(), rows=None, columns=_with_filtered(ask), digests=())
         frame = parquet.narrow(merged(parts, whole), ask)
         return frame if ask.columns is None else frame[[*ask.columns]]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..._core._settings import Pickles
+from .._checked import Checked
 from .._filters import Condition
 
 __all__ = ["Ask", "Dumped", "How", "Kind", "check_options", "refuse_appending"]
@@ -65,6 +66,10 @@ class Ask:
         Only these, counted from 0: the first, and the one after the last or None.
     options
         Those of the get that are the kind's own.
+    digests
+        Of the parts.
+    checked
+        Which of them need no more checking.
     """
 
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -72,6 +77,8 @@ class Ask:
     where: Sequence[Condition] = ()
     rows: tuple[int, int | None] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    digests: Sequence[str] = ()
+    checked: Checked = field(default_factory=Checked)
 
 
 class Kind(Protocol):

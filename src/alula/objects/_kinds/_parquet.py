@@ -8,7 +8,9 @@ where rows are left out, for it is what the row is called.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import pairwise
+from operator import and_
 from typing import Any, Final
 
 import numpy as np
@@ -18,11 +20,18 @@ from .._filters import Condition
 from .._shelf import Raw
 from ._kind import Ask
 
-__all__ = ["GROUP", "arrow", "index_names", "marks", "narrow", "read", "read_chunks", "write"]
+__all__ = ["GROUP", "arrow", "marks", "narrow", "read", "read_chunks", "write"]
 
 GROUP: Final = 1 << 17
 """Rows that are kept, and may be left unread, together."""
 
+_COMPARED: Final = {"eq": "equal", "lt": "less", "lte": "less_equal", "gt": "greater", "gte": "greater_equal"}
+_TEXTS: Final = {
+    "contains": "match_substring",
+    "startswith": "starts_with",
+    "endswith": "ends_with",
+    "match": "match_substring_regex",
+}
 _EMPTY: Final = "alula.empty"  # marks a file whose one row stands for none
 _AT: Final = "__alula_at__"  # the place of each row, where it is needed
 
@@ -110,18 +119,8 @@ def _template(pa: Any, table: Any) -> Any:
 
 
 def _repeating(pa: Any, schema: Any) -> list[str]:
-    """Give the columns in which values repeat: numbers do so rarely enough that looking costs more."""
-    return [field.name for field in schema if not _is_number(pa, field.type)]
-
-
-def _is_number(pa: Any, kind: Any) -> bool:
-    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_temporal(kind))
-
-
-def index_names(schema: Any) -> list[str]:
-    """Give the columns of a table that are levels of the index."""
-    told = json.loads(schema.metadata[b"pandas"])
-    return [level for level in told["index_columns"] if isinstance(level, str)]
+    """Give the columns in which values may repeat: fractions do so rarely enough that looking costs more."""
+    return [field.name for field in schema if not pa.types.is_floating(field.type)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,36 +131,81 @@ class _Part:
     ----------
     file
         Opened.
-    fragment
-        The same, as that which knows the statistics of its groups.
+    buffer
+        Its bytes.
+    told
+        What pandas wrote about itself when it was put.
+    digest
+        Under which it is known; empty if it is under none.
     first
         The place of its first row among those of all files.
+    check
+        Whether its pages are to be checked.
     """
 
     file: Any
-    fragment: Any
+    buffer: Any
+    told: Mapping[str, Any]
+    digest: str
     first: int
+    check: bool = True
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether its one row stands for none."""
+        return _EMPTY.encode() in self.file.schema_arrow.metadata
+
+    def columns(self, ask: Ask) -> list[str] | None:
+        """Give the columns to be read for what is asked; None for all."""
+        if ask.columns is None:
+            return None
+        needed = (condition.column for condition in ask.where)
+        return list(dict.fromkeys([*ask.columns, *needed, *self.levels]))
+
+    def note(self, ask: Ask, columns: Sequence[str] | None, groups: Sequence[Any]) -> None:
+        """Remember what was checked, if that was all of these columns."""
+        if self.check and self.digest and len(groups) == self.file.num_row_groups:
+            ask.checked.note(self.digest, columns or self.file.schema_arrow.names)
 
     @property
     def rows(self) -> int:
         rows: int = self.file.metadata.num_rows
         return rows
 
+    @property
+    def counted(self) -> Mapping[str, Any] | None:
+        """What is said of an index that only counts; None of another."""
+        [first, *more] = self.told["index_columns"] or [None]
+        return first if isinstance(first, dict) and not more else None
 
-def _open(parts: Sequence[Any], what: str = "a stored frame") -> list[_Part]:
-    pa = arrow()
+    @property
+    def levels(self) -> Sequence[str]:
+        """The columns that are levels of the index."""
+        return [level for level in self.told["index_columns"] if isinstance(level, str)]
+
+
+def _open(parts: Sequence[Any], ask: Ask) -> list[_Part]:
     opened: list[_Part] = []
-    first = 0
-    for part in parts:
-        buffer = pa.py_buffer(part)
-        try:
-            file = pa.parquet.ParquetFile(pa.BufferReader(buffer), page_checksum_verification=True)
-        except (pa.ArrowException, OSError) as error:
-            raise SealError(what, f"it is damaged ({error})") from error
-        fragment = pa.dataset.ParquetFileFormat().make_fragment(pa.BufferReader(buffer))
-        opened.append(_Part(file, fragment, first))
-        first += opened[-1].rows
+    digests = ask.digests or [""] * len(parts)
+    for part, digest in zip(parts, digests, strict=True):
+        first = opened[-1].first + opened[-1].rows if opened else 0
+        opened.append(_opened(arrow().py_buffer(part), digest, first, ask))
     return opened
+
+
+def _opened(buffer: Any, digest: str, first: int, ask: Ask) -> _Part:
+    pa = arrow()
+    try:
+        file = pa.parquet.ParquetFile(pa.BufferReader(buffer), page_checksum_verification=True)
+    except (pa.ArrowException, OSError) as error:
+        raise SealError("a stored frame", f"it is damaged ({error})") from error
+    schema = file.schema_arrow
+    part = _Part(file, buffer, json.loads(schema.metadata[b"pandas"]), digest, first)
+    if not digest or not ask.checked.has(digest, part.columns(ask) or schema.names):
+        return part
+    return replace(
+        part, file=pa.parquet.ParquetFile(pa.BufferReader(buffer), metadata=file.metadata), check=False
+    )
 
 
 def read(parts: Sequence[Any], ask: Ask) -> Any:
@@ -174,7 +218,7 @@ def read(parts: Sequence[Any], ask: Ask) -> Any:
     ValueError
         If a column cannot be compared with what a filter says.
     """
-    opened = _open(parts)
+    opened = _open(parts, ask)
     return _frame([_table(part, ask) for part in opened], opened, ask)
 
 
@@ -183,15 +227,18 @@ def read_chunks(parts: Sequence[Any], ask: Ask, size: int) -> Iterator[Any]:
 
     Pieces in which no row is left by the filters are not given, but for the last if all are empty.
     """
-    rows = sum(part.rows for part in _open(parts))
+    rows = sum(part.rows for part in _open(parts, ask))
     first, stop = ask.rows or (0, None)
     last = rows if stop is None else min(stop, rows)
+    step = size * max(GROUP // size, 1)  # read at once, or each small piece would read its group anew
     given = False
-    for start in range(first, max(last, first + 1), size):
-        frame = read(parts, replace(ask, rows=(start, min(start + size, last))))
-        if len(frame) or (not given and start + size >= last):
+    for start in range(first, max(last, first + 1), step):
+        frame = read(parts, replace(ask, rows=(start, min(start + step, last))))
+        for at in range(0, len(frame), size):
             given = True
-            yield frame
+            yield frame[at : at + size]
+    if not given:
+        yield frame[:0]
 
 
 def marks(part: Any) -> Mapping[str, str]:
@@ -207,32 +254,40 @@ def narrow(frame: Any, ask: Ask) -> Any:
     if not ask.where:
         return frame
     table = arrow().Table.from_pandas(frame, preserve_index=True)
-    return _filtered(table, ask.where).to_pandas()
+    return table.filter(_kept(table, ask.where)).to_pandas()
 
 
 def _table(part: _Part, ask: Ask) -> tuple[Any, Any]:
     """Read of one file what is asked for; give it, and a row of it all the same if that is nothing."""
     pa = arrow()
     groups = _groups(part, ask)
-    columns = None if ask.columns is None else [*ask.columns]
-    if columns is not None:
-        needed = [condition.column for condition in ask.where] + index_names(part.file.schema_arrow)
-        columns = list(dict.fromkeys([*columns, *needed]))
+    columns = part.columns(ask)
     try:
         # One group at least, for the categories that stand in it.
         table = part.file.read_row_groups([n for n, _, _ in groups] or [0], columns=columns)
     except (pa.ArrowException, OSError) as error:
         raise SealError("a stored frame", f"it is damaged ({error})") from error
+    part.note(ask, columns, groups)
     some = table.slice(0, 1)
-    if not groups or _EMPTY.encode() in part.file.schema_arrow.metadata:
+    if not groups or part.is_empty:
         table, groups = table.slice(0, 0), []
     if not ask.where and ask.rows is None:
         return table, some
-    at = np.concatenate([np.arange(start, stop) for _, start, stop in groups] or [np.arange(0)])
-    table = table.append_column(_AT, pa.array(at + part.first))
+    at = _places(part, groups)
     if ask.rows is not None:
-        table = _window(table, at + part.first, ask.rows)
-    return (_filtered(table, ask.where) if ask.where else table), some
+        table, at = _window(table, at, ask.rows)
+    if ask.where:
+        kept = _kept(table, ask.where)
+        table, at = table.filter(kept), at[np.flatnonzero(kept.to_numpy())]
+    return (table if part.counted is None else table.append_column(_AT, pa.array(at))), some
+
+
+def _places(part: _Part, groups: Sequence[tuple[int, int, int]]) -> Any:
+    """Give the place of each row of some groups among those of all files."""
+    bounds = [(start + part.first, stop + part.first) for _, start, stop in groups] or [(0, 0)]
+    if all(stop == start for (_, stop), (start, _) in pairwise(bounds)):
+        return np.arange(bounds[0][0], bounds[-1][1])
+    return np.concatenate([np.arange(start, stop) for start, stop in bounds])
 
 
 def _groups(part: _Part, ask: Ask) -> list[tuple[int, int, int]]:
@@ -248,27 +303,34 @@ def _groups(part: _Part, ask: Ask) -> list[tuple[int, int, int]]:
         pa = arrow()
         expression = _expression(ask.where, part.file.schema_arrow)
         try:
-            left = {group.id for group in part.fragment.subset(filter=expression).row_groups}
+            fragment = pa.dataset.ParquetFileFormat().make_fragment(pa.BufferReader(part.buffer))
+            left = {group.id for group in fragment.subset(filter=expression).row_groups}
         except pa.ArrowException:  # the filter says why, where it is applied
             return groups
         groups = [group for group in groups if group[0] in left]
     return groups
 
 
-def _window(table: Any, at: Any, rows: tuple[int, int | None]) -> Any:
+def _window(table: Any, at: Any, rows: tuple[int, int | None]) -> tuple[Any, Any]:
     first, stop = rows
     start = int(np.searchsorted(at, first))
-    end = len(at) if stop is None else int(np.searchsorted(at, stop))
-    return table.slice(start, max(end - start, 0))
+    end = max(len(at) if stop is None else int(np.searchsorted(at, stop)), start)
+    return table.slice(start, end - start), at[start:end]
 
 
-def _filtered(table: Any, where: Sequence[Condition]) -> Any:
+def _kept(table: Any, where: Sequence[Condition]) -> Any:
+    """Give for each row whether all conditions hold."""
     pa = arrow()
     try:
-        return table.filter(_expression(where, table.schema))
+        kept = reduce(pa.compute.and_, [_said(each, table[each.column], table.schema) for each in where])
     except (pa.ArrowException, TypeError) as error:
-        kinds = ", ".join(f"{c.column} ({table.schema.field(c.column).type})" for c in where)
-        raise ValueError(f"cannot filter {kinds}: {error}") from error
+        raise _incomparable(where, table.schema, error) from error
+    return kept.fill_null(False)
+
+
+def _incomparable(where: Sequence[Condition], schema: Any, error: Exception) -> ValueError:
+    kinds = ", ".join(f"{each.column} ({schema.field(each.column).type})" for each in where)
+    return ValueError(f"cannot filter {kinds}: {error}")
 
 
 def _frame(read: Sequence[tuple[Any, Any]], parts: Sequence[_Part], ask: Ask) -> Any:
@@ -280,21 +342,15 @@ def _frame(read: Sequence[tuple[Any, Any]], parts: Sequence[_Part], ask: Ask) ->
     table = table if rows else read[0][1]
     columns = [name for name in table.column_names if name != _AT]
     if ask.columns is not None:
-        columns = [*ask.columns, *(n for n in index_names(table.schema) if n not in ask.columns)]
-    frame = table.select(columns).to_pandas()[:rows]
-    counted = _counted(parts[0].file.schema_arrow)
-    if counted is not None and at is not None:
-        frame.index = _labels(at, counted, sum(part.rows for part in parts))
+        columns = [*ask.columns, *(level for level in parts[0].levels if level not in ask.columns)]
+    frame = table.select(columns).to_pandas()
+    frame = frame if rows else frame[:0]
+    if at is not None:
+        frame.index = _labels(at, parts[0].counted, sum(part.rows for part in parts))
     return frame
 
 
-def _counted(schema: Any) -> Mapping[str, Any] | None:
-    """Give what is said of an index that only counts; None of another."""
-    [first, *more] = json.loads(schema.metadata[b"pandas"])["index_columns"] or [None]
-    return first if isinstance(first, dict) and not more else None
-
-
-def _labels(at: Any, counted: Mapping[str, Any], rows: int) -> Any:
+def _labels(at: Any, counted: Any, rows: int) -> Any:
     """Give the labels of the rows at these places; after appending they count from 0."""
     import pandas
 
@@ -311,50 +367,40 @@ def _labels(at: Any, counted: Mapping[str, Any], rows: int) -> Any:
 
 
 def _expression(where: Sequence[Condition], schema: Any) -> Any:
-    """Say all conditions in the words of Arrow."""
-    pa = arrow()
-    whole = pa.compute.scalar(True)
-    for condition in where:
-        whole = whole & _said(condition, schema.field(condition.column).type)
-    return whole
+    """Say all conditions of columns that are yet to be read."""
+    field = arrow().compute.field
+    return reduce(and_, [_said(each, field(each.column), schema) for each in where])
 
 
-def _said(condition: Condition, kind: Any) -> Any:
-    pa = arrow()
-    field, value = pa.compute.field(condition.column), condition.value
-    if pa.types.is_dictionary(kind):  # categories are compared as what they stand for
+def _said(condition: Condition, column: Any, schema: Any) -> Any:
+    """Say a condition in the words of Arrow, of a column that is there or of one that is to be read."""
+    words, kind = arrow().compute, schema.field(condition.column).type
+    if arrow().types.is_dictionary(kind):  # categories are compared as what they stand for
         kind = kind.value_type
-        field = field.cast(kind)
-    match condition.operator:
-        case "isnull":
-            return field.is_null() if value else field.is_valid()
-        case "eq" | "ne" | "not" if value is None:
-            return field.is_null() if condition.operator == "eq" else field.is_valid()
-        case "eq":
-            return field == _scalar(value, kind)
-        case "ne" | "not":  # as in pandas: what is missing differs from everything
-            return (field != _scalar(value, kind)) | field.is_null()
-        case "lt":
-            return field < _scalar(value, kind)
-        case "lte":
-            return field <= _scalar(value, kind)
-        case "gt":
-            return field > _scalar(value, kind)
-        case "gte":
-            return field >= _scalar(value, kind)
-        case "in":
-            return field.isin([_scalar(each, kind) for each in value])
-        case "between":
-            low, high = (_scalar(each, kind) for each in value)
-            return (field >= low) & (field <= high)
-        case "contains":
-            return pa.compute.match_substring(field, value)
-        case "startswith":
-            return pa.compute.starts_with(field, value)
-        case "endswith":
-            return pa.compute.ends_with(field, value)
-        case _:
-            return pa.compute.match_substring_regex(field, value)
+        column = column.cast(kind)
+    match condition.operator, condition.value:
+        case ("isnull", True) | ("eq", None):
+            return words.is_null(column)
+        case ("isnull", _) | ("ne" | "not", None):
+            return words.is_valid(column)
+        case ("ne" | "not", value):  # as in pandas: what is missing differs from everything
+            return words.or_kleene(words.not_equal(column, _scalar(value, kind)), words.is_null(column))
+        case "in", values:
+            return words.is_in(column, value_set=_scalars(values, kind))
+        case "between", (low, high):
+            above = words.greater_equal(column, _scalar(low, kind))
+            return words.and_(above, words.less_equal(column, _scalar(high, kind)))
+        case operator, value if operator in _COMPARED:
+            return getattr(words, _COMPARED[operator])(column, _scalar(value, kind))
+        case operator, value:
+            return getattr(words, _TEXTS[operator])(column, value)
+
+
+def _scalars(values: Sequence[Any], kind: Any) -> Any:
+    """Give values as an array of the column's type, without those that it cannot hold: none equals them."""
+    pa = arrow()
+    typed = [scalar for scalar in (_scalar(value, kind) for value in values) if scalar.type == kind]
+    return pa.array([scalar.as_py() for scalar in typed], type=kind)
 
 
 def _scalar(value: Any, kind: Any) -> Any:
