@@ -133,13 +133,6 @@ def test_to_save_without_a_name_is_refused(datasets: Catalog, name: str) -> None
     assert isinstance(caught.value, InvalidNameError)
 
 
-def test_attributes_that_many_change_at_once_all_arrive(datasets: Catalog) -> None:
-    datasets.put([1], "d")
-    for n in range(3):
-        datasets.annotate("d", lambda now, n=n: {**now, "runs": [*now.get("runs", []), n]})  # type: ignore[misc]  # a default in a lambda
-    assert datasets.resolve("d").attributes == {"runs": [0, 1, 2]}
-
-
 def test_the_fields_of_old_programs_are_there(filled: Catalog) -> None:
     metadata = filled.resolve("d")
     assert metadata.objid == "omegaml/data/d@v2"

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO
 
 from sqlalchemy import Connection, Row
 
@@ -29,8 +29,6 @@ from ._shelf import Shelf
 from ._writer import Parts, Put, Writer, changed_by, check_json
 
 __all__ = ["Catalog"]
-
-Change: TypeAlias = "Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]]"
 
 
 class Catalog(Browser):
@@ -172,14 +170,8 @@ class Catalog(Browser):
             raise self._lookup.missing(self._lookup.parse(name).name)
         return found
 
-    def annotate(self, name: str, attributes: Change) -> Metadata:
-        """Change the attributes of a version, and its time of modification.
-
-        Parameters
-        ----------
-        attributes
-            By the rule of `put`. Or a function that is given those of now and gives all that are to be;
-            nobody else writes meanwhile, so nothing is lost that others add at the same time.
+    def annotate(self, name: str, attributes: Mapping[str, Any]) -> Metadata:
+        """Change the attributes of a version, by the rule of `put`, and its time of modification.
 
         Raises
         ------
@@ -188,9 +180,8 @@ class Catalog(Browser):
         TypeError
             If the attributes are not JSON.
         """
-        check_json(None if callable(attributes) else attributes)
-        change = attributes if callable(attributes) else partial(changed_by, given=attributes)
-        return self._amended(self._lookup.parse(name), change)
+        check_json(attributes)
+        return self.amend(name, partial(changed_by, given=attributes))
 
     def make_metadata(
         self, name: str, kind: str | None = None, attributes: Mapping[str, Any] | None = None
@@ -419,7 +410,7 @@ class Catalog(Browser):
         return self._writer.keep(name, metadata.kind, Parts(parts, facts), put)
 
     def _amended(
-        self, reference: Reference, change: Callable[[dict[str, Any]], Mapping[str, Any]]
+        self, reference: Reference, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]
     ) -> Metadata:
         with self._store.transaction() as connection:
             row = self._lookup.row(connection, reference)

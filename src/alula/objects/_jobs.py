@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from .._core._clock import Clock
 from . import _rows as rows
 from ._catalog import Catalog
-from ._kinds import choose
+from ._kinds import How, choose
 from ._metadata import Metadata
 from ._names import Reference, check_name
 from ._observing import tell
@@ -79,14 +79,14 @@ class Jobs(Catalog):
         StoreUnavailableError
             If it cannot be written; then nothing was.
         """
-        dumped = choose(self.prefix, notebook, None).dump(notebook)
-        sealed = self._shelf.lay(dumped.payload)
+        dumped = choose(self.prefix, notebook, None).dump(notebook, How())
+        sealed = self._shelf.lay(dumped.payload, self.prefix + job)
         with self._store.transaction() as connection:
-            self._shelf.hold(sealed)
+            self._shelf.hold([sealed])
             now, name = self._store.clock.time(), self._free(connection, job, started)
             new = rows.New(
                 kind="script.ipynb",
-                digest=sealed.digest,
+                digests=[sealed.digest],
                 size=sealed.size,
                 facts=dumped.facts,
                 attributes=attributes,
@@ -143,7 +143,7 @@ class Jobs(Catalog):
         now = self._store.clock.time()
         new = rows.New(
             kind=source.kind,
-            digest=digest,
+            digests=[digest],
             size=source.size,
             facts=source.facts,
             attributes=attributes,

@@ -41,7 +41,15 @@ class Notebooks(Jobs):
         super().__init__(jobs._shelf, prefix=jobs.prefix, bucket=jobs.bucket)
         self._settings, self._proxy = settings, proxy
 
-    def put(self, obj: Any, name: str, **options: Any) -> Metadata:
+    def put(
+        self,
+        obj: Any,
+        name: str,
+        attributes: Mapping[str, Any] | None = None,
+        kind: str | None = None,
+        replace: bool = False,
+        **options: Any,
+    ) -> Metadata:
         """Keep a notebook, or code as one of a single cell; see `alula.objects.Catalog.put`.
 
         Raises
@@ -50,7 +58,7 @@ class Notebooks(Jobs):
             If it is no notebook or no code; or if the schedule that it asks for cannot be read.
         """
         asked = read_config(obj)
-        metadata = super().put(obj, name, **options)
+        metadata = super().put(obj, name, attributes, kind, replace, **options)
         return metadata if asked is None else self.schedule(metadata.name, asked)
 
     def run(self, name: str, *args: Any, timeout: float | None = None, **kwargs: Any) -> Metadata:
