@@ -399,6 +399,14 @@ def test_a_version_goes_without_the_rows_that_others_read(datasets: Catalog, art
     assert (list(datasets.get("d")["x"]), len(artifacts())) == ([1], 1)
 
 
+def test_what_does_not_fit_leaves_no_bytes(datasets: Catalog, artifacts: Look) -> None:
+    datasets.put(pd.DataFrame({"x": [1]}), "d")
+    before = artifacts()
+    with pytest.raises(ValueError, match="cannot append to data/d"):
+        datasets.put(pd.DataFrame({"y": [1]}), "d", append=True)
+    assert artifacts() == before
+
+
 # ----------------------------------------------------------------------------------------- buckets
 
 

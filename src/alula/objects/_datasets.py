@@ -53,7 +53,7 @@ class Datasets(Catalog):
         """
         options = {key: value for key, value in options.items() if value not in (None, False)}
         if not replace and kind is None and "revisions" not in options and "groupby" not in options:
-            found = self._lookup.find(Reference(name, name)) if hasattr(obj, "index") else None
+            found = self._lookup.find(Reference(name, name)) if hasattr(obj, "columns") else None
             if found is not None and found.metadata.kind_meta.get("revisions"):
                 options["revisions"] = True
         if "delete" in options and "revisions" not in options:

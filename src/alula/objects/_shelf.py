@@ -127,6 +127,12 @@ class Shelf:
         self.artifacts.put(sealed)
         return sealed
 
+    def discard(self, parts: Iterable[Sealed]) -> None:
+        """Remove bytes that were laid for rows that are not to be, unless others mention them."""
+        with self.store.transaction() as connection:
+            rows.orphan(connection, [sealed.digest for sealed in parts])
+        self.sweep()
+
     def sweep(self) -> None:
         """Remove the bytes that no row mentions any more, also after a process died before it could."""
         with self.store.transaction() as connection:

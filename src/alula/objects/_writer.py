@@ -51,10 +51,14 @@ class Writer:
         check_json(put.attributes)
         for label in (put.tag, put.commit):
             check_name(name if label is None else label)
-        with self._store.transaction() as connection:
-            self._shelf.hold(parts.sealed)
-            latest = self._lookup.latest(connection, name)
-            metadata = self._add(connection, (name, latest), KINDS[self._place[1]][kind], parts, put)
+        try:
+            with self._store.transaction() as connection:
+                self._shelf.hold(parts.sealed)
+                latest = self._lookup.latest(connection, name)
+                metadata = self._add(connection, (name, latest), KINDS[self._place[1]][kind], parts, put)
+        except (TypeError, ValueError):  # it does not go with what is there
+            self._shelf.discard(parts.sealed)
+            raise
         if put.replace:
             self._shelf.sweep()
         tell("write", metadata)

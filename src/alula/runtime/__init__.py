@@ -7,7 +7,7 @@ of the default instance, made at the first call.
 
 from typing import Any
 
-from ..objects import Catalog
+from ..objects import Catalog, Datasets, Models
 from ._api import (
     callback,
     experiment,
@@ -45,8 +45,8 @@ from ._runtime import Block, Runtime
 from ._schedules import Schedule
 from ._scripts import ScriptProxy
 
-datasets: Catalog
-models: Catalog
+datasets: Datasets
+models: Models
 scripts: Catalog
 jobs: Notebooks
 

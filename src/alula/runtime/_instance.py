@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 from .._core._settings import Settings
 from ..futures import init
-from ..objects import Catalog
+from ..objects import Catalog, Datasets, Models
 from ..store import Store
 from ..workflow import default_executor
 from ._current import current_task
@@ -35,12 +35,12 @@ class Instance:
         self._site, self._tasks = site, tasks
 
     @property
-    def datasets(self) -> Catalog:
+    def datasets(self) -> Datasets:
         """The datasets."""
         return self._site.catalogs(self.bucket).datasets
 
     @property
-    def models(self) -> Catalog:
+    def models(self) -> Models:
         """The models."""
         return self._site.catalogs(self.bucket).models
 
