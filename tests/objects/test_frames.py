@@ -375,6 +375,8 @@ def test_a_csv_file_may_stay_where_it_is(datasets: Datasets, tmp_path: Path) -> 
     assert datasets.get("d").to_dict("list") == {"a": [1, 2, 3], "b": ["x", "y", "z"]}
     assert [len(chunk) for chunk in datasets.get("d", chunksize=2)] == [2, 1]
     assert datasets.get("d#rows:start=1,end=2").b.tolist() == ["y"]
+    with pytest.raises(InvalidNameError, match=r"a pandas\.csv has no columns to filter by"):
+        datasets.get("d", a=1)
     with pytest.raises(FileNotFoundError):
         datasets.put(tmp_path / "nope.csv", "d", kind="pandas.csv")
 

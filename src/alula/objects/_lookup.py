@@ -139,9 +139,9 @@ class Lookup:
         if not given:
             return ()
         known = metadata.kind_meta.get("types")
-        if known is None and metadata.kind != "pandas.csv":
+        if known is None:
             raise InvalidNameError(metadata.name, f"a {metadata.kind} has no columns to filter by")
-        names = [name for name in known or () if not name.startswith("__index_level_")]
+        names = [name for name in known if not name.startswith("__index_level_")]
         return conditions(given, names, self._prefix + metadata.name)
 
     def describe(self, connection: Connection, row: Row[Any]) -> Metadata:
