@@ -36,7 +36,7 @@ def main() -> int:
     asked = parser.parse_args()
     if unknown := set(asked.cases) - set(known):
         parser.error(f"no case {', '.join(sorted(unknown))}; there are {', '.join(known)}")
-    peers = {f"ALULA_BENCH_{peer.upper()}": getattr(asked, peer) or "" for peer in PEERS}
+    peers = {f"BENCH_{peer.upper()}": getattr(asked, peer) or "" for peer in PEERS}
     missed = 0
     for case in asked.cases or known:
         rounds = [found for _ in range(asked.rounds) if (found := run(case, peers)) is not None]

@@ -2,8 +2,11 @@
 
 import json
 import os
+import socket
 import statistics
+import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -11,6 +14,7 @@ from sklearn.base import BaseEstimator
 import alula as om
 
 CALLS = 1000
+PEERS = Path(__file__).parents[1] / "peers"
 
 
 class Identity(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -47,10 +51,38 @@ def main() -> None:
         "sync p99": took[int(0.99 * CALLS)],
         "pipelined": pipelined,
     }
-    targets = [["sync p50 in seconds", "sync p50", 0.005, None]]
+    targets = [
+        ["sync p50 in seconds", "sync p50", 0.005, None],
+        ["pipelined against Celery's, at least three times as quick", "pipelined", 1 / 3, "celery pipelined"],
+    ]
     print(json.dumps({"figures": figures, "targets": targets}), flush=True)
     om.runtime.close_default()
     os._exit(0)
+
+
+def celery() -> dict[str, float]:
+    """Measure Celery, if there is a Python that has it, with a Redis of its own."""
+    python = os.environ.get("BENCH_CELERY")
+    if not python:
+        return {}
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ["redis-server", "--port", str(port), "--save", ""]
+    redis = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        done = subprocess.run(
+            [python, "celery_calls.py"],
+            cwd=PEERS,
+            env={"CELERY_CALLS_URL": f"redis://127.0.0.1:{port}/0", "PATH": os.environ["PATH"]},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    finally:
+        redis.terminate()
+        redis.wait()
+    return {f"celery {name}": value for name, value in json.loads(done.stdout).items()}
 
 
 if __name__ == "__main__":
