@@ -8,6 +8,7 @@ import pytest
 from alula._core._settings import Settings
 from alula.runtime._attempts import Attempts
 from alula.store import Store
+from tests.faults.processes import eventually
 from tests.postgres import ON_BOTH
 
 pytestmark = ON_BOTH
@@ -49,3 +50,20 @@ def test_attempts_are_given_in_the_order_in_which_they_began(attempts: Attempts)
         with attempts.running(task):
             pass
     assert [attempt.task for attempt in attempts.last(sorted(tasks))] == tasks[:3]
+
+
+def test_what_is_over_in_a_moment_need_not_be_noted(attempts: Attempts) -> None:
+    with attempts.running("a", soon=True) as attempt:
+        assert attempt.number == 1
+    assert attempts.last(["a"]) == []
+
+
+def test_what_takes_long_is_noted_and_what_fails_as_well(attempts: Attempts) -> None:
+    with attempts.running("a", soon=True) as attempt:
+        assert eventually(lambda: attempts.last(["a"]) == [attempt])
+    with pytest.raises(KeyboardInterrupt), attempts.running("b", soon=True):
+        raise KeyboardInterrupt
+    [failed] = attempts.last(["b"])
+    assert failed.failed is not None
+    with attempts.running("b", soon=True) as again:
+        assert again.number == 2

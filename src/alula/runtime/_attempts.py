@@ -6,8 +6,9 @@ or wait for another attempt. One row for each task tells these apart, for any pr
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeAlias
 
 from sqlalchemy import (
@@ -24,8 +25,10 @@ from sqlalchemy import (
     update,
 )
 
+from ..errors import StoreUnavailableError
 from ..store import Prepared, Store
 from ..workflow import owner_of
+from ._lookout import looked_for
 
 __all__ = ["Attempt", "Attempts", "Ending"]
 
@@ -89,7 +92,7 @@ class Attempts:
         self._store = store
 
     @contextmanager
-    def running(self, task: str, last: Sequence[Ending] = ()) -> Iterator[Attempt]:
+    def running(self, task: str, last: Sequence[Ending] = (), *, soon: bool = False) -> Iterator[Attempt]:
         """Say, while inside, that this process runs the body of a task.
 
         Nothing is written when the body has succeeded, for the record of its value says so; unless there is
@@ -99,21 +102,45 @@ class Attempts:
         ----------
         last
             What else is to be written in the transaction that ends the attempt.
+        soon
+            Whether a body that succeeds within a moment need not be said to run at all: one that stores
+            nothing, and may run again unnoticed.
         """
         executor = owner_of(self._store, task) or ""
-        with self._store.transaction() as connection:
-            attempt = self._begin(connection, task, executor)
-        try:
-            yield attempt
-        except BaseException:  # whatever ends a body, an interrupt included
+        if not soon:
             with self._store.transaction() as connection:
-                failed = update(_ATTEMPTS).where(_ATTEMPTS.c.task == task)
+                attempt = self._begin(connection, task, executor)
+            with self._ending(attempt, last):
+                yield attempt
+            return
+        with self._store.reading() as connection:
+            attempt = self._next(connection, task, executor)
+        with looked_for(partial(self._write, attempt)) as over, self._ending(attempt, last, over):
+            yield attempt
+
+    @contextmanager
+    def _ending(
+        self, attempt: Attempt, last: Sequence[Ending], over: Callable[[], bool] = lambda: True
+    ) -> Iterator[None]:
+        """Note how an attempt ends; `over` tells whether it was said to have begun."""
+        try:
+            yield
+        except BaseException:  # whatever ends a body, an interrupt included
+            known = over()
+            with self._store.transaction() as connection:
+                if not known:
+                    self._note(connection, attempt)
+                failed = update(_ATTEMPTS).where(_ATTEMPTS.c.task == attempt.task)
                 connection.execute(failed.values(failed=self._store.clock.time()))
                 _write(connection, last)
             raise
         if last:
             with self._store.transaction() as connection:
                 _write(connection, last)
+
+    def _write(self, attempt: Attempt) -> None:
+        with suppress(StoreUnavailableError), self._store.transaction() as connection:
+            self._note(connection, attempt)
 
     def last(self, tasks: Sequence[str]) -> list[Attempt]:
         """Give the last attempt at each of the tasks that had one, in the order in which they began."""
@@ -125,12 +152,19 @@ class Attempts:
         return sorted(found, key=lambda attempt: attempt.started)
 
     def _begin(self, connection: Connection, task: str, executor: str) -> Attempt:
+        attempt = self._next(connection, task, executor)
+        self._note(connection, attempt)
+        return attempt
+
+    def _next(self, connection: Connection, task: str, executor: str) -> Attempt:
         before = _NUMBER(connection, {"of_task": task}).fetchone()
         number = 1 if before is None else before[0] + 1
-        attempt = Attempt(task, number, executor, os.getpid(), self._store.clock.time())
-        statement = _FIRST if before is None else _NEXT
-        statement(connection, {"of_task": task, **{name: getattr(attempt, name) for name in _FACTS}})
-        return attempt
+        return Attempt(task, number, executor, os.getpid(), self._store.clock.time())
+
+    def _note(self, connection: Connection, attempt: Attempt) -> None:
+        known = _NUMBER(connection, {"of_task": attempt.task}).fetchone() is not None
+        facts = {name: getattr(attempt, name) for name in _FACTS}
+        (_NEXT if known else _FIRST)(connection, {"of_task": attempt.task, **facts})
 
 
 def _write(connection: Connection, last: Sequence[Ending]) -> None:

@@ -41,7 +41,7 @@ def fit(order: Order, x: Any, y: Any = None, *after: Any) -> Metadata:
 
 def apply(order: Order, x: Any, y: None = None, *after: Any) -> Any:
     """Compute with a model; give the result, or the metadata of the dataset that was made of it."""
-    with opened(order, x) as at:
+    with opened(order, x, soon=order.result is None) as at:
         datasets, result = at.catalogs.datasets, order.result
         if result is not None and (made := at.made(datasets, result)) is not None:
             return made
@@ -52,7 +52,7 @@ def apply(order: Order, x: Any, y: None = None, *after: Any) -> Any:
 
 def score(order: Order, x: Any, y: Any = None, *after: Any) -> float:
     """Rate a model on data."""
-    with opened(order, x, y) as at:
+    with opened(order, x, y, soon=True) as at:
         model = at.warm_model()
         X, Y = at.read(x, model, "Xname"), at.read(y, model, "Yname")
         rated = float(model.call(order.action, X, Y, order.kwargs))
@@ -89,7 +89,7 @@ def deploy(order: Order, key: str, server: str | None) -> Deployment:
 
 def ping(order: Order, exception: bool) -> dict[str, Any]:
     """Say who is there."""
-    with opened(order) as at:
+    with opened(order, soon=True) as at:
         if exception:
             raise RuntimeError("this ping was asked to fail")
         return {

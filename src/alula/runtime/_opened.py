@@ -136,18 +136,20 @@ class At:
 
 
 @contextmanager
-def opened(order: Order, *data: Any) -> Iterator[At]:
+def opened(order: Order, *data: Any, soon: bool = False) -> Iterator[At]:
     """Give a body where it stands, and note while inside that this process runs it.
 
     Parameters
     ----------
     data
         What stands beside the order, to be shown as the first arguments of the task.
+    soon
+        Whether the body stores nothing, so that one which ends within a moment need not be said to run.
     """
     catalogs = catalogs_of(order.settings)
     report = Reporter(catalogs.store, order.task)
     last: list[Ending] = []
-    with Attempts(catalogs.store).running(order.task, last) as attempt, ExitStack() as around:
+    with Attempts(catalogs.store).running(order.task, last, soon=soon) as attempt, ExitStack() as around:
         context = TaskContext(
             attempt=attempt.number,
             executor=attempt.executor,

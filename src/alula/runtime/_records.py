@@ -85,17 +85,17 @@ class Records:
     def timings(self, task: str) -> Timings:
         """Tell when a task came how far; `TaskNotFoundError` if it has not begun to exist."""
         found, attempt = self.describe(task), self._attempt(task)
+        if attempt is None:  # it was over in a moment, or has not begun
+            started, number = self._site.executor.records.ran(task)
+            return Timings(submitted=found.created, started=started, ended=found.ended, attempts=number)
         return Timings(
-            submitted=found.created,
-            started=None if attempt is None else attempt.started,
-            ended=found.ended,
-            attempts=0 if attempt is None else attempt.number,
+            submitted=found.created, started=attempt.started, ended=found.ended, attempts=attempt.number
         )
 
     def worker(self, task: str) -> str | None:
         """Give the name of the executor that has a task, or had it last."""
         attempt = self._attempt(task)
-        return None if attempt is None else attempt.executor
+        return self.describe(task).executor if attempt is None else attempt.executor
 
     def queue_position(self, task: str) -> int | None:
         """Tell how many tasks are before one that waits in the queue; None if it does not."""

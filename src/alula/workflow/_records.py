@@ -124,6 +124,15 @@ class Records:
                 rows += self.workflows(connection, ids[i : i + _CHUNK])
         return [self._described_row(row, lives) for row in rows]
 
+    def ran(self, workflow_id: str) -> tuple[float | None, int]:
+        """Tell when the last attempt at a workflow's output began, and how many there were, as recorded."""
+        with self._store.reading() as connection:
+            row = self.workflow(connection, workflow_id)
+            c = TASKS.c
+            asked = select(c.started, c.attempts).where(one_task(row.number, row.entry))
+            task = connection.execute(asked).one()
+        return task.started, task.attempts or 0
+
     def before(self, workflow_id: str) -> int | None:
         """Tell how many with its labels wait in the plain queue before a workflow; None if it does not."""
         with self._store.reading() as connection:

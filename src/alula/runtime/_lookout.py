@@ -1,0 +1,85 @@
+"""A lookout: does what is to be done about work that takes longer than a moment, and nothing about the rest.
+
+One thread for the whole process looks a few times in a moment while there is something to look for. So to be
+looked for costs less than the start of a timer, and most work is over before anybody looks.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Condition, Lock, Thread
+from time import monotonic
+from typing import Final
+
+__all__ = ["MOMENT", "looked_for"]
+
+MOMENT: Final = 0.05
+"""Seconds after which something has taken long."""
+
+_STEP: Final = MOMENT / 2
+
+
+class _Work:
+    """One piece of work that is under way."""
+
+    def __init__(self, late: Callable[[], None]) -> None:
+        self._late, self._lock = late, Lock()
+        self.due = monotonic() + MOMENT
+        self._over = self._told = False
+
+    def tell(self) -> None:
+        with self._lock:
+            if not (self._over or self._told):
+                self._told = True
+                self._late()
+
+    def end(self) -> bool:
+        """Say that it is over; tell whether it has taken long."""
+        with self._lock:
+            self._over = True
+            return self._told
+
+
+_under_way: set[_Work] = set()
+_news = Condition()
+_thread: Thread | None = None
+
+
+@contextmanager
+def looked_for(late: Callable[[], None]) -> Iterator[Callable[[], bool]]:
+    """Have `late` called, in another thread, once the block has taken long.
+
+    Yields
+    ------
+    Callable
+        Ends it before the block does, and tells whether `late` was called; it is not called afterwards.
+    """
+    work = _Work(late)
+    _begin(work)
+    try:
+        yield work.end
+    finally:
+        work.end()
+        _under_way.discard(work)
+
+
+def _begin(work: _Work) -> None:
+    global _thread
+    with _news:
+        _under_way.add(work)
+        if _thread is None or not _thread.is_alive():  # a forked child has none
+            _thread = Thread(target=_look, name="alula-lookout", daemon=True)
+            _thread.start()
+        elif len(_under_way) == 1:
+            _news.notify()
+
+
+def _look() -> None:
+    while True:
+        with _news:
+            _news.wait_for(lambda: _under_way)
+        with _news:
+            _news.wait(_STEP)
+        now = monotonic()
+        for work in [work for work in list(_under_way) if work.due <= now]:
+            _under_way.discard(work)
+            work.tell()
