@@ -59,6 +59,7 @@ AlulaError
 │  ├─ TransactionError                    a transaction's code did what only its task may do
 │  └─ KindError (TypeError)               no kind of object accepts that value
 ├─ RuntimeTaskError
+│  ├─ InstallError                       the package of a script cannot be installed
 │  ├─ ResultExpiredError (LookupError)    the value of a task was forgotten
 │  ├─ TaskNotFoundError (LookupError)     no task has that id
 │  ├─ NotebookError                       a notebook that has not run to its end
@@ -94,6 +95,7 @@ __all__ = [
     "FutureError",
     "GetTimeoutError",
     "GraphError",
+    "InstallError",
     "InvalidNameError",
     "KindError",
     "LabelError",
@@ -901,6 +903,14 @@ class NotebookError(RuntimeTaskError):
         super().__init__(f"jobs/{notebook} failed{where}: {ename}: {evalue}{kept}")
         self.notebook, self.cell, self.ename, self.evalue = notebook, cell, ename, evalue
         self.metadata = metadata
+
+
+class InstallError(RuntimeTaskError):
+    """The package of a script cannot be installed on the machine that is to run it."""
+
+    def __init__(self, module: str, said: str) -> None:
+        super().__init__(f"the package of the script {module!r} cannot be installed; pip says:\n{said}")
+        self.module, self.said = module, said
 
 
 class LabelError(RuntimeTaskError, ValueError, AssertionError):

@@ -21,6 +21,7 @@ GATES: Final = frozenset(
         "actor.making",  # a worker has what an actor is made of, and is about to call its constructor
         "ahead.recorded",  # a worker has recorded a task and is about to start its reader
         "artifacts.written",  # the bytes are in a temporary file, not yet under their digest
+        "environment.made",  # the package of a script is installed, and has not got its name
         "executor.claimed",  # an executor owns a workflow and has started nothing
         "function.shipping",  # an owner is about to send a worker a function that it does not have
         "journal.commit",  # a batch of records is about to be committed

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from .._core._settings import Settings
 from ..objects import Metadata
+from ._packages import Elsewhere, Source, import_script
 
 __all__ = ["call_script", "entry_of"]
 
@@ -29,6 +30,8 @@ def entry_of(script: Any, name: str, settings: Settings, method: str = "run") ->
     AttributeError
         If it has no such function.
     """
+    if isinstance(script, (Source, Elsewhere)):
+        script = import_script(script, settings)
     if isinstance(script, type):
         script = script()
     if callable(script) and not isinstance(script, ModuleType) and not hasattr(script, method):
