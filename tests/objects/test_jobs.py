@@ -1,13 +1,14 @@
 """Notebooks and functions: what their stores take, refuse and give back."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from threading import Thread
 from typing import Any
 
 import nbformat as untyped
 import pytest
 
-from alula.errors import KindError, NameNotFoundError, SealError
+from alula.errors import InvalidNameError, KindError, NameNotFoundError, SealError
 from alula.objects import Catalog, Catalogs, Jobs, Metadata, Mode, observing
 from tests.objects.conftest import double
 from tests.postgres import ON_BOTH
@@ -156,3 +157,83 @@ def test_several_may_observe_and_an_inner_one_ends_first(catalogs: Catalogs) -> 
             catalogs.datasets.put([1], "d")
         catalogs.datasets.get("d")
     assert (outer, inner) == (["write", "read"], ["write"])
+
+
+# --------------------------------------------------------------------------------------------- runs
+
+
+def note_number(jobs: Jobs, number: int) -> Metadata:
+    """Keep a result, and note it at the notebook beside those that are there."""
+
+    def note(attributes: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+        return {**attributes, "runs": [*attributes.get("runs", ()), [number, name]]}
+
+    return jobs.conclude(jobs.get("report"), "report", 0.25, {"number": number}, note)
+
+
+def test_runs_that_end_at_once_have_results_of_their_own_and_all_are_noted(jobs: Jobs) -> None:
+    jobs.create(CODE, "report")
+    made: list[Metadata] = []
+    threads = [Thread(target=lambda i=i: made.append(note_number(jobs, i))) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    names = {f"results/report_1970-01-01 00:00:00.25000{i}.ipynb" for i in range(8)}
+    assert {metadata.name for metadata in made} == names
+    noted = jobs.resolve("report").attributes["runs"]
+    assert sorted(number for number, _ in noted) == list(range(8))
+    assert {name for _, name in noted} == names
+
+
+def test_the_result_of_a_notebook_that_was_dropped_is_kept(jobs: Jobs) -> None:
+    jobs.create(CODE, "report")
+    notebook = jobs.get("report")
+    jobs.drop("report")
+    made = jobs.conclude(notebook, "report", 0.0, {}, lambda attributes, name: attributes)
+    assert jobs.get(made.name) == notebook
+    assert jobs.runs("report") == ()
+
+
+def test_a_notebook_has_further_names_in_one_step(jobs: Jobs) -> None:
+    jobs.create(CODE, "report")
+    made = jobs.copy("report", {"tasks/a": {"n": 1}, "tasks/b": {"n": 2}})
+    assert [(each.name, each.attributes["n"]) for each in made] == [
+        ("tasks/a.ipynb", 1),
+        ("tasks/b.ipynb", 2),
+    ]
+    jobs.drop("report")
+    assert [cell.source for cell in jobs.get("tasks/a").cells] == [CODE]
+    with pytest.raises(NameNotFoundError, match="jobs/report"):
+        jobs.copy("report", {"tasks/c": {}})
+    with pytest.raises(InvalidNameError):
+        jobs.copy("tasks/a", {"fine": {}, "not@fine": {}})
+    assert jobs.list() == ["tasks/a.ipynb", "tasks/b.ipynb"]
+
+
+def test_attributes_are_changed_by_what_they_are(jobs: Jobs) -> None:
+    jobs.put(CODE, "report", attributes={"n": 1})
+    assert jobs.amend("report", lambda found: {"n": found["n"] + 1}).attributes == {"n": 2}
+    with pytest.raises(TypeError, match="attributes must be JSON"):
+        jobs.amend("report", lambda found: {"n": object()})
+    with pytest.raises(NameNotFoundError):
+        jobs.amend("other", lambda found: found)
+    assert jobs.resolve("report").attributes == {"n": 2}
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("keep", "is a dict, not 'keep'"),
+        ({"keep_outputs": True}, "no option 'keep_outputs'.*did you mean 'keep_output'"),
+        ({"ep_kwargs": {"timeouts": 5}}, "no ep_kwargs 'timeouts'.*did you mean 'timeout'"),
+        ({"ep_kwargs": {"timeout": "5"}}, "ep_kwargs 'timeout' cannot be '5'"),
+        ({"ep_kwargs": {"allow_errors": 1}}, "ep_kwargs 'allow_errors' cannot be 1"),
+    ],
+)
+def test_how_a_notebook_wants_to_be_run_is_checked_when_it_is_put(jobs: Jobs, said: Any, why: str) -> None:
+    notebook = nbformat.v4.new_notebook(metadata={"alula": said})
+    with pytest.raises(ValueError, match=why):
+        jobs.put(notebook, "report")
+    notebook.metadata["alula"] = {"keep_output": True, "ep_kwargs": {"timeout": 5}}
+    assert jobs.put(notebook, "report").kind_meta["ep_kwargs"] == {"timeout": 5}

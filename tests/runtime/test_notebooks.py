@@ -265,6 +265,35 @@ def test_a_second_attempt_finds_what_the_first_has_stored(here: Callable[..., Me
     assert len(om.jobs.list("results/*")) == 2
 
 
+def test_a_notebook_may_be_run_here_and_now() -> None:
+    om.jobs.create("print(param, x)", "report")
+    assert shown(om.jobs.run("report", 1, x=2)) == "1 2\n"
+    om.jobs.create("1 / 0", "bad")
+    with pytest.raises(NotebookError, match="ZeroDivisionError"):
+        om.jobs.run("bad")
+    with pytest.raises(NameNotFoundError):
+        om.jobs.run("nope")
+    with pytest.raises(TypeError, match="argument 0 is of object"):
+        om.jobs.run("report", object())
+
+
+def test_a_notebook_is_exported_for_people_to_read(tmp_path: Path) -> None:
+    notebook = code("print('said')")
+    notebook.cells[0].outputs = [v4.new_output("stream", name="stdout", text="shown <here>")]
+    om.jobs.put(notebook, "folder/report")
+    page = om.jobs.export("folder/report", "memory")
+    assert page.startswith("<!DOCTYPE html>")
+    assert "shown &lt;here&gt;" in page
+    assert "<html" not in om.jobs.export("folder/report", "memory", format="htmlbody")
+    assert "reveal" in om.jobs.export("folder/report", "memory", "slides")
+    assert om.jobs.export("folder/report", tmp_path) == tmp_path / "folder_report.html"
+    assert om.jobs.export("folder/report", tmp_path / "a.html").read_text() == page
+    with pytest.raises(ValueError, match=r"no format 'htm'.*did you mean 'html'"):
+        om.jobs.export("folder/report", "memory", "htm")
+    with pytest.raises(NameNotFoundError):
+        om.jobs.export("nope", "memory")
+
+
 # ------------------------------------------------------------------------------------------ refused
 
 
