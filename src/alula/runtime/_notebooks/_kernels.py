@@ -138,13 +138,19 @@ class Kernels:
     # ------------------------------------------------------------------------------------- inside
 
     async def _all_ended(self) -> None:
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            spare.cancel()
+            with suppress(asyncio.CancelledError, KernelFailedError):
+                kernel = await spare
+                kernel.process.kill()  # it has run nothing that could want to say good-bye
+                self.leave(kernel)
         if self._ending:
             await asyncio.wait(self._ending)
-        if self._spare is not None:
-            self._spare.cancel()
 
     async def _made(self, name: str, patience: float) -> Kernel:
         folder = Path(tempfile.mkdtemp(prefix="alula-kernel-", dir=_room()))
+        manager: Any = None
         try:
             manager = self._manager(name, folder)
             await self._launch(manager, folder)
@@ -158,6 +164,8 @@ class Kernels:
                     raise KernelFailedError(f"the kernel {name!r} has not come up: {why}") from error
                 raise
         except BaseException:
+            if manager is not None:
+                await manager.cleanup_resources()
             shutil.rmtree(folder, ignore_errors=True)
             raise
         return Kernel(name, manager, client, language, process, folder)
@@ -208,6 +216,14 @@ async def _ready(manager: Any, process: Process) -> tuple[Any, dict[str, Any]]:
     client = manager.client()
     client.start_channels()
     client.allow_stdin = False
+    try:
+        return client, await _greeted(client, process)
+    except BaseException:
+        client.stop_channels()
+        raise
+
+
+async def _greeted(client: Any, process: Process) -> dict[str, Any]:
     language: dict[str, Any] | None = None
     while True:
         client.kernel_info()
@@ -216,11 +232,10 @@ async def _ready(manager: Any, process: Process) -> tuple[Any, dict[str, Any]]:
             if answer is not None:
                 language = answer["content"].get("language_info", {})
             elif process.poll() is not None:
-                client.stop_channels()
                 raise KernelFailedError
         # What a kernel tells everybody is lost until it has heard that we listen; so ask until it is not.
         elif await _answer(client.get_iopub_msg, _LATE) is not None:
-            return client, language
+            return language
 
 
 async def _answer(get: Callable[..., Any], patience: float) -> Any:
