@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         timeline,
         wait,
     )
-    from .runtime import bucket, datasets, jobs, models, scripts, setup
+    from .runtime import bucket, datasets, jobs, logger, models, scripts, setup
 
 __version__ = _VERSION
 
@@ -56,6 +56,7 @@ __all__ = [
     "is_initialized",
     "jobs",
     "kill",
+    "logger",
     "method",
     "models",
     "nodes",
@@ -86,7 +87,7 @@ _MODULES = {
     "util",
     "workflow",
 }
-_RUNTIME = {"bucket", "datasets", "jobs", "models", "scripts", "setup"}
+_RUNTIME = {"bucket", "datasets", "jobs", "logger", "models", "scripts", "setup"}
 _FUTURES = set(__all__) - _MODULES - _RUNTIME
 
 

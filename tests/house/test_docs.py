@@ -56,7 +56,8 @@ def run(folder: Path, *command: str) -> None:
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python", "pycon")], ids=short)
 def test_the_code_of_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path) -> None:
     """Lines have the numbers that they have on the page."""
-    script, text = tmp_path / f"{page.stem}.py", tmp_path / f"{page.stem}.txt"
+    script = tmp_path / f"page_{page.stem}.py"  # or that of logging would hide the module
+    text = tmp_path / f"{page.stem}.txt"
     script.write_text(program(page))
     run(tmp_path, str(script))
     text.write_text(prompts(page))

@@ -23,6 +23,7 @@ _NOT_SETTINGS = {
     "ALULA_API_TOKEN",
     "ALULA_FAULTS",
     "ALULA_REQUIREPASS",
+    "ALULA_RUN",
     "ALULA_SIGNING_KEY",
     "ALULA_TASK",
 }  # read elsewhere, and secrets have no place in the records of tasks

@@ -174,6 +174,38 @@ def top(
     raise typer.Exit(_load("_top").run(session=session, once=once, as_json=json))
 
 
+@app.command()
+def log(
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
+    task: Annotated[str | None, typer.Option(help="Only of the task with this id.")] = None,
+    level: Annotated[str | None, typer.Option(help="This, and what is more severe.")] = None,
+    logger: Annotated[str | None, typer.Option(help="Only of this logger, and those below it.")] = None,
+    bucket: Annotated[str | None, typer.Option(help="Another bucket than that of the settings.")] = None,
+    last: Annotated[int, typer.Option("--last", "-n", min=0, help="How many records to begin with.")] = 20,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each record.")] = False,
+) -> None:
+    """Show what models, scripts and notebooks have logged, wherever they run."""
+    log_of = _load("_log").log
+    code = log_of(
+        follow=follow, task=task, level=level, logger=logger, bucket=bucket, last=last, as_json=json
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+def lineage(
+    name: Annotated[
+        str, typer.Argument(help="Of a version: model, model@v3, data/iris@v1.", show_default=False)
+    ],
+    depth: Annotated[int | None, typer.Option(min=1, help="Tasks to follow in each direction.")] = None,
+    bucket: Annotated[str | None, typer.Option(help="Another bucket than that of the settings.")] = None,
+    svg: Annotated[Path | None, typer.Option(help="Draw it into this file.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show what a version was made of, and what was made of it: data, runs, models, deployments."""
+    raise typer.Exit(_load("_log").lineage(name, depth=depth, bucket=bucket, svg=svg, as_json=json))
+
+
 def redis_server() -> NoReturn:
     """Run the program ``alula-server`` with the arguments of this process."""
     sys.exit(_load("_redis_server").run(sys.argv[1:]))

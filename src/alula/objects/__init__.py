@@ -13,7 +13,7 @@ from ._lazy import LazyFrame
 from ._metadata import Metadata
 from ._models import Models
 from ._names import Reference, check_name
-from ._observing import Mode, Observer, observing, tell
+from ._observing import Mode, Observer, observe_always, observing, tell
 from ._shelf import Shelf
 from ._sources import Package, Requirement, check_source
 
@@ -36,6 +36,7 @@ __all__ = [
     "Shelf",
     "check_name",
     "check_source",
+    "observe_always",
     "observing",
     "open_catalogs",
     "tell",

@@ -7,11 +7,12 @@ from typing import Final, Literal, TypeAlias
 
 from ._metadata import Metadata
 
-__all__ = ["Mode", "Observer", "observing", "tell"]
+__all__ = ["Mode", "Observer", "observe_always", "observing", "tell"]
 
 Mode: TypeAlias = Literal["read", "write"]
 Observer: TypeAlias = Callable[[Mode, Metadata], None]
 
+_always: Final[list[Observer]] = []
 _observers: Final[ContextVar[tuple[Observer, ...]]] = ContextVar("alula_observers", default=())
 
 
@@ -36,7 +37,12 @@ def observing(callback: Observer) -> Iterator[None]:
         _observers.reset(token)
 
 
+def observe_always(callback: Observer) -> None:
+    """Have `callback` told of every object that this process reads or writes from now on, in any context."""
+    _always.append(callback)
+
+
 def tell(mode: Mode, metadata: Metadata) -> None:
     """Tell those who observe."""
-    for callback in _observers.get():
+    for callback in (*_always, *_observers.get()):
         callback(mode, metadata)

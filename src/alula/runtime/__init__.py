@@ -8,12 +8,14 @@ of the default instance, made at the first call.
 from typing import Any
 
 from ..objects import Catalog, Datasets, Models
+from ._ancestry import Lineage, Step, Version
 from ._api import (
     callback,
     experiment,
     failed,
     job,
     labels,
+    lineage,
     mapreduce,
     mode,
     model,
@@ -36,6 +38,7 @@ from ._experiments import Experiment, Run
 from ._groups import GroupResult
 from ._history import TaskInfo
 from ._instance import Instance, bucket, close_default, default, instance_of, setup
+from ._logging import Logger, LogHandler, Record
 from ._models import ModelProxy
 from ._models import missing as _missing
 from ._notebooks import JobProxy, MapResult, Notebooks
@@ -49,6 +52,7 @@ datasets: Datasets
 models: Models
 scripts: Catalog
 jobs: Notebooks
+logger: Logger
 
 __all__ = [
     "AsyncResult",
@@ -57,18 +61,24 @@ __all__ = [
     "GroupResult",
     "Instance",
     "JobProxy",
+    "Lineage",
+    "LogHandler",
+    "Logger",
     "MapResult",
     "ModelProxy",
     "Notebooks",
     "Progress",
+    "Record",
     "Run",
     "Runtime",
     "Schedule",
     "ScriptProxy",
     "Status",
+    "Step",
     "TaskContext",
     "TaskInfo",
     "Timings",
+    "Version",
     "as_completed",
     "bucket",
     "callback",
@@ -82,6 +92,8 @@ __all__ = [
     "job",
     "jobs",
     "labels",
+    "lineage",
+    "logger",
     "mapreduce",
     "mode",
     "model",
@@ -104,7 +116,7 @@ __all__ = [
 ]
 
 
-_OBJECTS = ("datasets", "jobs", "models", "scripts")
+_OBJECTS = ("datasets", "jobs", "logger", "models", "scripts")
 
 
 def __getattr__(name: str) -> Any:

@@ -13,6 +13,7 @@ __all__ = [
     "failed",
     "job",
     "labels",
+    "lineage",
     "mapreduce",
     "mode",
     "model",
@@ -52,6 +53,7 @@ experiment = _bound(Runtime.experiment)
 job = _bound(Runtime.job)
 failed = _bound(Runtime.failed)
 labels = _bound(Runtime.labels)
+lineage = _bound(Runtime.lineage)
 mapreduce = _bound(Runtime.mapreduce)
 mode = _bound(Runtime.mode)
 model = _bound(Runtime.model)

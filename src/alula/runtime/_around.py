@@ -9,10 +9,12 @@ from typing import Final, TypeAlias
 
 from ._current import TaskContext
 from ._experiments._calls import tracking
+from ._lineage import recording
+from ._logging._capture import capturing
 
 __all__ = ["AROUND", "Around"]
 
 Around: TypeAlias = Callable[[TaskContext], AbstractContextManager[None]]
 
-AROUND: Final[tuple[Around, ...]] = (tracking,)
+AROUND: Final[tuple[Around, ...]] = (recording, capturing, tracking)
 """Lineage, logging, tracking, in this order. What one of them raises is the task's error."""

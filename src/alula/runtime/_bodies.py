@@ -80,6 +80,8 @@ def deploy(order: Order, key: str, server: str | None) -> Deployment:
     with opened(order) as at:
         model = at.model()
         blob, tag = to_onnx(model.estimator, model.metadata.name), str(model.metadata.version)
+        where = key if server is None else f"{key} at {server.rpartition('@')[2]}"
+        at.context.notes["deployments"] = {where: model.metadata.version}
         if server is None:
             return at.catalogs.deployments.put(key, blob, tag=tag)
         store_model(server, key, tag, blob)

@@ -34,7 +34,8 @@ class TaskContext:
     objects
         The catalogs in which names are looked up.
     notes
-        What the body tells of its work, for those who stand around it: ``"metrics"``, numbers by name.
+        What the body tells of its work, for those who stand around it: ``"metrics"``, numbers by name;
+        ``"deployments"``, versions by key; ``"made"``, the version that an earlier attempt has stored.
     """
 
     attempt: int

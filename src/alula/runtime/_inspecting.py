@@ -114,6 +114,7 @@ class Inspecting:
         wait: Literal[True] = True,
         timeout: float | None = 10,
         exception: bool = False,
+        logging: Any = None,
         **kwargs: Any,
     ) -> dict[str, Any]: ...
     @overload
@@ -125,6 +126,7 @@ class Inspecting:
         wait: Literal[False],
         timeout: float | None = 10,
         exception: bool = False,
+        logging: Any = None,
         **kwargs: Any,
     ) -> AsyncResult[dict[str, Any]]: ...
     def ping(
@@ -135,6 +137,7 @@ class Inspecting:
         wait: bool = True,
         timeout: float | None = 10,
         exception: bool = False,
+        logging: Any = None,
         **kwargs: Any,
     ) -> Any:
         """Let a worker answer, and say who it is.
@@ -151,6 +154,8 @@ class Inspecting:
             Seconds to wait; None is for ever.
         exception
             Whether the task is to fail with a `RuntimeError`.
+        logging
+            As for `Runtime.mode`, for this task.
 
         Returns
         -------
@@ -165,6 +170,8 @@ class Inspecting:
         settings = self._tasks.settings(self._catalogs.bucket)
         order = Order(settings=settings, task=new_id(), action="ping", args=args, kwargs=kwargs)
         wish = self._wish.labelled(require)
+        if logging is not None:
+            wish = wish.with_resources({"logging": logging})
         answer = self._tasks.submit(_PING, order, exception, wish=wish)
         return answer.get(timeout) if wait and not self._tasks.is_recording else answer
 

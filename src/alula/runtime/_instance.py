@@ -11,9 +11,12 @@ from ..objects import Catalog, Datasets, Models
 from ..store import Store
 from ..workflow import default_executor
 from ._current import current_task
+from ._lineage import note_for
+from ._logging import Logger, LogStore
 from ._notebooks import Notebooks
 from ._runtime import Runtime
 from ._site import Site
+from ._task_id import task_id, task_of_kernel
 from ._tasks import Tasks
 
 __all__ = ["Instance", "bucket", "close_default", "default", "instance_of", "setup"]
@@ -60,6 +63,11 @@ class Instance:
         """The runtime, with nothing required yet."""
         return Runtime(self._site, self._site.catalogs(self.bucket), self._tasks)
 
+    @cached_property
+    def logger(self) -> Logger:
+        """Writes to the log of the bucket, as ``alula.logger``."""
+        return Logger(LogStore(self._site.store, self.bucket), task_id)
+
     @property
     def store(self) -> Store:
         """The store on which all of it stands."""
@@ -105,6 +113,8 @@ def default() -> Instance:
     with _lock:
         if _default is None:
             _default = _made(Site(Settings.load(), default_executor))
+            if (notebook := task_of_kernel()) is not None:
+                note_for(notebook, _default.store)
         return _default
 
 

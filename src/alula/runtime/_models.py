@@ -19,6 +19,7 @@ from ._remote import check_url, remove_model
 from ._results import AsyncResult
 from ._schedules import Planned, Schedule, Scheduling
 from ._search import search
+from ._task_id import task_id
 from ._tasks import Tasks
 from ._wish import Wish
 
@@ -393,7 +394,8 @@ class ModelProxy:
     # ------------------------------------------------------------------------------------- inside
 
     def _place(self) -> Place:
-        return Place(self._catalogs, str(self._tasks.settings(self._catalogs.bucket).home))
+        home = str(self._tasks.settings(self._catalogs.bucket).home)
+        return Place(self._catalogs, home, task_id)
 
     def _scheduling(self) -> Scheduling:
         return Scheduling(self._catalogs, self._tasks.settings(self._catalogs.bucket))

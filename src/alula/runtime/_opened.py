@@ -132,7 +132,10 @@ class At:
             return None
         # The first: later versions that were put by hand may have inherited the attribute.
         versions = catalog.versions(name)
-        return next((v for v in versions if v.attributes.get("task_id") == self.order.task), None)
+        found = next((v for v in versions if v.attributes.get("task_id") == self.order.task), None)
+        if found is not None:
+            self.context.notes["made"] = found
+        return found
 
 
 @contextmanager

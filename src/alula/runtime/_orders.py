@@ -6,6 +6,7 @@ from typing import Any
 
 from .._core._settings import Settings
 from ._experiments import RunReference
+from ._logging import Capture
 
 __all__ = ["Order"]
 
@@ -30,6 +31,8 @@ class Order:
         The name of the dataset to be made of the result, if any.
     args, kwargs
         For the method, the script or the notebook.
+    logging
+        What is to be captured of it for the log, if anything is.
     previous
         The id of the task whose result comes before this one, if there is one.
     run
@@ -51,6 +54,7 @@ class Order:
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     run: RunReference | None = None
+    logging: Capture | None = None
     previous: str | None = None
     results: tuple[str, ...] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from ..workflow import Described, Handle, Search, WorkflowStatus
 from ._attempts import Attempt, Attempts
 from ._families import Families, Family
 from ._groups import GroupResult
+from ._logging import LogDataset, LogStore, Record
 from ._progress import Progress, Progresses
 from ._results import AsyncResult, Status, Timings
 from ._site import Site
@@ -47,6 +48,12 @@ class Records:
         return self._families()
 
     # -------------------------------------------------------------------------------------- one task
+
+    def logs(self, task: str, level: str | None, tail: int | None) -> list[Record]:
+        """Give what a task wrote to the log of its bucket; `TaskNotFoundError` if there is none."""
+        bucket = self.describe(task).metadata["bucket"]
+        log = LogDataset(LogStore(self._site.store, bucket))
+        return log.get(level=level, task=task, tail=tail, raw=True)
 
     def status(self, task: str) -> Status:
         """Tell where a task stands; `TaskNotFoundError` if there is none."""

@@ -23,6 +23,7 @@ from ..errors import (
 from ..graph import Done, Failed
 from ..workflow import Handle
 from ._families import Family
+from ._logging import Record
 from ._progress import Progress
 
 if TYPE_CHECKING:
@@ -87,6 +88,10 @@ class Desk(Protocol):
 
     def timings(self, task: str) -> Timings:
         """Tell when a task came how far."""
+        ...
+
+    def logs(self, task: str, level: str | None, tail: int | None) -> list[Record]:
+        """Give what a task wrote to the log of its bucket."""
         ...
 
     def worker(self, task: str) -> str | None:
@@ -324,6 +329,23 @@ class AsyncResult(Generic[T]):
             It must not wait for anything.
         """
         self._handle.when_done(partial(_told, tell, self))
+
+    def logs(self, level: str | None = None, tail: int | None = None) -> list[Record]:
+        """Give what the task wrote to the log, also while it runs.
+
+        Parameters
+        ----------
+        level
+            This, and what is more severe; all by default.
+        tail
+            The last so many.
+
+        Raises
+        ------
+        ValueError
+            If there is no such level.
+        """
+        return self._desk.logs(self.id, level, tail)
 
     def revoke(self, terminate: bool = False) -> None:
         """Cancel the task, unless it has ended.

@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NoReturn, Self, TypeVar, cast, overload
 
 from ..objects import Catalogs
+from ._ancestry import Ancestry, Lineage, Step
 from ._blocks import OnError, Recording
 from ._defaults import defaulted
 from ._experiments import Experiment, Place, open_experiment
@@ -13,10 +14,12 @@ from ._groups import GroupResult
 from ._history import TaskInfo, history
 from ._inspecting import Inspecting
 from ._models import ModelProxy, missing
+from ._named import version_of
 from ._notebooks import JobProxy
 from ._results import AsyncResult, Status
 from ._scripts import ScriptProxy
 from ._site import Site
+from ._task_id import task_id
 from ._tasks import Tasks
 from ._wish import Wish
 
@@ -53,9 +56,9 @@ class Runtime(Inspecting):
             the second; ``backoff_factor`` by which each further pause is longer, 2 by default;
             ``max_backoff``, seconds that no pause exceeds; ``jitter``, a share from 0 to 1 by which they
             differ at random; ``retry_on``, the exceptions that count, all by default. ``timeout``: seconds
-            that an attempt may take, without limit by default. What is not named stays as it was; nothing at
-            all takes back whatever was asked for before. ``always`` and ``override`` are taken from programs
-            written for omega-ml, and change nothing.
+            that an attempt may take, without limit by default. ``logging`` as for `mode`. What is not named
+            stays as it was; nothing at all takes back whatever was asked for before. ``always`` and
+            ``override`` are taken from programs written for omega-ml, and change nothing.
 
         Raises
         ------
@@ -71,21 +74,34 @@ class Runtime(Inspecting):
             return self._with(self._tasks.wish)
         return self._with(self._wish.with_resources(asked).labelled(label))
 
-    def mode(self, *, local: bool | None = None) -> "Runtime":
+    def mode(self, *, local: bool | None = None, logging: Any = None) -> "Runtime":
         """Say how this instance runs tasks from now on, unless they require something else.
 
         Parameters
         ----------
         local
             Whether in this process, whoever else could; None leaves it as it is.
+        logging
+            What goes to the log of the bucket besides what tasks write to ``om.logger``: True is what they
+            print, and what they log through Python at INFO; the name of a logger is that one alone; a pair
+            names a level too, as in ``("sklearn", "DEBUG")``; False is nothing; None leaves it as it is.
 
         Returns
         -------
         Runtime
             One that runs tasks so.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If there is no such level, or `logging` is nothing of the kind.
         """
+        wish = self._tasks.wish
         if local is not None:
-            self._tasks.wish = Wish(label=None) if local else Wish()
+            wish = Wish(label=None if local else Wish().label, logging=wish.logging)
+        if logging is not None:
+            wish = wish.with_resources({"logging": logging})
+        self._tasks.wish = wish
         return self._with(self._tasks.wish)
 
     @property
@@ -333,8 +349,45 @@ class Runtime(Inspecting):
         def __getattr__(self, name: str) -> NoReturn:
             raise missing("the runtime", name, type(self))
 
+    @overload
+    def lineage(self, name: str, *, depth: int | None = None) -> Lineage: ...
+    @overload
+    def lineage(self, *, task: str) -> Step: ...
+    def lineage(
+        self, name: str | None = None, *, depth: int | None = None, task: str | None = None
+    ) -> Lineage | Step:
+        """Give what a version was made of and what was made of it, by all tasks that ever touched it.
+
+        Parameters
+        ----------
+        name
+            Of a model, dataset, script or notebook: ``m``, ``m@v3``, ``m@tag``, ``m^``, ``data/iris@v1``.
+        depth
+            Tasks to follow in each direction; all by default, up to some hundreds.
+        task
+            Instead, the id of a task: what that has read and written.
+
+        Raises
+        ------
+        NameNotFoundError
+            If there is no such version, nor was there one.
+        TaskNotFoundError
+            If nothing is recorded of that task.
+        InvalidNameError
+            If the name is wrongly written.
+        TypeError
+            If neither a name nor a task is given, or both.
+        """
+        ancestry = Ancestry(self._catalogs.store)
+        if (name is None) == (task is None):
+            raise TypeError("lineage(name) or lineage(task=id): give one of them")
+        if task is not None:
+            return ancestry.step(task)
+        return ancestry.of(version_of(str(name), self._catalogs, ancestry), depth)
+
     def _place(self) -> Place:
-        return Place(self._catalogs, str(self._tasks.settings(self._catalogs.bucket).home))
+        home = str(self._tasks.settings(self._catalogs.bucket).home)
+        return Place(self._catalogs, home, task_id)
 
     def _with(self, wish: Wish) -> "Runtime":
         return Runtime(self._site, self._catalogs, self._tasks, wish)

@@ -70,9 +70,9 @@ class Tasks:
 
     def bind(self, body: Function, order: Order, *args: Any, wish: Wish) -> Node[Any]:
         """Make a node of a task, to be run inside a workflow; it belongs to the run that is active here."""
-        order = _of_run(order)
+        told = replace(_of_run(order), logging=wish.logging)
         named = {**wish.options.get("metadata", {}), "task_id": order.title[:_TITLE]}
-        return Node(body.with_options(wish.options), (order, *args), options=named)
+        return Node(body.with_options(wish.options), (told, *args), options=named)
 
     def submit(self, body: Function, order: Order, *args: Any, wish: Wish) -> AsyncResult[Any]:
         """Start a task whose id is the order's; inside of a block, note it.

@@ -7,6 +7,7 @@ from typing import Any, Final, Self
 from ..errors import LabelError, suggest
 from ..futures import Function, TaskOptions
 from ..workflow import options
+from ._logging import Capture, capture_of
 
 __all__ = ["LOCAL", "Wish", "label_of"]
 
@@ -49,12 +50,15 @@ class Wish:
         For the engine: cores, resources, retries.
     callbacks
         Scripts that run when a task has ended, however, each with its keywords.
+    logging
+        What is to be captured for the log, if anything is.
     """
 
     label: str | None = "default"
     asked: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     callbacks: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    logging: Capture | None = None
 
     def labelled(self, label: object) -> Self:
         """Give this wish with a label; None leaves it as it is.
@@ -76,6 +80,9 @@ class Wish:
         UnsupportedError
             If the engine cannot provide it.
         """
+        if "logging" in given:
+            others = {name: value for name, value in given.items() if name != "logging"}
+            return replace(self.with_resources(others), logging=capture_of(given["logging"]))
         engine: dict[str, Any] = {}
         retries: dict[str, Any] = {}
         for name, value in given.items():

@@ -3,7 +3,7 @@
 It keeps rows, and knows nothing of tasks: who runs them says, through `inside`, to which run they belong.
 """
 
-from ._active import RunReference, inside, reference
+from ._active import RunReference, environment, inside, reference
 from ._experiment import PROVIDERS, Experiment, no_experiment, open_experiment
 from ._ledger import Run
 from ._linked import experiment_of, experiments_of
@@ -17,6 +17,7 @@ __all__ = [
     "Run",
     "RunReference",
     "Stats",
+    "environment",
     "experiment_of",
     "experiments_of",
     "inside",

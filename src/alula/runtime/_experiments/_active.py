@@ -3,14 +3,28 @@
 It travels with a task: `reference` gives what is sent along, and the worker stands `inside` of it.
 """
 
+import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Final
 
 from ._ledger import Run
 
-__all__ = ["Active", "RunReference", "active_in", "enter", "innermost", "inside", "leave", "reference"]
+__all__ = [
+    "Active",
+    "RunReference",
+    "active_in",
+    "enter",
+    "environment",
+    "inherited",
+    "innermost",
+    "inside",
+    "leave",
+    "reference",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +44,8 @@ class Active:
     experiment: str
     run: Run
 
+
+_VARIABLE: Final = "ALULA_RUN"
 
 _ACTIVE: ContextVar[tuple[Active, ...]] = ContextVar("alula_experiments", default=())
 
@@ -63,6 +79,23 @@ def active_in(bucket: str, experiment: str) -> Run | None:
     """Give the run of an experiment that is at work in this context."""
     mine = (a.run for a in reversed(_ACTIVE.get()) if (a.bucket, a.experiment) == (bucket, experiment))
     return next(mine, None)
+
+
+def environment() -> dict[str, str]:
+    """Give what a process that is begun for this context is told of its run, in its environment."""
+    active = innermost()
+    if active is None:
+        return {}
+    return {_VARIABLE: json.dumps([active.bucket, active.experiment, active.run.number])}
+
+
+def inherited(bucket: str, experiment: str) -> int | None:
+    """Give the number of the run of an experiment for which this process was begun."""
+    text = os.environ.get(_VARIABLE)
+    if text is None:
+        return None
+    *which, number = json.loads(text)
+    return int(number) if which == [bucket, experiment] else None
 
 
 def reference() -> RunReference | None:

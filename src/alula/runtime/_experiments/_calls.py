@@ -115,6 +115,7 @@ class _Call:
 
     def _begin(self, experiment: Experiment, run: Run) -> None:
         self._experiment, self._run = experiment, run
+        self._context.notes["run"] = (experiment.name, run.number)
         enter(Active(experiment.bucket, experiment.name, run))
         experiment.ledger.add(list(self._first_rows(experiment, run)))
         if experiment.provider == "profiling":

@@ -1,19 +1,17 @@
 """Writing: runs that begin and end, and what is logged to them. Each call returns when it is committed."""
 
-import getpass
 import platform
-import socket
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from importlib.metadata import distributions
 from threading import RLock
 from typing import Any
 
 from ...objects import Catalogs
-from ._active import active_in
+from .._whereabouts import host, user
+from ._active import active_in, inherited
 from ._ledger import Entry, Ledger, Row, Run, RunStatus
 from ._things import keep
 from ._times import moment
@@ -295,7 +293,7 @@ class Recorder:
     def _begin(self, number: int | None = None) -> Run:
         parent = self.active_run()
         now = self._catalogs.store.clock.time()
-        facts = {"started": now, "node": _host(), "userid": _user()}
+        facts = {"started": now, "node": host(), "userid": user()}
         return self._ledger.begin(number, parent, facts, self._written(0, "start", "run", 0, now))
 
     def _end(self, run: Run, status: RunStatus, error: BaseException | None = None) -> None:
@@ -313,7 +311,16 @@ class Recorder:
         for run in (active_in(self.bucket, self.name), self._run, *entered):
             if run is not None and run.id not in self._over:
                 return run
-        return None
+        return self._inherited()
+
+    def _inherited(self) -> Run | None:
+        """Give the run for which this process was begun, as long as that goes on."""
+        number = inherited(self.bucket, self.name)
+        if number is None:
+            return None
+        going = (run for run in self._ledger.runs() if run.number == number and run.status == "STARTED")
+        self._run = next(going, None)
+        return self._run if self._run is not None and self._run.id not in self._over else None
 
     def _needed(self) -> Run:
         active = self._active()
@@ -368,21 +375,8 @@ class Recorder:
             "value": text,
             "number": number,
             "dt": at,
-            "node": _host(),
-            "userid": _user(),
+            "node": host(),
+            "userid": user(),
             "task": self._place.task(),
             "extra": packed("extra", extra)[0] if extra else None,
         }
-
-
-@cache
-def _host() -> str:
-    return socket.gethostname()
-
-
-@cache
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container without names of users
-        return "unknown"

@@ -13,6 +13,7 @@ from typing import Any, Final
 from ..._core._settings import Settings
 from ...errors import NotebookError
 from ...objects import Jobs, Metadata
+from .._experiments import environment
 from ._execution import CellFailedError, execute, load_client
 from ._kernels import Kernel, KernelFailedError, kernels
 from ._parameters import inject, plain, variables_of
@@ -133,6 +134,7 @@ class _Work:
         self, run: NotebookRun, notebook: Any, options: Mapping[str, Any], injected: int | None
     ) -> None:
         self._run, self._notebook, self._options, self._injected = run, notebook, options, injected
+        self._of_run = environment()  # here, for the cells run in another context
         self._kernel: Kernel | None = None
         self._ended = Event()
 
@@ -181,7 +183,7 @@ class _Work:
             kernel,
             limit=limit,
             allow_errors=self._options.get("allow_errors", False),
-            environment={**self._run.settings.environment(), **task},
+            environment={**self._run.settings.environment(), **task, **self._of_run},
             report=self._report,
         )
 
