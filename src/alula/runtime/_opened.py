@@ -24,6 +24,7 @@ from ._around import AROUND
 from ._attempts import Attempt, Attempts, Ending
 from ._current import TaskContext, bound
 from ._data import Kept, Previous, check_data
+from ._experiments import Place, current_experiment
 from ._inputs import Input, as_rows, as_target, read_input
 from ._orders import Order
 from ._progress import Reporter
@@ -102,7 +103,8 @@ class At:
 
     def offered(self) -> dict[str, Any]:
         """Give what a script gets if it names it: nothing is read that it does not."""
-        found: dict[str, Any] = {"om": self.context.instance}
+        place = Place(self.catalogs, str(self.order.settings.home), lambda: self.order.task)
+        found: dict[str, Any] = {"om": self.context.instance, "tracking": current_experiment(place)}
         if self.order.previous is not None:
             found["previous"] = self.context.previous
         if self.order.results is not None:

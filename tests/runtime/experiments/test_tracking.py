@@ -140,6 +140,20 @@ def test_scripts_and_notebooks_can_be_tracked(exp: Experiment) -> None:
     assert metadata.attributes["tracking"] == {"default": "myexp", "experiments": ["myexp"]}
 
 
+def _log(data: Any, method: str, tracking: Experiment) -> list[Any]:
+    tracking.log_metric("inside", data)
+    return [tracking.name, tracking.provider, tracking.active_run()]
+
+
+def test_a_script_is_given_its_experiment_and_one_that_keeps_nothing_otherwise(exp: Experiment) -> None:
+    om.scripts.put(_log, "logs")
+    assert om.runtime.script("logs").run(1).get() == ["notrack", "notrack", 0]
+    exp.track("logs")
+    result = om.runtime.script("logs").run(2)
+    assert result.get() == ["myexp", "default", 1]
+    assert [row["value"] for row in exp.data(key="inside", taskid=result.id, raw=True)] == [2]
+
+
 def test_secrets_among_arguments_are_hidden(exp: Experiment) -> None:
     with exp:
         om.runtime.ping("password=abc", token="abc", other=1)

@@ -4,7 +4,13 @@ It keeps rows, and knows nothing of tasks: who runs them says, through `inside`,
 """
 
 from ._active import RunReference, environment, inside, reference
-from ._experiment import PROVIDERS, Experiment, no_experiment, open_experiment
+from ._experiment import (
+    PROVIDERS,
+    Experiment,
+    current_experiment,
+    no_experiment,
+    open_experiment,
+)
 from ._ledger import Run
 from ._linked import experiment_of, experiments_of
 from ._recorder import Place
@@ -17,6 +23,7 @@ __all__ = [
     "Run",
     "RunReference",
     "Stats",
+    "current_experiment",
     "environment",
     "experiment_of",
     "experiments_of",

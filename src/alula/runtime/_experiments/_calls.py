@@ -87,9 +87,8 @@ class _Call:
     # ------------------------------------------------------------------------------------- inside
 
     def _place(self, bucket: str) -> Place:
-        objects, settings = self._context.objects, self._context.order.settings
-        here = objects if bucket == objects.bucket else objects[bucket]
-        return Place(here, str(settings.home), lambda: self._context.id)
+        context = self._context
+        return Place(context.objects, str(context.order.settings.home), lambda: context.id).of(bucket)
 
     def _is_about(self, metadata: Metadata) -> bool:
         context = self._context

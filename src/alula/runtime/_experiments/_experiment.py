@@ -9,17 +9,24 @@ from typing import Any, Final, Self
 
 from ...errors import NameNotFoundError, suggest
 from ...objects import Metadata, check_name
-from ._active import Active, inside
+from ._active import Active, innermost, inside
 from ._ledger import Entry, NoLedger, Run, RunStatus, StoredLedger
 from ._mlflow import export
 from ._profile import Profiler
 from ._reader import Reader
 from ._recorder import Place
 from ._selection import Runs, pick_runs
-from ._tables import TABLES, VERSION
 from ._tracking import link, unlink
 
-__all__ = ["CARDS", "PROVIDERS", "Experiment", "existing_experiment", "no_experiment", "open_experiment"]
+__all__ = [
+    "CARDS",
+    "PROVIDERS",
+    "Experiment",
+    "current_experiment",
+    "existing_experiment",
+    "no_experiment",
+    "open_experiment",
+]
 
 PROVIDERS: Final = ("default", "notrack", "profiling", "simple")
 """How an experiment can keep what is logged; ``simple`` is another name of ``default``."""
@@ -221,8 +228,17 @@ def open_experiment(
 
 def no_experiment(place: Place, name: str = "notrack") -> Experiment:
     """Give an experiment that keeps nothing, and in which there is nothing to be read."""
-    place.catalogs.store.ensure("experiments", VERSION, TABLES)
     return Experiment(name, place, NoLedger(), Entry(0, "notrack", False))
+
+
+def current_experiment(place: Place) -> Experiment:
+    """Give the experiment whose run is at work in this context, or one that keeps nothing."""
+    active = innermost()
+    found = None if active is None else existing_experiment(place.of(active.bucket), active.experiment)
+    if found is None:
+        found = no_experiment(place)
+        found.start()
+    return found
 
 
 def _opened(

@@ -301,6 +301,8 @@ class Reader(Recorder):
         now = self._catalogs.store.clock.time()
         everything = isinstance(run, str) and run in ("*", "all")
         picked = None if everything else pick_runs(run, self._ledger.runs(), self.active_run())
+        if self.provider == "notrack":
+            picked = []
         selection = Selection(
             experiment=self._entry.id,
             runs=None if picked is None else [each.number for each in picked],
@@ -319,6 +321,8 @@ class Reader(Recorder):
         """Give parameters and metrics by run, each under its full name."""
         if value not in (*_NUMBERS, "last", "first"):
             raise ValueError(f"value={value!r} is none; {suggest(value, [*_NUMBERS, 'last', 'first'])}")
+        if not runs:
+            return {}
         numbers = [run.number for run in runs]
         found: dict[int, dict[str, Any]] = {number: {} for number in numbers}
         wanted = Selection(experiment=self._entry.id, runs=numbers, event="param", key=keys)

@@ -3,11 +3,11 @@
 import platform
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import distributions
 from threading import RLock
-from typing import Any
+from typing import Any, Self
 
 from ...objects import Catalogs
 from .._whereabouts import host, user
@@ -33,6 +33,11 @@ class Place:
     catalogs: Catalogs
     home: str
     task: Callable[[], str | None] = lambda: None
+
+    def of(self, bucket: str) -> Self:
+        """Give the same in another bucket."""
+        here = bucket == self.catalogs.bucket
+        return self if here else replace(self, catalogs=self.catalogs[bucket])
 
 
 class Recorder:

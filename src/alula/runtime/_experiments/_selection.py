@@ -128,6 +128,8 @@ class Rows:
     selection: Selection
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
+        if self.selection.runs is not None and not self.selection.runs:
+            return
         part, at = self.selection.part or slice(None), 0
         for row in self._pages():
             told = self._told(row)
