@@ -1,11 +1,11 @@
-"""An estimator that talks, for the tests of logs; workers import it from here."""
+"""Estimators that talk, for the tests of logs; workers import it from here."""
 
 import logging
 import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from sklearn.base import BaseEstimator
 
@@ -31,3 +31,20 @@ class Talker(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
             _ = 1 / 0
         print("half a line", end="")
         return [1]
+
+
+class Learner(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Logs each of three steps to an experiment, and dies amid them the first time."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        assert self.path is not None
+        exp = om.runtime.experiment("myexp")
+        for step in range(3):
+            exp.log_metric("loss", 1 / (step + 1), step=step)
+            if step == 1 and not self.path.exists():
+                self.path.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+        return self

@@ -1,5 +1,6 @@
 """What was logged is read by run, key and time; what there is not, is an empty table."""
 
+import sys
 from datetime import UTC, datetime, timedelta
 
 import matplotlib as mpl
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 
 import alula as om
-from alula.errors import NameNotFoundError
+from alula.errors import MissingExtraError, NameNotFoundError
 from alula.runtime import Experiment
 from alula.runtime._experiments._values import FIXED
 from tests.postgres import ON_BOTH
@@ -175,6 +176,12 @@ def test_plots_have_a_line_for_each_run_or_a_point(runs: Experiment) -> None:
         runs.plot("ac")
     with pytest.raises(ValueError, match="neither"):
         runs.plot("acc", x="time")  # type: ignore[arg-type]  # what is refused
+
+
+def test_without_matplotlib_the_extra_is_named(runs: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(MissingExtraError, match=r"alula\[plot\]"):
+        runs.plot("acc")
 
 
 def test_upstreams_way_to_plot_runs(runs: Experiment) -> None:

@@ -1,5 +1,6 @@
 """Tasks that belong to a run, and objects whose calls are tracked wherever they come from."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.linear_model import Ridge
 import alula as om
 from alula.errors import NameNotFoundError
 from alula.runtime import Experiment
+from tests.runtime.talkers import Learner
 
 pytestmark = pytest.mark.usefixtures("line")
 
@@ -103,6 +105,18 @@ def test_what_a_fitted_estimator_was_told_are_parameters(exp: Experiment) -> Non
     assert versions == [1, 2]
 
 
+def test_a_worker_that_is_killed_amid_logging_loses_nothing(exp: Experiment, tmp_path: Path) -> None:
+    """The next attempt goes on with the run of the first."""
+    om.models.put(Learner(tmp_path / "died"), "learner")
+    exp.track("learner")
+    om.runtime.require(max_retries=1).model("learner").fit("data-X").get()
+    [run] = exp.runs()
+    assert run.status == "STOPPED"
+    assert [row["step"] for row in exp.data(key="loss", raw=True)] == [0, 1, 0, 1, 2]
+    [retry] = exp.data(event="task_retry", raw=True)
+    assert retry["value"] == {"attempt": 2}
+
+
 def test_autotrack_keeps_what_went_in(exp: Experiment) -> None:
     om.runtime.experiment("myexp", autotrack=True).track("mymodel")
     fitted()
@@ -138,6 +152,11 @@ def test_scripts_and_notebooks_can_be_tracked(exp: Experiment) -> None:
     metadata = om.jobs.metadata("nb")
     assert metadata is not None
     assert metadata.attributes["tracking"] == {"default": "myexp", "experiments": ["myexp"]}
+    result = om.runtime.job("nb").run()
+    result.get()
+    assert [row["event"] for row in exp.data(taskid=result.id, raw=True)] == [
+        *("start", "task_call", "artifact", "task_success", "stop")
+    ]
 
 
 def _log(data: Any, method: str, tracking: Experiment) -> list[Any]:
