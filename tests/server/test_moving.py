@@ -1,9 +1,12 @@
 """Keys out of one keyspace and into another, through files of commands and a Redis' snapshots."""
 
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from hypothesis import given
@@ -19,6 +22,7 @@ from alula.server import (
     import_keys,
 )
 from alula.server._checksum import crc64
+from alula.server._clients._connect import reached
 from alula.server._dump import Dumped, body, undump
 from alula.server._forms import ModelForm, ScriptForm
 from alula.server._moving._rebuilding import rebuilding
@@ -185,6 +189,36 @@ def test_a_file_that_is_damaged(other: tuple[str, Wire], tmp_path: Path, data: b
     (tmp_path / "keys").write_bytes(data)
     with pytest.raises(CommandError, match=why):
         import_keys(tmp_path / "keys", other[0])
+
+
+def test_a_model_may_take_any_time_to_load() -> None:
+    with reached("redis://localhost") as client:
+        assert isinstance(client, Redis)
+        assert client.get_connection_kwargs()["socket_timeout"] is None
+
+
+def test_nothing_is_sent_twice(tmp_path: Path) -> None:
+    """A client that tries again by itself would append to a list what is in it already."""
+    (tmp_path / "keys").write_bytes(request("RPUSH l a"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        asked = list[bytes]()
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection:
+                        while (data := connection.recv(1000)) and b"RPUSH" not in data:
+                            connection.sendall(b"+OK\r\n" * data.count(b"SETINFO"))
+                        asked.append(data)
+
+        thread = Thread(target=accept, daemon=True)
+        thread.start()
+        with pytest.raises(StoreUnavailableError):
+            import_keys(tmp_path / "keys", f"redis://127.0.0.1:{listener.getsockname()[1]}?protocol=2")
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(20)
+    assert len(asked) == 1
 
 
 def test_who_is_not_there(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def _redis() -> Any:
 
 @contextmanager
 def reached(url: str) -> Iterator[Pipelining]:
-    """Give a client for a while, whose connection fails with an error of ours.
+    """Give a client for a while, which waits for any reply and fails with an error of ours.
 
     Raises
     ------
@@ -96,8 +96,12 @@ def reached(url: str) -> Iterator[Pipelining]:
         If the URL is none.
     """
     redis = _redis()
+    # To load a model takes as long as it takes, and what was sent twice would be done twice.
+    once = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
     try:
-        client: Pipelining = redis.Redis.from_url(url, decode_responses=False)
+        client: Pipelining = redis.Redis.from_url(
+            url, decode_responses=False, socket_timeout=None, socket_keepalive=True, retry=once
+        )
     except ValueError as error:
         raise SettingError("url", url.rpartition("@")[2], str(error)) from error
     try:
