@@ -170,6 +170,12 @@ def test_one_of_a_row_counts_as_one(server: Server, wire: Wire) -> None:
     assert server._services.commands == before + 10
 
 
+def test_an_idle_client_keeps_nothing(server: Server, wire: Wire) -> None:
+    at_once(wire, *["AI.TENSORSET t INT8 1", "AI.TENSORGET t"] * 3)
+    (client,) = server._services.clients.values()
+    assert client.keyspace is server._services.keyspace
+
+
 def test_a_stranger_gets_no_row(redis: RedisServer, connect: Connect) -> None:
     with background(Server(port=0, password="geheim", keyspace=RedisKeyspace(redis.url))) as server:
         wire = connect(server)

@@ -59,6 +59,7 @@ class Together:
             reply = run(self._client, handler, words)
             assert not isinstance(reply, Later)
             self._replies.append(reply)
+        self._client.keyspace = self._client.services.keyspace  # an idle client keeps nobody's tensors
         self._changes = view.changes()
         view.begin_anew()
         return self._changes
