@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from alula._core._seal import is_pickle
 from alula._core._settings import Settings
-from alula.errors import PickleRefusedError, SealError, SettingError
+from alula.errors import PickleRefusedError, SealError, SettingError, StoreUnavailableError
 from alula.objects import Catalog, Catalogs, Datasets, Models, open_catalogs
 from tests.objects.conftest import double
 
@@ -130,6 +130,23 @@ def test_a_folder_comes_back_with_what_is_in_it(datasets: Datasets, tmp_path: Pa
     (folder / "a.txt").touch()
     datasets.put(folder, "d")
     assert datasets.resolve("d").gridfile.read() == first
+
+
+def test_a_file_may_lie_outside(datasets: Datasets, tmp_path: Path) -> None:
+    source, outside = tmp_path / "a.bin", tmp_path / "outside.bin"
+    source.write_bytes(b"large")
+    made = datasets.put(source, "d", uri=f"file://{outside}")
+    assert (made.uri, outside.read_bytes()) == (f"file://{outside}", b"large")
+    assert datasets.get("d").read() == b"large"
+    outside.write_bytes(b"other")
+    with pytest.raises(SealError, match="it is not what was put there"):
+        datasets.get("d")
+    outside.unlink()
+    with pytest.raises(StoreUnavailableError, match=r"outside\.bin"):
+        datasets.get("d")
+    with pytest.raises(StoreUnavailableError, match="nope://"):
+        datasets.put(source, "e", uri="nope://x")
+    assert not datasets.exists("e")
 
 
 def test_what_is_no_file_is_refused(datasets: Datasets, tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import text
 
+from alula._core._settings import Settings
 from alula.errors import InvalidNameError, NameNotFoundError, StoreError
-from alula.objects import Catalog, Catalogs, Metadata, Models
+from alula.objects import Catalog, Catalogs, Metadata, Models, open_catalogs
 
 METADATA = Metadata(
     name="results/myjob_2021-11-25 14:02:14.690974.ipynb",
@@ -164,6 +166,23 @@ def test_stats_count_by_kind(filled: Catalog) -> None:
     stats = filled.stats()
     assert (stats["store"], stats["count"], stats["kinds"]["python.data"]["count"]) == ("datasets", 1, 1)
     assert stats["size"] == filled.resolve("d").size
+
+
+def test_the_whole_store_is_counted(filled: Catalog, catalogs: Catalogs) -> None:
+    assert filled.dbstats() == {"objects": 1, "versions": 2, "size": filled.resolve("d").size}
+    catalogs["other"].jobs.put("print(1)", "job")
+    assert filled.dbstats()["objects"] == 2
+
+
+def test_an_older_store_gets_the_tables_that_came_later(catalogs: Catalogs, settings: Settings) -> None:
+    with catalogs.store.transaction() as connection:
+        connection.execute(text("DROP TABLE object_counters"))
+        connection.execute(text("DELETE FROM layers WHERE layer = 'object_counters'"))
+    with open_catalogs(settings) as again:
+        for n in (1, 2):
+            again.datasets.put([n], "d")
+        again.datasets.drop("d@v2")
+        assert again.datasets.put([3], "d").version == 3
 
 
 def test_help_is_the_users_own_or_that_of_the_kind(filled: Catalog) -> None:

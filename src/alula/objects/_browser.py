@@ -127,6 +127,11 @@ class Browser:
             "kinds": kinds,
         }
 
+    def dbstats(self) -> dict[str, Any]:
+        """Count what the whole store holds, of all buckets: objects, versions, bytes of the latest ones."""
+        with self._store.reading() as connection:
+            return rows.totals(connection)
+
     def help(self, name_or_obj: Any = None) -> str:
         """Give the text or address in ``attributes["docs"]`` of an object, or what its kind is.
 

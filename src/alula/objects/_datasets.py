@@ -44,6 +44,7 @@ class Datasets(Catalog):
             ``groupby=["a"]``: rows lie by groups, so that one group is read without the others.
             ``timestamp=True``, or a name: a column more, ``_created``, with the time of now.
             ``as_pydata=True``: an array as a list. ``as_raw=True``: dicts as documents.
+            ``uri="s3://..."``: of a file, where its bytes are to lie in place of the store.
             ``csv={...}``: of ``kind="pandas.csv"``, for `pandas.read_csv`.
 
         Raises

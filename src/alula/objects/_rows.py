@@ -50,6 +50,7 @@ __all__ = [
     "parts",
     "tag",
     "tags",
+    "totals",
     "undeploy",
     "versions",
 ]
@@ -163,6 +164,15 @@ def versions(connection: Connection, number: int) -> list[Row[Any]]:
     """Give all versions of an object, the oldest first."""
     asked = _joined().where(_VERSIONS.c.object == number).order_by(_VERSIONS.c.number)
     return list(connection.execute(asked))
+
+
+def totals(connection: Connection) -> dict[str, int]:
+    """Count the objects of all buckets and stores, their versions, and the bytes of their latest ones."""
+    latest = (_VERSIONS.c.object == _OBJECTS.c.id) & (_VERSIONS.c.number == _OBJECTS.c.latest)
+    size = select(func.coalesce(func.sum(_VERSIONS.c.size), 0)).join_from(_VERSIONS, _OBJECTS, latest)
+    counts = {"objects": select(func.count()).select_from(_OBJECTS), "size": size}
+    counts["versions"] = select(func.count()).select_from(_VERSIONS)
+    return {name: int(connection.scalar(asked) or 0) for name, asked in counts.items()}
 
 
 def tags(connection: Connection, number: int) -> dict[int, tuple[str, ...]]:

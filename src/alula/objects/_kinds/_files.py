@@ -1,11 +1,16 @@
 """Files and folders, byte for byte; a folder as a zip whose bytes depend on nothing but what is in it."""
 
+import json
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
+import fsspec
+
+from ...errors import SealError, StoreUnavailableError
 from .._shelf import Raw
 from ._kind import Ask, Dumped, How, refuse_appending
 
@@ -21,7 +26,7 @@ class Files:
     name = "python.file"
     on_request = False
     checks_itself = False
-    options: frozenset[str] = frozenset()
+    options = frozenset({"uri"})
 
     def accepts(self, value: object) -> bool:
         """Tell whether it is a path or can be read; a text may be anything."""
@@ -31,7 +36,7 @@ class Files:
         """Need nothing."""
 
     def dump(self, value: Any, how: How) -> Dumped:
-        """Read it whole; note its name.
+        """Read it whole; note its name. With ``uri=`` its bytes go to that address, and their hash stays.
 
         Raises
         ------
@@ -39,15 +44,16 @@ class Files:
             If there is no such file or folder.
         TypeError
             If what it reads is text.
+        StoreUnavailableError
+            If that address cannot be written.
         """
-        if not isinstance(value, Path):
-            data = value.read()
-            if not isinstance(data, bytes):
-                raise TypeError("a file to be kept must be open for reading in binary: open(path, 'rb')")
-            return _dumped(data, Path(str(getattr(value, "name", ""))).name, folder=False)
-        path = value.expanduser().resolve(strict=True)
-        folder = path.is_dir()
-        return _dumped(zipped(path, _below(path)) if folder else path.read_bytes(), path.name, folder=folder)
+        data, facts = _read(value)
+        uri = how.options.get("uri")
+        if uri is None:
+            return Dumped(Raw((data,)), facts)
+        _exchange(uri, data)
+        facts |= {"uri": uri, "sha256": sha256(data).hexdigest()}
+        return Dumped(Raw((json.dumps(facts).encode(),)), facts)
 
     def extend(self, facts: Mapping[str, Any], more: Mapping[str, Any]) -> Mapping[str, Any]:
         """Refuse: who knows what that would make of it."""
@@ -57,8 +63,19 @@ class Files:
         """Give a file that is open for reading in binary; or write it to ``local=`` and give that path.
 
         A folder is unpacked into ``local``, which is made; a file that is there is replaced.
+
+        Raises
+        ------
+        SealError
+            If what lies at the address that it was put to is something else by now.
+        StoreUnavailableError
+            If that cannot be read.
         """
         [data] = parts
+        if (uri := ask.facts.get("uri")) is not None:
+            data = _exchange(uri)
+            if sha256(data).hexdigest() != ask.facts["sha256"]:
+                raise SealError(uri, "it is not what was put there: its hash is another")
         local = ask.options.get("local")
         if local is None:
             return BytesIO(data)
@@ -73,8 +90,30 @@ class Files:
         return path
 
 
-def _dumped(data: bytes, name: str, *, folder: bool) -> Dumped:
-    return Dumped(Raw((data,)), {"filename": name, "folder": folder, "bytes": len(data)})
+def _read(value: Any) -> tuple[bytes, dict[str, Any]]:
+    """Give the bytes of a file or folder, and what to note of it."""
+    if isinstance(value, Path):
+        path = value.expanduser().resolve(strict=True)
+        folder = path.is_dir()
+        data = zipped(path, _below(path)) if folder else path.read_bytes()
+        return data, {"filename": path.name, "folder": folder, "bytes": len(data)}
+    data = value.read()
+    if not isinstance(data, bytes):
+        raise TypeError("a file to be kept must be open for reading in binary: open(path, 'rb')")
+    name = Path(str(getattr(value, "name", ""))).name
+    return data, {"filename": name, "folder": False, "bytes": len(data)}
+
+
+def _exchange(uri: str, data: bytes | None = None) -> bytes:
+    """Write bytes to an address, or read them."""
+    try:
+        with fsspec.open(uri, "rb" if data is None else "wb") as file:
+            if data is not None:
+                file.write(data)
+                return data
+            return bytes(file.read())
+    except (OSError, ValueError, ImportError) as error:  # no such protocol, no driver for it
+        raise StoreUnavailableError(uri, str(error)) from error
 
 
 def _below(folder: Path) -> Iterable[Path]:
