@@ -16,7 +16,7 @@ import pyarrow.parquet as parquet
 import alula as om
 
 ROWS = 1_000_000
-TIMES = {"put": 3, "get": 8, "get of 2 columns": 20, "get of 2 columns, filtered": 20}
+TIMES = {"put": 6, "get": 8, "get of 2 columns": 20, "get of 2 columns, filtered": 20}
 FILTER = [("i0", "<", 10)]
 
 
