@@ -17,6 +17,7 @@ from alula.objects import Metadata
 from alula.runtime import default
 from alula.runtime._notebooks._execution import LIMIT
 from alula.runtime._notebooks._running import NotebookRun, run_notebook
+from tests.runtime.conftest import Child
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -233,6 +234,21 @@ def test_a_killed_worker_takes_its_kernels_with_it_and_the_notebook_runs_again(f
         assert pipe.read() == ""
 
 
+def test_a_worker_that_is_killed_after_a_run_was_stored_is_no_reason_to_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spawn: Callable[..., Child]
+) -> None:
+    (tmp_path / "once").touch()
+    monkeypatch.setenv("ALULA_FAULTS", f"task.finished=kill@1:{tmp_path / 'once'}")
+    om.jobs.create("print('ran')", "report")
+    child = spawn("print(om.runtime.job('report').run().get().name)")
+    out, err = child.communicate(timeout=ENOUGH)
+    assert child.returncode == 0, err
+    assert not (tmp_path / "once").exists()
+    [noted] = om.jobs.resolve("report").attributes["job_runs"]
+    assert out.strip() == noted["results"]
+    assert len(om.jobs.list("results/*")) == 1
+
+
 # ------------------------------------------------------------------------------------- here and now
 
 
@@ -263,6 +279,16 @@ def test_a_second_attempt_finds_what_the_first_has_stored(here: Callable[..., Me
     assert here("report", task="t", attempt=2) == first
     assert here("report", task="u", attempt=2) != first
     assert len(om.jobs.list("results/*")) == 2
+
+
+def test_an_earlier_version_runs_by_its_name() -> None:
+    om.jobs.create("print('old')", "report")
+    om.jobs.create("print('new')", "report")
+    metadata = om.jobs.run("report^")
+    assert shown(metadata) == "old\n"
+    assert metadata.name.startswith("results/report_")
+    [noted] = om.jobs.resolve("report").attributes["job_runs"]
+    assert noted["version"] == 1
 
 
 def test_a_notebook_may_be_run_here_and_now() -> None:

@@ -15,7 +15,7 @@ from . import _rows as rows
 from ._catalog import Catalog
 from ._kinds import How, choose
 from ._metadata import Metadata
-from ._names import Reference, check_name
+from ._names import check_name
 from ._observing import tell
 
 __all__ = ["Jobs"]
@@ -106,7 +106,7 @@ class Jobs(Catalog):
         Parameters
         ----------
         job
-            The name of the notebook.
+            The name of the notebook; may say a version.
         parts
             By name, the attributes of each; they take the place of those that an object of that name has.
 
@@ -118,7 +118,7 @@ class Jobs(Catalog):
             If a name has a character with a meaning.
         """
         names = [self._lookup.full(check_name(name)) for name in parts]
-        reference = Reference(job, self._lookup.full(job))
+        reference = self._lookup.parse(job)
         with self._store.transaction() as connection:
             source = self._lookup.row(connection, reference)
             if source is not None:

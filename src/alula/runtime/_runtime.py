@@ -181,7 +181,7 @@ class Runtime(Inspecting):
         Parameters
         ----------
         name
-            With or without ``.ipynb``.
+            With or without ``.ipynb``; may name a version: ``report^``.
         require
             A label, as for `require`.
 

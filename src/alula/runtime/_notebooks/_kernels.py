@@ -211,6 +211,9 @@ def kernels() -> Kernels:
     return Kernels()
 
 
+os.register_at_fork(after_in_child=kernels.cache_clear)  # the thread of the loop is not in the fork
+
+
 async def _ready(manager: Any, process: Process) -> tuple[Any, dict[str, Any]]:
     """Give a client of a kernel that answers, and what the kernel says of its language."""
     client = manager.client()

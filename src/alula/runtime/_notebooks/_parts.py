@@ -13,7 +13,7 @@ from typing import Any, Final, overload
 from ..._core._ids import new_id
 from ...errors import MissingExtraError, TaskNotFoundError
 from ...futures import Function
-from ...objects import Jobs, Metadata, check_name
+from ...objects import Jobs, Metadata, Reference, check_name
 from .._blocks import Call
 from .._groups import GroupResult
 from .._orders import Order
@@ -146,7 +146,7 @@ class Parts:
     ) -> None:
         self._name, self._jobs, self._tasks = name, jobs, tasks
         self._order, self._body, self._wish = order, body, wish
-        self._folder = f"tasks/{name.removesuffix(jobs.suffix)}/"
+        self._folder = f"tasks/{Reference.parse(name).name.removesuffix(jobs.suffix)}/"
 
     def map(
         self,

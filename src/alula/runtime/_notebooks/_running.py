@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ..._core._settings import Settings
 from ...errors import NotebookError
-from ...objects import Jobs, Metadata
+from ...objects import Jobs, Metadata, Reference
 from .._experiments import environment
 from ._execution import CellFailedError, execute, load_client
 from ._kernels import Kernel, KernelFailedError, kernels
@@ -33,7 +33,7 @@ class NotebookRun:
     Attributes
     ----------
     job
-        The name of the notebook, as it was given.
+        The name of the notebook, as it was given; may say a version.
     settings
         What ``alula`` in the kernel is to find.
     task, attempt
@@ -64,7 +64,7 @@ class NotebookRun:
     @property
     def noted(self) -> str:
         """The notebook at which the run is noted."""
-        return self.part or self.job
+        return self.part or Reference.parse(self.job).name
 
 
 @dataclass(frozen=True, slots=True)
