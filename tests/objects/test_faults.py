@@ -51,6 +51,19 @@ def test_a_disk_that_is_full_leaves_the_old_version(
     assert catalogs.datasets.put([{"a": 2}], "d", as_raw=True).version == 2
 
 
+def test_what_a_dead_process_has_left_is_swept_away_when_it_is_old(
+    catalogs: Catalogs, spawn: Spawn, artifacts: Look
+) -> None:
+    catalogs.datasets.put([1], "d")
+    catalogs.deployments.put("key", b"onnx")
+    before = artifacts()
+    killed(spawn, "store.before_commit", "datasets.put([2], 'd')")
+    assert len(artifacts()) == 3
+    assert catalogs.sweep() == 0
+    assert catalogs.sweep(older_than=-1) == 1
+    assert artifacts() == before
+
+
 @pytest.mark.parametrize(("gate", "gone"), [("store.before_commit", False), ("store.committed", True)])
 def test_a_version_is_dropped_whole_or_not_at_all(
     catalogs: Catalogs, spawn: Spawn, artifacts: Look, gate: str, gone: bool

@@ -1,5 +1,6 @@
 """All catalogs of one store, opened together from settings."""
 
+import time
 from types import TracebackType
 from typing import Self
 
@@ -44,6 +45,26 @@ class Catalogs:
         name = self._default if bucket in (None, "default") else bucket
         assert name is not None
         return Catalogs(self._shelf, name, default=self._default, owner=False)
+
+    def sweep(self, older_than: float = 24 * 3600.0) -> int:
+        """Remove the bytes that processes have left which died between writing them and mentioning them.
+
+        Parameters
+        ----------
+        older_than
+            Seconds; what is younger may be about to be mentioned by a process that lives.
+
+        Returns
+        -------
+        int
+            How many artifacts were removed, in all buckets.
+
+        Raises
+        ------
+        StoreUnavailableError
+            If they cannot be listed or removed.
+        """
+        return self._shelf.sweep_unmentioned(time.time() - older_than)
 
     def close(self) -> None:
         """Close the store, if it was opened for these catalogs."""

@@ -44,6 +44,7 @@ __all__ = [
     "find_object",
     "find_version",
     "forget_orphan",
+    "is_read",
     "latest_of_all",
     "orphan",
     "orphans",
@@ -323,6 +324,12 @@ def orphans(connection: Connection) -> list[tuple[str, bool]]:
         DEPLOYMENTS.c.digest == _ORPHANS.c.digest
     )
     return [(digest, bool(used)) for digest, used in connection.execute(select(_ORPHANS.c.digest, read))]
+
+
+def is_read(connection: Connection, digest: str) -> bool:
+    """Tell whether anything mentions some bytes."""
+    part = exists().where(_PARTS.c.digest == digest)
+    return bool(connection.scalar(select(part | exists().where(DEPLOYMENTS.c.digest == digest))))
 
 
 def forget_orphan(connection: Connection, digest: str) -> None:

@@ -141,6 +141,15 @@ class Shelf:
                     self.artifacts.delete(digest)
                 rows.forget_orphan(connection, digest)
 
+    def sweep_unmentioned(self, before: float) -> int:
+        """Remove bytes that no row has mentioned and that were put before a time; give how many."""
+        found = 0
+        for digest in self.artifacts.list(before):
+            with self.store.transaction() as connection:
+                if not rows.is_read(connection, digest):
+                    found += self.artifacts.delete_old(digest, before)
+        return found
+
     def _check(self, what: str) -> None:
         if self.pickles == "none":
             raise PickleRefusedError(what)
