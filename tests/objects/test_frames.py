@@ -320,6 +320,15 @@ def test_pages_are_checked_once_in_a_process(
     assert checks == [True, True, False, True, True, False]
 
 
+def test_a_second_put_does_not_append_unless_it_is_asked_to(datasets: Datasets) -> None:
+    for _ in range(2):
+        datasets.put(FRAME, "d")
+    assert len(datasets.get("d")) == 10
+    assert datasets.put(FRAME, "d", append=True).kind_meta["rows"] == 20
+    with pytest.raises(ValueError, match="cannot append to data/d: the columns differ: 'x' is missing"):
+        datasets.put(FRAME.drop(columns="x"), "d", append=True)
+
+
 # ------------------------------------------------------------------------------------- variations
 
 
