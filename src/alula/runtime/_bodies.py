@@ -8,6 +8,7 @@ is not looked at: the task only has to wait for it.
 """
 
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from typing import Any, Final
 
@@ -46,7 +47,8 @@ def apply(order: Order, x: Any, y: None = None, *after: Any) -> Any:
         if result is not None and (made := at.made(datasets, result)) is not None:
             return made
         model = at.warm_model()
-        value = model.call(order.action, at.read(x, model, "Xname"), Input(None), order.kwargs)
+        X = at.read(x, model, "Xname")
+        value = at.cached(partial(model.call, order.action, X, Input(None), order.kwargs), model.metadata, X)
         return value if result is None else datasets.put(value, result, attributes={"task_id": order.task})
 
 
@@ -70,8 +72,13 @@ def run_script(order: Order) -> Any:
             [result] = results = at.context.results or []
             state = "ERROR" if isinstance(result, BaseException) else "SUCCESS"
             return entry(at.context.instance, state=state, results=results, **order.kwargs)
-        return call_script(
-            entry, order.args, order.kwargs, method=order.action, meta=metadata, offered=at.offered()
+        offered = at.offered()
+        call = partial(call_script, entry, order.args, order.kwargs)
+        return at.cached(
+            partial(call, method=order.action, meta=metadata, offered=offered),
+            metadata,
+            order.args,
+            {name: value for name, value in offered.items() if name != "om"},
         )
 
 

@@ -1,7 +1,7 @@
 """Where a body stands: its task, the attempt that it is, the objects, and who it is for its own code."""
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -22,6 +22,7 @@ from ..store import Store
 from ..workflow import read_output
 from ._around import AROUND
 from ._attempts import Attempt, Attempts, Ending
+from ._cache import Cache, key_of
 from ._current import TaskContext, bound
 from ._data import Kept, Previous, check_data
 from ._experiments import Place, current_experiment
@@ -100,6 +101,14 @@ class At:
             data = self._forwarded()
         known = model.metadata.attributes.get("dataset", {})
         return read_input(data, self.catalogs.datasets, known.get(linked))
+
+    def cached(self, compute: Callable[[], Any], *parts: Any) -> Any:
+        """Compute a value, unless its task may do with what another one has computed from the same parts."""
+        if not self.order.cached:
+            return compute()
+        key = key_of(self.order.action, self.order.kwargs, *parts)
+        store = self.catalogs.store
+        return Cache(store).take(key, self.order.task, partial(_read, store, self.order.settings), compute)
 
     def offered(self) -> dict[str, Any]:
         """Give what a script gets if it names it: nothing is read that it does not."""

@@ -41,6 +41,8 @@ class Order:
         The ids of the tasks whose results this one combines, in order; None if it combines none.
     options
         For the engine, so that the task can be run again as it was.
+    cached
+        Whether what another task has computed from the same will do.
     retry_of
         The id of the task that this one does again, if it does.
     """
@@ -58,6 +60,7 @@ class Order:
     previous: str | None = None
     results: tuple[str, ...] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    cached: bool = False
     retry_of: str | None = None
 
     @property

@@ -56,9 +56,11 @@ class Runtime(Inspecting):
             the second; ``backoff_factor`` by which each further pause is longer, 2 by default;
             ``max_backoff``, seconds that no pause exceeds; ``jitter``, a share from 0 to 1 by which they
             differ at random; ``retry_on``, the exceptions that count, all by default. ``timeout``: seconds
-            that an attempt may take, without limit by default. ``logging`` as for `mode`. What is not named
-            stays as it was; nothing at all takes back whatever was asked for before. ``always`` and
-            ``override`` are taken from programs written for omega-ml, and change nothing.
+            that an attempt may take, without limit by default. ``logging`` as for `mode`. ``cached=True``
+            takes what an earlier such task has computed from the same versions of model and data and the
+            same arguments, instead of computing it again. What is not named stays as it was; nothing at
+            all takes back whatever was asked for before. ``always`` and ``override`` are taken from programs
+            written for omega-ml, and change nothing.
 
         Raises
         ------

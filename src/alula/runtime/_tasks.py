@@ -84,7 +84,7 @@ class Tasks:
         StoreUnavailableError
             If it cannot be written.
         """
-        call = Call(body, replace(order, options=wish.options), args, wish)
+        call = Call(body, replace(order, options=wish.options, cached=wish.cached), args, wish)
         if (recording := current_recording(self)) is not None:
             return self.note(recording, call)
         if wish.callbacks:

@@ -48,6 +48,8 @@ class Wish:
         Whether somebody asked for that label, so that a default of the object's does not count.
     options
         For the engine: cores, resources, retries.
+    cached
+        Whether what another task has computed from the same will do.
     callbacks
         Scripts that run when a task has ended, however, each with its keywords.
     logging
@@ -57,6 +59,7 @@ class Wish:
     label: str | None = "default"
     asked: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    cached: bool = False
     callbacks: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     logging: Capture | None = None
 
@@ -85,7 +88,11 @@ class Wish:
             return replace(self.with_resources(others), logging=capture_of(given["logging"]))
         engine: dict[str, Any] = {}
         retries: dict[str, Any] = {}
+        cached = self.cached
         for name, value in given.items():
+            if name == "cached":
+                cached = _flag(value)
+                continue
             if name in _OURS:
                 raise ValueError(f"{name}= is no resource that a task may require")
             if name in _RETRIES:
@@ -101,7 +108,7 @@ class Wish:
             raise ValueError(
                 f"{error}; {suggest(unknown[0], _RETRIES)}" if unknown else str(error)
             ) from error
-        return replace(self, options={**self.options, **engine})
+        return replace(self, options={**self.options, **engine}, cached=cached)
 
 
 def label_of(label: object) -> str | None:
@@ -115,6 +122,12 @@ def label_of(label: object) -> str | None:
     if not isinstance(label, str) or not label.strip() or "," in label:
         raise LabelError(label)
     return None if label == LOCAL else label.strip()
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"cached is True or False, not {value!r}")
+    return value
 
 
 def _bytes(given: Any) -> Any:

@@ -1,0 +1,81 @@
+"""The runtime while clients meet, the store is away, or the engine is another one."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import alula as om
+from tests.runtime.conftest import Child
+from tests.runtime.estimators import Adder
+
+ENOUGH = 50.0
+
+CLIENT = """
+import numpy as np
+from tests.runtime.estimators import Adder
+sys.stdin.readline()
+print([om.runtime.model("adder").partial_fit([[1.0]]).get().version for _ in range(3)], flush=True)
+"""
+
+
+def test_two_clients_that_fit_one_model_make_versions_of_their_own_all_whole(
+    spawn: Callable[..., Child],
+) -> None:
+    om.models.put(Adder(), "adder")
+    clients = [spawn(CLIENT) for _ in range(2)]
+    said = [client.communicate("go\n", timeout=ENOUGH) for client in clients]
+    versions = [number for out, err in said for number in json.loads(out or err)]
+    assert sorted(versions) == [2, 3, 4, 5, 6, 7]
+    totals = [om.models.get("adder", version=number).total_ for number in range(2, 8)]
+    assert all(1.0 <= total <= 6.0 for total in totals)
+
+
+AWAY = """
+import os, pathlib
+from alula.errors import StoreUnavailableError
+file = pathlib.Path(os.environ["ALULA_HOME"]) / "alula.db"
+om.runtime.ping()
+file.rename(file.with_suffix(".away"))
+try:
+    om.runtime.ping()
+except StoreUnavailableError as error:
+    print("away", flush=True)
+file.with_suffix(".away").rename(file)
+print(om.runtime.ping("back")["args"], flush=True)
+"""
+
+
+def test_a_store_that_goes_away_is_named_and_work_goes_on_when_it_is_back(
+    spawn: Callable[..., Child],
+) -> None:
+    out, err = spawn(AWAY).communicate(timeout=ENOUGH)
+    assert out == "away\n('back',)\n", err
+
+
+ON_RAY = """
+from tests.runtime.estimators import Adder
+def double(om, previous=1):
+    return previous * 2
+if __name__ == "__main__":
+    om.init(num_cpus=1)
+    om.models.put(Adder(), "adder")
+    print(om.runtime.model("adder").fit([[1.0], [2.0]]).get().version, flush=True)
+    om.scripts.put(double, "double")
+    with om.runtime.sequence() as crt:
+        om.runtime.script("double").run()
+        om.runtime.script("double").run()
+    print(crt.run().getall(), flush=True)
+"""
+
+
+@pytest.mark.usefixtures("ray_is_installed")
+def test_the_same_program_runs_on_ray(
+    spawn: Callable[..., Child], monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    monkeypatch.setenv("ALULA_ENGINE", "ray")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["src", "."]))
+    out, err = spawn(ON_RAY).communicate(timeout=ENOUGH)
+    assert out.endswith("2\n[2, 4]\n"), err
