@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import alula as om
 from alula._core._settings import Settings
 from alula.errors import InstallError
 from alula.runtime._packages import import_script, installed
@@ -116,3 +117,15 @@ def test_an_installation_that_is_killed_leaves_the_next_one_to_begin_anew(
     [folder] = said
     assert (Path(folder) / "killed" / "__init__.py").exists()
     assert not list((home / "env").glob("*.making"))
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_package_is_run_by_name_and_the_new_one_after_it_was_put_again(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for number in (1, 2):
+        (folder / "mine.py").write_text(
+            f"def run(om, *args, more=0):\n    return {number} + sum(args) + more\n"
+        )
+        om.scripts.put(f"pkg://{folder}", "mine")
+        assert om.runtime.script("mine").run(10, more=100).get() == 110 + number

@@ -57,7 +57,8 @@ def score(order: Order, x: Any, y: Any = None, *after: Any) -> float:
     with opened(order, x, y, soon=True) as at:
         model = at.warm_model()
         X, Y = at.read(x, model, "Xname"), at.read(y, model, "Yname")
-        rated = float(model.call(order.action, X, Y, order.kwargs))
+        rate = partial(model.call, order.action, X, Y, order.kwargs)
+        rated = float(at.cached(rate, model.metadata, X, Y))
         at.context.notes["metrics"] = {order.action: rated}
         return rated
 
@@ -78,7 +79,7 @@ def run_script(order: Order) -> Any:
             partial(call, method=order.action, meta=metadata, offered=offered),
             metadata,
             order.args,
-            {name: value for name, value in offered.items() if name != "om"},
+            {name: value for name, value in offered.items() if name in ("previous", "results")},
         )
 
 

@@ -23,6 +23,7 @@ from ..workflow import read_output
 from ._around import AROUND
 from ._attempts import Attempt, Attempts, Ending
 from ._cache import Cache, key_of
+from ._chunks import call_in_chunks, in_chunks
 from ._current import TaskContext, bound
 from ._data import Kept, Previous, check_data
 from ._experiments import Place, current_experiment
@@ -47,6 +48,8 @@ class Model:
 
     def call(self, action: str, X: Input, Y: Input, options: Mapping[str, Any]) -> Any:
         """Call a method; if the estimator has none of that name, that is its own `AttributeError`."""
+        if in_chunks(X.value) or in_chunks(Y.value):
+            return call_in_chunks(self.estimator, action, X.value, Y.value, options)
         method = getattr(self.estimator, action)
         target = () if Y.value is None else (as_target(Y.value),)
         return method(as_rows(X.value, self.estimator), *target, **options)
