@@ -47,6 +47,7 @@ def main() -> None:
     pipelined = (time.perf_counter() - began) / CALLS
     took.sort()
     figures = {
+        **celery(),
         "sync p50": statistics.median(took),
         "sync p99": took[int(0.99 * CALLS)],
         "pipelined": pipelined,
