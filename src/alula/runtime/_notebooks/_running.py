@@ -119,12 +119,7 @@ def run_notebook(jobs: Jobs, run: NotebookRun) -> Metadata:
         result = _kept(jobs, run, notebook, started, source, failure)
     if failure is None:
         return result
-    cell = (
-        None
-        if failure.cell is None
-        else failure.cell + 1 - (injected is not None and injected <= failure.cell)
-    )
-    raise NotebookError(source.name, cell, failure.ename, failure.evalue, result)
+    raise NotebookError(source.name, failure.number(injected), failure.ename, failure.evalue, result)
 
 
 class _Work:
