@@ -120,3 +120,12 @@ def test_the_log_of_a_worker_that_is_killed_has_what_it_said(tmp_path: Any) -> N
     result.get()
     said = [record.msg for record in result.logs() if record.logger == "alula.logger"]
     assert said == ["about to die", "by om.logger"]
+
+
+def test_what_a_notebook_prints_is_captured_too() -> None:
+    om.jobs.create("import sys\nprint('in a cell')\nprint('loud', file=sys.stderr)\n1 / 0", "nb")
+    result = om.runtime.require(logging=True).job("nb").run()
+    assert isinstance(result.get(propagate=False), TaskError)
+    said = [(record.level, record.msg) for record in result.logs()]
+    assert said[:2] == [("INFO", "in a cell"), ("WARNING", "loud")]
+    assert said[-1][0] == "ERROR"

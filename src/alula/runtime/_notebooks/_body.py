@@ -1,11 +1,13 @@
 """The body of a task that runs a notebook."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ...errors import NotebookError
 from ...objects import Metadata
 from .._current import TaskContext
-from .._opened import opened
+from .._opened import At, opened
 from .._orders import Order
 from ._kernels import kernels
 from ._parameters import source_of
@@ -34,21 +36,35 @@ def run(order: Order, how: How) -> Metadata:
     """Run a notebook; give the metadata of the notebook with its outputs."""
     kernels().open()  # which takes its time, beside what follows
     with opened(order) as at:
-        return run_notebook(
-            at.catalogs.jobs,
-            NotebookRun(
-                job=order.name,
-                settings=order.settings,
-                task=order.task,
-                attempt=at.attempt.number,
-                part=how.part,
-                args=order.args,
-                kwargs=order.kwargs,
-                before=_before(at.context),
-                timeout=how.timeout,
-                report=at.context.progress,
-            ),
+        what = NotebookRun(
+            job=order.name,
+            settings=order.settings,
+            task=order.task,
+            attempt=at.attempt.number,
+            part=how.part,
+            args=order.args,
+            kwargs=order.kwargs,
+            before=_before(at.context),
+            timeout=how.timeout,
+            report=at.context.progress,
         )
+        try:
+            result = run_notebook(at.catalogs.jobs, what)
+        except NotebookError as error:
+            _print(at, error.metadata)
+            raise
+        _print(at, result)
+        return result
+
+
+def _print(at: At, result: Metadata | None) -> None:
+    """Print what the cells have printed, if that is to be captured: their kernel was another process."""
+    if at.order.logging is None or result is None:
+        return
+    for cell in at.catalogs.jobs.load(result.name).cells:
+        for output in cell.get("outputs", ()):
+            if output.output_type == "stream":
+                print(output.text, end="", file=sys.stderr if output.name == "stderr" else sys.stdout)
 
 
 def _before(context: TaskContext) -> Mapping[str, str]:
