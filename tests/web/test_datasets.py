@@ -26,6 +26,42 @@ def test_a_frame_is_read_by_column_and_row(api: Api) -> None:
     }
 
 
+def test_rows_are_asked_for_in_the_query(api: Api) -> None:
+    frame = pd.DataFrame(
+        {"n": [1.0, 2.0, 3.0], "k": ["5", "b", "c"], "t": pd.to_datetime(["2020", "2021", "2022"])}
+    )
+    om.datasets.put(frame, "rows")
+
+    def rows(query: str) -> Any:
+        return api("GET", f"dataset/rows?orient=list&{query}").json["data"]["k"]
+
+    assert rows("n__gt=1") == ["b", "c"]
+    assert rows("n__gte=2&n__lt=3") == ["b"]
+    assert rows("k=5") == ["5"]
+    assert rows("k__in=5&k__in=c") == ["5", "c"]
+    assert rows("k__in=%5B%22b%22%5D") == ["b"]
+    assert rows("k__startswith=b") == ["b"]
+    assert rows("n__between=1&n__between=2") == ["5", "b"]
+    assert rows("t__gt=2020-06-01") == ["b", "c"]
+    assert rows("k__isnull=true") == []
+    assert api("GET", "dataset/rows[n]?k=b&orient=list").json["data"] == {"n": [2.0]}
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "said"),
+    [
+        ("m=1", 404, "did you mean"),
+        ("n__odd=1", 422, "there is no operator 'odd'"),
+        ("n=a", 422, "cannot filter n"),
+        ("k__isnull=perhaps", 422, "True or False"),
+    ],
+)
+def test_a_condition_that_cannot_hold_is_refused(api: Api, query: str, status: int, said: str) -> None:
+    om.datasets.put(pd.DataFrame({"n": [1.0], "k": ["5"]}), "conditions")
+    answer = api("GET", f"dataset/conditions?{query}")
+    assert (answer.status, said in answer.json["detail"]) == (status, True), answer.json
+
+
 def test_a_frame_is_read_in_other_forms(api: Api) -> None:
     assert api("GET", "dataset/team/points[k]?orient=list").json["data"] == {"k": ["a", "b"]}
     assert api("GET", "dataset/team/points?orient=records").json["data"][0] == {"x": 1.0, "k": "a"}

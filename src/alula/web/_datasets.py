@@ -1,5 +1,6 @@
 """Datasets: what there are, their rows, storing and removing them."""
 
+import json
 from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, Final, Literal
@@ -9,6 +10,7 @@ from fastapi import APIRouter, Query, Response
 from ._call import Call, Caller, bad_input, json_response, uri
 from ._pages import After, Limit, Pattern, page
 from ._payloads import Frame, frame_of, parsed
+from ._typed import typed
 from ._values import frame_as_json, is_frame
 
 __all__ = ["router"]
@@ -21,7 +23,7 @@ _BODY = {
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Frame"}}},
     }
 }
-_OURS: Final = ("orient", "async")
+_OURS: Final = frozenset({"orient"})
 
 
 @router.get("/dataset/")
@@ -65,12 +67,34 @@ async def drop_dataset(call: Caller, name: str) -> Response:
 
 
 def _read(call: Call, name: str, orient: str) -> Response:
-    value = call.om().datasets.load(name)
+    datasets = call.om().datasets
+    how: dict[str, Any] = {}
+    if where := typed(call.request, but=_OURS):
+        types = datasets.resolve(name).kind_meta.get("types", {})
+        how["filter"] = {key: _compared(key, value, types) for key, value in where.items()}
+    with bad_input():
+        value = datasets.load(name, **how)
     if is_frame(value):
         return json_response(frame_as_json(value, orient))
     if hasattr(value, "to_frame") and hasattr(value, "iloc"):  # a series
         return json_response(frame_as_json(value.to_frame(), orient))
     return json_response({"data": value, "index": None})
+
+
+def _compared(key: str, value: Any, types: Mapping[str, str]) -> Any:
+    """Give what a column is compared with: text if it holds texts, whatever the value looks like."""
+    column, found, operator = key.rpartition("__")
+    if key in types or not found:
+        column, operator = key, "eq"
+    if operator == "in" and not isinstance(value, list):
+        value = [value]
+    if operator == "isnull" or "string" not in types.get(column, ""):
+        return value
+    return [_as_text(each) for each in value] if isinstance(value, list) else _as_text(value)
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _store(call: Call, name: str, body: bytes) -> Response:
