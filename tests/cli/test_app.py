@@ -26,6 +26,14 @@ def test_the_version_is_printed() -> None:
     assert (done.returncode, done.stdout) == (0, "alula 0.1.0\n")
 
 
+def test_d_to_declare_all_commands_loads_nothing_heavy() -> None:
+    """So `alula --version` takes as long as its terminal library: far less than 0.3 s."""
+    code = "import alula.cli, sys; print(*{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"asyncio", "fastapi", "numpy", "pandas", "sklearn", "sqlalchemy", "uvicorn"}
+    assert not heavy & {*done.stdout.split()}
+
+
 def test_a_misspelt_command_is_refused_with_the_nearest_one() -> None:
     done = alula("serv")
     assert done.returncode == 2
