@@ -63,7 +63,7 @@ $(VENV)/.lab: $(VENV)/.pip pyproject.toml $(LOCK)
 	@touch $@
 
 $(VENV)/.all: $(VENV)/.pip pyproject.toml $(LOCK)
-	@$(PIP) --editable '.[lab,postgres,ray,s3,torch,web]' --group dev
+	@$(PIP) --editable '.[all]' --group dev
 	@# The archived original's own client asks for an older redis: both lie apart, for one test.
 	@$(BESIDE) --target $(VENV)/redisai redisai==1.3.0 Deprecated==1.3.1 wrapt==2.5.2
 	@$(BESIDE) --target $(VENV)/redis5 redis==5.2.1

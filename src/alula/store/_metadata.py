@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from .._core._clock import SYSTEM, Clock
 from .._core._gates import gate
 from .._core._settings import Durability
+from .._core._uninterrupted import Uninterrupted
 from ..errors import StoreUnavailableError
 from ._database import BUSY, Database, Doorbell, Locks
 from ._lent import Isolation, lent
@@ -157,7 +158,7 @@ class Store:
     def transaction(self, fence: Fence | None = None) -> Iterator[Connection]:
         """Write: all that is done with the connection is kept when the block ends, or nothing.
 
-        Without a fence, nobody else writes meanwhile, in any process.
+        Without a fence, nobody else writes meanwhile, in any process. Ctrl-C waits for the end of the block.
 
         Parameters
         ----------
@@ -175,7 +176,8 @@ class Store:
         RuntimeError
             If this thread is inside a transaction of this store already.
         """
-        with self._transaction(partial(self._database.writing, alone=fence is None)) as connection:
+        begin = partial(self._database.writing, alone=fence is None)
+        with Uninterrupted(), self._transaction(begin) as connection:
             if fence is not None:
                 fence(connection)
             yield connection
