@@ -7,10 +7,12 @@ from typing import Any
 import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression
+from sqlalchemy import select
 
 import alula as om
 from alula.errors import InvalidNameError, NameNotFoundError, TaskNotFoundError
-from alula.runtime import Version
+from alula.runtime import Version, default
+from alula.runtime._lineage import STEPS, TOUCHED, _write
 from tests.postgres import ON_BOTH
 from tests.runtime.estimators import Mortal
 
@@ -45,6 +47,19 @@ def test_a_task_has_read_and_written_exact_versions(trained: str) -> None:
     assert [str(each) for each in step.reads] == ["models/mymodel v1", "data/data-X v1", "data/data-Y v1"]
     assert [str(each) for each in step.writes] == ["models/mymodel v2"]
     assert (step.experiment, step.run) == ("myexp", 1)
+
+
+@ON_BOTH
+def test_an_attempt_whose_end_nobody_heard_of_is_replaced(trained: str) -> None:
+    before = om.runtime.lineage(task=trained)
+    with default().store.transaction() as connection:
+        step = connection.execute(select(STEPS).where(STEPS.c.task == trained)).one()._asdict()
+        rows = connection.execute(
+            select(TOUCHED).where(TOUCHED.c.task == trained).order_by(TOUCHED.c.id)
+        ).all()
+        touched = [{name: value for name, value in row._asdict().items() if name != "id"} for row in rows]
+        _write(step, touched, connection)
+    assert om.runtime.lineage(task=trained) == before
 
 
 def test_lineage_goes_both_ways(trained: str) -> None:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    bindparam,
     delete,
     insert,
     select,
@@ -67,6 +68,7 @@ TOUCHED: Final = Table(
 )
 _Row: TypeAlias = dict[str, object]
 
+_KNOWN: Final = Prepared(select(STEPS.c.task).where(STEPS.c.task == bindparam("task")))
 _STEP: Final = Prepared(insert(STEPS), *(column.name for column in STEPS.columns))
 _TOUCH: Final = Prepared(insert(TOUCHED), *(column.name for column in TOUCHED.columns if column.name != "id"))
 
@@ -150,6 +152,10 @@ def _write(step: _Row, rows: list[_Row], connection: Connection) -> None:
     if step["kind"] == "job" and not step["writes"]:  # its kernel may have written
         mine = (TOUCHED.c.task == step["task"]) & (TOUCHED.c.mode == "write")
         step["writes"] = connection.execute(select(TOUCHED.c.id).where(mine).limit(1)).first() is not None
+    if _KNOWN(connection, {"task": step["task"]}).fetchone() is not None:
+        # By an attempt whose end nobody heard of, and which may not have said that it began.
+        for table in (TOUCHED, STEPS):
+            connection.execute(delete(table).where(table.c.task == step["task"]))
     _STEP(connection, step)
     _TOUCH.many(connection, rows)
 
