@@ -7,6 +7,8 @@ BIN    := $(VENV)/bin
 LOCK   := requirements/lock.txt
 PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(LOCK)
 BESIDE  = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade
+# One more than there are cores: a third of the time tests wait for processes that they have started.
+WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores + 1 : 4)))
 OLD     = [ -x "$$(command -v $(PYTHON))" ] && $(PYTHON) --version 2>&1 || echo "not here"
 
 .DEFAULT_GOAL := help
@@ -19,14 +21,14 @@ demo: $(VENV)/.lab ## run the main job, end to end, on real data
 	@$(BIN)/alula demo
 
 test: check ## all checks, then all tests
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+	$(BIN)/python -m pytest --numprocesses $(WORKERS)
 
 prove: $(VENV)/.all ## try thousands of random workflows, each cut off after each of its writes: hours
 	ALULA_PROOF=long $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/prefixes
 
 coverage: $(VENV)/.all ## all tests with their coverage, which takes half as long again
 	@$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest --numprocesses auto --maxprocesses 4
+	$(BIN)/coverage run -m pytest --numprocesses $(WORKERS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

@@ -142,6 +142,8 @@ def test_a_signal_that_nobody_can_take_is_refused(api: Api) -> None:
 
 
 def test_tasks_are_listed_page_by_page(api: Api) -> None:
+    for fails in (False, True, False):
+        om.runtime.ping(wait=False, exception=fails).get(propagate=False)
     first = api("GET", "task/?limit=2")
     assert len(first.json["items"]) == 2
     assert first.json["items"][0]["resource_uri"].startswith("/api/v1/task/")
