@@ -21,7 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from .._core._clock import SYSTEM, Clock
 from .._core._gates import gate
 from .._core._settings import Durability
-from .._core._uninterrupted import Uninterrupted
+from .._core._shield import Shield
 from ..errors import StoreUnavailableError
 from ._database import BUSY, Database, Doorbell, Locks
 from ._lent import Isolation, lent
@@ -177,7 +177,7 @@ class Store:
             If this thread is inside a transaction of this store already.
         """
         begin = partial(self._database.writing, alone=fence is None)
-        with Uninterrupted(), self._transaction(begin) as connection:
+        with Shield(), self._transaction(begin) as connection:
             if fence is not None:
                 fence(connection)
             yield connection

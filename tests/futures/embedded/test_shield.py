@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from alula.futures._embedded._shield import Guard, Shield
+from alula._core._shield import Guard, Shield
 
 
 @pytest.fixture(autouse=True)
@@ -135,7 +135,7 @@ def test_a_guard_is_a_lock_behind_a_shield() -> None:
 STORM = """
 import os, signal, threading
 
-from alula.futures._embedded._shield import Shield
+from alula._core._shield import Shield
 
 shield, (armed, arm), caught = Shield(lambda: None), os.pipe(), 0
 

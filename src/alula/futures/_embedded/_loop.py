@@ -21,9 +21,9 @@ from threading import get_ident
 from time import monotonic
 from typing import Any, Protocol, TypeAlias
 
+from ..._core._shield import Guard, Shield
 from ...errors import NodeDiedError
 from ._poll import READ, WRITE, new_poll
-from ._shield import Guard, Shield
 from ._wire import Channel, Descriptor, Message
 
 __all__ = ["Handle", "Loop", "Lost", "Source"]

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 
 from ..._core._gates import gate
 from ..._core._pickle import Parts, pack_chunks, packed_size
+from ..._core._shield import Guard, Shield
 from ...errors import ObjectStoreFullError, OutOfDiskError
 from ._budget import Share, Usage
 from ._descriptors import crowded, limit
@@ -24,7 +25,6 @@ from ._files import memory_file
 from ._pool import MemoryFile, Pool
 from ._segments import Backing, Segment, Source
 from ._shelves import Place, Shelves, value_of
-from ._shield import Guard, Shield
 from ._wire import Descriptor
 
 __all__ = ["Memory", "here"]

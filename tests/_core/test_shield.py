@@ -4,7 +4,7 @@ from threading import Thread
 
 import pytest
 
-from alula._core._uninterrupted import Uninterrupted
+from alula._core._shield import Shield
 
 
 def interrupt() -> None:
@@ -16,9 +16,9 @@ def test_an_interrupt_waits_for_the_end_of_the_block() -> None:
     handler = signal.getsignal(signal.SIGINT)
 
     def step() -> None:
-        with Uninterrupted():
+        with Shield():
             interrupt()
-            with Uninterrupted():
+            with Shield():
                 interrupt()
             done.append("whole")
 
@@ -29,7 +29,7 @@ def test_an_interrupt_waits_for_the_end_of_the_block() -> None:
 
 
 def test_an_error_in_the_block_comes_through_without_an_interrupt() -> None:
-    with pytest.raises(ValueError, match="mine"), Uninterrupted():
+    with pytest.raises(ValueError, match="mine"), Shield():
         raise ValueError("mine")
 
 
@@ -37,7 +37,7 @@ def test_other_threads_have_nothing_to_wait_for() -> None:
     seen: list[object] = []
 
     def work() -> None:
-        with Uninterrupted():
+        with Shield():
             seen.append(signal.getsignal(signal.SIGINT))
 
     thread = Thread(target=work)

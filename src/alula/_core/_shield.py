@@ -5,6 +5,9 @@ one for SIGINT raises `KeyboardInterrupt` there. In the middle of a message that
 and with it the values that somebody waits for. So while the main thread does I/O or holds the lock, the
 handler is set aside; a signal that comes meanwhile wakes the loop, which gets to a safe point at once,
 and there the handler is called.
+
+A worker is told in the same way that its task is cancelled. In the middle of a transaction that could leave
+the lock of a store with nobody who would ever let go of it, so a transaction is such a step, too.
 """
 
 import _signal  # type: ignore[import-not-found]  # has no stubs; `signal` spends microseconds on enums
@@ -19,6 +22,10 @@ __all__ = ["Guard", "Shield"]
 _SIGINT: Final[int] = _signal.SIGINT
 
 
+def _nothing() -> None:
+    pass
+
+
 class Shield:
     """A ``with`` block in which SIGINT is kept for its end. Nests; does nothing in other threads.
 
@@ -30,7 +37,7 @@ class Shield:
 
     __slots__ = ("_before", "_depth", "_main", "_on_signal", "_ours", "_stays", "pending")
 
-    def __init__(self, on_signal: Callable[[], None]) -> None:
+    def __init__(self, on_signal: Callable[[], None] = _nothing) -> None:
         """Make a shield; `on_signal` is called at once when a signal comes inside, and must not raise."""
         self._on_signal = on_signal
         self._main = threading.main_thread().ident
