@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MissingExtraError
+from .._core._extras import imported
 from ..graph import Name
 from ..objects import Catalog, Metadata, Reference
 from ._data import LINKED, Kept
@@ -114,8 +114,4 @@ def _is_flat(value: Any) -> bool:
 
 
 def _frame(columns: dict[Any, Any]) -> Any:
-    try:
-        import pandas
-    except ImportError as error:
-        raise MissingExtraError("pandas", "lab", "a dict of columns as data") from error
-    return pandas.DataFrame(columns)
+    return imported("pandas", "lab", "a dict of columns as data").DataFrame(columns)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..errors import MissingExtraError
+from .._core._extras import imported
 from ._problems import Refused
 
 __all__ = ["FORMS", "Data", "Frame", "Work", "frame_of", "parsed", "value_of"]
@@ -157,8 +157,4 @@ def _shaped(values: list[Any], shape: Sequence[int] | None) -> Any:
 
 
 def _pandas() -> Any:
-    try:
-        import pandas
-    except ImportError as error:
-        raise MissingExtraError("pandas", "lab", "data by column") from error
-    return pandas
+    return imported("pandas", "lab", "data by column")

@@ -5,7 +5,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from ...errors import MissingExtraError, suggest
+from ..._core._extras import imported
+from ...errors import suggest
 from .._shelf import Raw
 from ._kind import Ask, Dumped, How, refuse_appending
 from ._plain import class_of
@@ -23,11 +24,7 @@ _is_notebook = class_of("nbformat", "NotebookNode")
 
 
 def _nbformat() -> Any:
-    try:
-        import nbformat
-    except ImportError as error:
-        raise MissingExtraError("nbformat", "lab", "keeping a notebook") from error
-    return nbformat
+    return imported("nbformat", "lab", "keeping a notebook")
 
 
 class Notebooks:

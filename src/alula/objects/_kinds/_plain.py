@@ -3,10 +3,9 @@
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from typing import Any
 
-from ...errors import MissingExtraError
+from ..._core._extras import imported
 from .._shelf import Raw
 from ._kind import Ask, Dumped, How, refuse_appending
 
@@ -63,12 +62,8 @@ class Plain:
 
     def ready(self) -> None:
         """Import the package."""
-        if self._package is None:
-            return
-        try:
-            import_module(self._package)
-        except ImportError as error:
-            raise MissingExtraError(self._package, self._extra, f"reading {self.name}") from error
+        if self._package is not None:
+            imported(self._package, self._extra, f"reading {self.name}")
 
     def extend(self, facts: Mapping[str, Any], more: Mapping[str, Any]) -> Mapping[str, Any]:
         """Refuse: there is no telling what appending would mean."""

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from ...errors import MissingExtraError
+from ..._core._extras import imported
 from ._ledger import Run
 
 if TYPE_CHECKING:
@@ -84,14 +84,9 @@ def _export(mlflow: Any, client: Any, there: str, reader: "Reader", run: Run, id
 def _mlflow() -> Any:
     # Unless the user's environment says otherwise, it would tell its makers that it is used.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    try:
-        import alembic
-        import mlflow
-        import mlflow.entities
-    except ImportError as error:
-        raise MissingExtraError(error.name or "mlflow", "mlflow", "exporting to MLflow") from error
-    assert alembic  # by which MLflow makes the tables of a database
-    return mlflow
+    for module in ("alembic", "mlflow.entities"):  # MLflow makes its tables with alembic
+        imported(module, "mlflow", "exporting to MLflow")
+    return imported("mlflow", "mlflow", "exporting to MLflow")
 
 
 def _metrics(metric: Any, rows: Sequence[Mapping[str, Any]]) -> list[Any]:

@@ -11,7 +11,8 @@ from functools import partial
 from threading import Event, Thread
 from typing import Any, Final
 
-from ...errors import MissingExtraError, suggest
+from ..._core._extras import imported
+from ...errors import suggest
 
 __all__ = ["MEASURES", "Profiler", "measure"]
 
@@ -95,11 +96,7 @@ def measure(names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _psutil() -> Any:
-    try:
-        import psutil
-    except ImportError as error:
-        raise MissingExtraError("psutil", "profile", "measuring the machine") from error
-    return psutil
+    return imported("psutil", "profile", "measuring the machine")
 
 
 def _cpu() -> Iterator[tuple[str, Any]]:

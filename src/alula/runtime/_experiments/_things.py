@@ -7,7 +7,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from ...errors import KindError, MissingExtraError, NameNotFoundError
+from ..._core._extras import imported
+from ...errors import KindError, NameNotFoundError
 from ...objects import Catalog, Catalogs, Metadata
 from ._values import plain
 
@@ -92,11 +93,7 @@ def pandas() -> Any:
     MissingExtraError
         If it is not installed.
     """
-    try:
-        import pandas
-    except ImportError as error:
-        raise MissingExtraError("pandas", "lab", "tables of experiments and logs") from error
-    return pandas
+    return imported("pandas", "lab", "tables of experiments and logs")
 
 
 def _is_plain(value: Any) -> bool:

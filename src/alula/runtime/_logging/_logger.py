@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any, Final, Literal, overload
 
-from ...errors import MissingExtraError
+from ..._core._extras import imported
 from .._secrets import Hook, hooks
 from ._levels import level_number
 from ._store import Asked, LogStore, Record
@@ -353,10 +353,7 @@ def _check_patterns(patterns: Sequence[str]) -> None:
 
 
 def _framed(records: Sequence[Record]) -> Any:
-    try:
-        import pandas
-    except ImportError as error:
-        raise MissingExtraError("pandas", "lab", "tables of logs") from error
+    pandas = imported("pandas", "lab", "tables of logs")
     frame = pandas.DataFrame([asdict(record) for record in records], columns=list(_COLUMNS))
     frame["created"] = pandas.to_datetime(frame["created"].astype("float64"), unit="s", utc=True)
     return frame.set_index("created", drop=False)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ...errors import MissingExtraError
+from ..._core._extras import imported
 from ._kernels import Kernel
 
 __all__ = ["LIMIT", "CellFailedError", "execute", "load_client", "show_error"]
@@ -112,12 +112,8 @@ def load_client() -> Any:
     MissingExtraError
         If it is not installed.
     """
-    try:
-        import nbclient
-        import nbclient.exceptions
-    except ImportError as error:
-        raise MissingExtraError("nbclient", "lab", "running a notebook") from error
-    return nbclient
+    imported("nbclient.exceptions", "lab", "running a notebook")
+    return imported("nbclient", "lab", "running a notebook")
 
 
 def _node(facts: Mapping[str, Any]) -> Any:

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any, Final
 
-from ...errors import MissingExtraError, suggest
+from ..._core._extras import imported
+from ...errors import suggest
 
 __all__ = ["check_format", "export"]
 
@@ -53,8 +54,4 @@ def export(notebook: Any, name: str, path: str | Path, format: str) -> Any:  # n
 
 
 def _nbconvert() -> Any:
-    try:
-        import nbconvert
-    except ImportError as error:
-        raise MissingExtraError("nbconvert", "lab", "exporting a notebook") from error
-    return nbconvert
+    return imported("nbconvert", "lab", "exporting a notebook")

@@ -18,7 +18,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Final, TypeVar
 
-from ...errors import MissingExtraError
+from ..._core._extras import imported
 from ._forked import Nursery, Process
 
 __all__ = ["Kernel", "KernelFailedError", "Kernels", "kernels"]
@@ -284,8 +284,4 @@ def _missing(name: str, jupyter: Any) -> str:
 
 
 def _jupyter() -> Any:
-    try:
-        import jupyter_client
-    except ImportError as error:
-        raise MissingExtraError("jupyter_client", "lab", "running a notebook") from error
-    return jupyter_client
+    return imported("jupyter_client", "lab", "running a notebook")

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, overload
 
+from ..._core._extras import imported
 from ..._core._ids import new_id
-from ...errors import MissingExtraError, TaskNotFoundError
+from ...errors import TaskNotFoundError
 from ...futures import Function
 from ...objects import Jobs, Metadata, Reference, check_name
 from .._blocks import Call
@@ -307,8 +308,4 @@ def _facts(group: str, element: _Element, order: Order, timeout: float | None) -
 
 
 def _pandas() -> Any:
-    try:
-        import pandas
-    except ImportError as error:
-        raise MissingExtraError("pandas", "lab", "the status of a map as a table") from error
-    return pandas
+    return imported("pandas", "lab", "the status of a map as a table")
