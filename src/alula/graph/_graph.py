@@ -1,6 +1,6 @@
 """A graph: nodes under keys, each after its inputs, checked before anything runs."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self, TypeVar
 
@@ -47,25 +47,44 @@ class Graph:
         Whether the first output has the option ``catches``: no failure of a node goes past it.
     """
 
-    __slots__ = ("_inputs", "_keys", "_readers", "catches", "effects", "nodes", "outputs", "plain", "quorums")
+    __slots__ = (
+        "_bare",
+        "_inputs",
+        "_keys",
+        "_readers",
+        "catches",
+        "effects",
+        "nodes",
+        "outputs",
+        "plain",
+        "quorums",
+    )
 
     def __init__(
         self,
         nodes: Mapping[Key, Node[Any]],
         outputs: tuple[Key, ...],
         effects: tuple[Key, ...] = (),
+        *,
+        marks: Mapping[Node[Any], Sequence[Mark]] | None = None,
     ) -> None:
+        """Make a graph; `marks` are those in the arguments of each node, if they were looked for already."""
         self.nodes = nodes
         self.outputs = outputs
         self.effects = effects
         self._keys: dict[Node[Any], Key] = {node: key for key, node in nodes.items()}
         self._inputs: dict[Key, tuple[Key, ...]] = {}
+        self._bare: set[Key] = set()
         readers: dict[Key, list[Key]] = {key: [] for key in nodes}
         for key, node in nodes.items():
-            self._inputs[key] = tuple(dict.fromkeys(map(self.key, _inputs_of(node))))
+            found = _marks_of(node) if marks is None else marks[node]
+            if not found:
+                self._bare.add(key)
+            read = [mark for mark in found if isinstance(mark, (Node, Pending))]
+            self._inputs[key] = tuple(dict.fromkeys(map(self.key, read)))
             for source in self._inputs[key]:
                 readers.setdefault(source, []).append(key)
-        self._readers = {key: tuple(found) for key, found in readers.items()}
+        self._readers = {key: tuple(keys) for key, keys in readers.items()}
         self.quorums: dict[Key, int] = {
             key: node.options["quorum"] for key, node in nodes.items() if "quorum" in node.options
         }
@@ -93,9 +112,10 @@ class Graph:
             If a node needs itself; names the nodes on the way round.
         """
         wanted = tuple(effects)
-        nodes = {derive(creator, i): node for i, node in enumerate(_in_order((*outputs, *wanted)))}
+        marks = _in_order((*outputs, *wanted))
+        nodes = {derive(creator, i): node for i, node in enumerate(marks)}
         keys = {node: key for key, node in nodes.items()}
-        return cls(nodes, tuple(keys[n] for n in outputs), tuple(keys[n] for n in wanted))
+        return cls(nodes, tuple(keys[n] for n in outputs), tuple(keys[n] for n in wanted), marks=marks)
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -121,9 +141,15 @@ class Graph:
         """Give the keys of the nodes that read this one."""
         return _find(self._readers, key)
 
+    def is_bare(self, key: Key) -> bool:
+        """Tell whether no mark of any kind stands in the arguments of a node."""
+        return key in self._bare
+
     def call(self, key: Key, read: Callable[[Mark], Any]) -> Call:
         """Give the call of a node, its marks replaced by what `read` says."""
         node = _find(self.nodes, key)
+        if key in self._bare:
+            return Call(key, node.fn, node.args, {**node.kwargs}, node.options)
         return Call(
             key,
             node.fn,
@@ -170,18 +196,17 @@ def picture(node: Node[Any]) -> str:
     return Graph.of(node).draw()
 
 
-def _inputs_of(node: Node[Any]) -> list[Node[Any] | Pending]:
-    marks = scan(*node.args, *node.kwargs.values())
-    return [mark for mark in marks if isinstance(mark, (Node, Pending))]
+def _marks_of(node: Node[Any]) -> list[Mark]:
+    return scan(*node.args, *node.kwargs.values())
 
 
-def _nodes_of(node: Node[Any]) -> list[Node[Any]]:
-    return [mark for mark in _inputs_of(node) if isinstance(mark, Node)]
+def _in_order(roots: Iterable[Node[Any]]) -> dict[Node[Any], list[Mark]]:
+    """Order nodes so that each stands after its inputs, and give the marks in the arguments of each.
 
-
-def _in_order(roots: Iterable[Node[Any]]) -> list[Node[Any]]:
-    """Order nodes so that each stands after its inputs; a loop instead of recursion, for depth."""
-    order: dict[Node[Any], None] = {}
+    A loop instead of recursion, for depth.
+    """
+    order: dict[Node[Any], list[Mark]] = {}
+    marks: dict[Node[Any], list[Mark]] = {}
     path: dict[Node[Any], None] = {}
     for root in roots:
         stack: list[tuple[Node[Any], list[Node[Any]]]] = []
@@ -192,7 +217,8 @@ def _in_order(roots: Iterable[Node[Any]]) -> list[Node[Any]]:
                     around = [*path][[*path].index(node) :]
                     raise CycleError([n.label for n in (*around, node)])
                 path[node] = None
-                stack.append((node, _nodes_of(node)[::-1]))
+                marks[node] = _marks_of(node)
+                stack.append((node, [mark for mark in reversed(marks[node]) if isinstance(mark, Node)]))
             if not stack:
                 break
             top, left = stack[-1]
@@ -201,6 +227,6 @@ def _in_order(roots: Iterable[Node[Any]]) -> list[Node[Any]]:
             else:
                 stack.pop()
                 path.pop(top)
-                order[top] = None
+                order[top] = marks[top]
                 node = None
-    return list(order)
+    return order

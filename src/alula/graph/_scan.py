@@ -13,6 +13,7 @@ from typing import Any
 
 import cloudpickle
 
+from .._core._pickle import is_plain
 from ._node import Mark
 
 __all__ = ["fill", "scan"]
@@ -96,6 +97,7 @@ def _may_hold(value: object) -> bool:
         not isinstance(value, type)
         and not callable(value)
         and (type(value).__module__.partition(".")[0] not in _LEAF_NAMES)
+        and not is_plain(value)
     )
 
 

@@ -1,9 +1,12 @@
 """Orders: what a body is told of its task, beside the data; sealed into the record of the task."""
 
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
+from .._core._pickle import add_partly_plain
 from .._core._settings import Settings
 from ._experiments import RunReference
 from ._logging import Capture
@@ -63,7 +66,46 @@ class Order:
     cached: bool = False
     retry_of: str | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # One is written and read with every task: dataclasses look their fields up anew each time.
+        said = {name: value for name in _USUAL if (value := getattr(self, name)) != _USUAL[name]}
+        return _order, (_packed(self.settings), self.task, self.action, said)
+
     @property
     def title(self) -> str:
         """What people call the task: ``fit iris``."""
         return f"{self.action} {self.name}".strip()
+
+
+_USUAL: Final[dict[str, Any]] = {
+    "kind": "",
+    "name": "",
+    "result": None,
+    "args": (),
+    "kwargs": {},
+    "run": None,
+    "logging": None,
+    "previous": None,
+    "results": None,
+    "options": {},
+    "cached": False,
+    "retry_of": None,
+}
+
+
+def _order(settings: bytes, task: str, action: str, said: dict[str, Any]) -> Order:
+    return Order(settings=_settings(settings), task=task, action=action, **said)
+
+
+@lru_cache(maxsize=64)
+def _packed(settings: Settings) -> bytes:
+    return pickle.dumps(settings, 5)
+
+
+@lru_cache(maxsize=64)
+def _settings(packed: bytes) -> Settings:
+    settings: Settings = pickle.loads(packed)
+    return settings
+
+
+add_partly_plain(lambda order: [order.args, order.kwargs, order.run, order.logging, order.options], Order)

@@ -57,7 +57,8 @@ class Tasks:
 
     def settings(self, bucket: str) -> Settings:
         """Give what a worker needs to open the objects of a bucket."""
-        return replace(self._site.settings, bucket=bucket)
+        settings = self._site.settings
+        return settings if settings.bucket == bucket else replace(settings, bucket=bucket)
 
     @property
     def is_recording(self) -> bool:
@@ -70,9 +71,12 @@ class Tasks:
 
     def bind(self, body: Function, order: Order, *args: Any, wish: Wish) -> Node[Any]:
         """Make a node of a task, to be run inside a workflow; it belongs to the run that is active here."""
-        told = replace(_of_run(order), logging=wish.logging)
+        told = _of_run(order)
+        if told.logging != wish.logging:
+            told = replace(told, logging=wish.logging)
         named = {**wish.options.get("metadata", {}), "task_id": order.title[:_TITLE]}
-        return Node(body.with_options(wish.options), (told, *args), options=named)
+        function = body.with_options(wish.options) if wish.options else body
+        return Node(function, (told, *args), options=named)
 
     def submit(self, body: Function, order: Order, *args: Any, wish: Wish) -> AsyncResult[Any]:
         """Start a task whose id is the order's; inside of a block, note it.
@@ -84,7 +88,9 @@ class Tasks:
         StoreUnavailableError
             If it cannot be written.
         """
-        call = Call(body, replace(order, options=wish.options, cached=wish.cached), args, wish)
+        if wish.options or wish.cached:
+            order = replace(order, options=wish.options, cached=wish.cached)
+        call = Call(body, order, args, wish)
         if (recording := current_recording(self)) is not None:
             return self.note(recording, call)
         if wish.callbacks:

@@ -7,7 +7,7 @@ machine it ends with its process, across machines it has to be renewed.
 
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
@@ -29,6 +29,7 @@ from sqlalchemy.engine import Row
 
 from ..errors import ExecutorAliveError, FencedError
 from ._metadata import Store
+from ._prepared import Prepared
 
 __all__ = ["ExecutorInfo", "Executors", "Lease"]
 
@@ -46,7 +47,11 @@ _EXECUTORS = Table(
     Column("started", Double, nullable=False),
 )
 
-_EPOCH: Final = select(_EXECUTORS.c.epoch).where(_EXECUTORS.c.name == bindparam("of_name"))
+# Every workflow that begins passes through these.
+_EPOCH: Final = Prepared(select(_EXECUTORS.c.epoch).where(_EXECUTORS.c.name == bindparam("of_name")))
+_CLAIMING: Final = Prepared(
+    select(_EXECUTORS.c.name, _EXECUTORS.c.epoch, _EXECUTORS.c.labels).where(_EXECUTORS.c.claims)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +152,8 @@ class Executors:
         FencedError
             If the name has a later holder.
         """
-        epoch = connection.scalar(_EPOCH, {"of_name": lease.name})
-        if epoch != lease.epoch:
+        row = _EPOCH(connection, {"of_name": lease.name}).fetchone()
+        if row is None or row[0] != lease.epoch:
             raise FencedError(f"executor {lease.name!r}", lease.epoch)
 
     def release(self, lease: Lease) -> None:
@@ -164,6 +169,13 @@ class Executors:
         with self._store.reading() as connection:
             rows = connection.execute(select(_EXECUTORS).order_by(_EXECUTORS.c.name)).all()
         return [self._info(row) for row in rows]
+
+    def claims(self, labels: Collection[str]) -> bool:
+        """Tell whether one that lives takes work for all of some labels from the queue."""
+        with self._store.reading() as connection:
+            rows = _CLAIMING(connection, {}).fetchall()
+        fits = (each for each in rows if set(labels) <= set(each[2].split(",")))
+        return any(self.is_alive(name, epoch) for name, epoch, _ in fits)
 
     def is_alive(self, name: str, epoch: int) -> bool:
         """Tell whether this very holder of the name lives."""

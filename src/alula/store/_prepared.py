@@ -28,6 +28,10 @@ class Cursor(Protocol):
         """Give the first row, or the next."""
         ...
 
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """Give all rows that are left."""
+        ...
+
 
 def say(connection: Connection, text: str, *values: Any, many: bool = False) -> Cursor:
     """Hand a statement to the driver; `many` takes it once for each of some values."""

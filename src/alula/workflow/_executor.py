@@ -679,12 +679,11 @@ class Executor(Ending):
                 lacking = sorted(wanted - set(self.lease.labels))
                 raise ValueError(f"this executor ({self.lease.name}) lacks the labels {lacking}")
             return False
-        alive = self._executors.alive()
-        taken = any(info.claims and wanted <= set(info.labels) for info in alive)
+        taken = self._executors.claims(wanted)
         if where == "auto" and fits and not taken:
             return False
         if not taken and not quiet:
-            known = sorted({label for info in alive for label in info.labels})
+            known = sorted({label for info in self._executors.alive() for label in info.labels})
             warnings.warn(
                 f"no living executor takes work for the labels {sorted(wanted)} from the queue: "
                 f"it waits there until one does; known labels are {known}",

@@ -424,7 +424,9 @@ class Journal:
 
 
 # Statements of the hot path are built once: to build one costs more than to execute it.
-_WORKFLOW: Final = insert(WORKFLOWS)
+_SET: Final = [column.name for column in WORKFLOWS.c if column.name != "number"]
+_UNSET: Final = dict.fromkeys(_SET)
+_WORKFLOW: Final = Prepared(insert(WORKFLOWS).returning(WORKFLOWS.c.number), *_SET)
 _MINE: Final = update(WORKFLOWS).where(WORKFLOWS.c.number == bindparam("of_number"))
 _BEGIN: Final = Prepared(_MINE, "status", "started")
 _END: Final = Prepared(_MINE, "status", "ended", "failed", "error")
@@ -441,7 +443,7 @@ def _insert(
     now = store.clock.time()
     row = {
         "id": given.id,
-        "status": status,
+        "status": status.value,
         "entry": given.tasks[-1].key,
         "labels": ",".join(given.labels),
         "metadata": json.dumps(given.metadata),
@@ -452,10 +454,11 @@ def _insert(
         "requeue": given.requeue,
         "created": now,
         "deadline": None if given.timeout is None else now + given.timeout,
+        "deaths": 0,
     }
-    made = connection.execute(_WORKFLOW, {**row, **owned})
-    assert made.inserted_primary_key is not None
-    number = int(made.inserted_primary_key[0])
+    made = _WORKFLOW(connection, {**_UNSET, **row, **owned}).fetchone()
+    assert made is not None
+    number = int(made[0])
     insert_tasks(connection, number, given.tasks, given.heads, names)
     gate("journal.commit")
     return number

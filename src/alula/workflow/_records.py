@@ -18,7 +18,7 @@ from ..errors import (
     WorkflowTimeoutError,
 )
 from ..futures import unpack_error
-from ..store import Executors, Store
+from ..store import Executors, Prepared, Store
 from ._history import History, read_history
 from ._logical import CALL
 from ._rows import one_task, options_of
@@ -35,6 +35,7 @@ WorkflowRow: TypeAlias = Row[tuple[Any, ...]]
 
 _CHUNK: Final = 500  # ids in one query, well below what any database allows
 _BY_ID: Final = select(WORKFLOWS).where(WORKFLOWS.c.id == bindparam("id"))
+_KNOWN: Final = Prepared(select(WORKFLOWS.c.number).where(WORKFLOWS.c.id == bindparam("id")))
 _BY_IDS: Final = select(WORKFLOWS).where(WORKFLOWS.c.id.in_(bindparam("ids", expanding=True)))
 
 
@@ -351,6 +352,8 @@ class Records:
         if not isinstance(workflow_id, str):
             raise TypeError(f"a workflow_id is text, not {type(workflow_id).__name__}")
         if not is_storable(workflow_id):
+            return None
+        if _KNOWN(connection, {"id": workflow_id}).fetchone() is None:  # mostly, where one is submitted
             return None
         return connection.execute(_BY_ID, {"id": workflow_id}).one_or_none()
 

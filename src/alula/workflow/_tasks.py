@@ -245,7 +245,7 @@ def _task(sealer: "_Sealer", key: Key, node: Node[Any], position: int, creator: 
         root=(creator.root or creator.key) if creator and is_output else None,
         name=name,
         inputs=sealer.graph.inputs(key),
-        call=sealer.seal(function, node),
+        call=sealer.seal(function, key, node),
         engine=engine_options(options, name, checkpoint=checkpoint),
         retry=retry,
         metadata=given.get("metadata", {}),
@@ -254,7 +254,7 @@ def _task(sealer: "_Sealer", key: Key, node: Node[Any], position: int, creator: 
         recorded=recorded,
         checkpoint=checkpoint,
         fingerprint=(
-            sealer.fingerprint(function, node)
+            sealer.fingerprint(function, key, node)
             if checkpoint and not recorded and isinstance(function, Function)
             else ""
         ),
@@ -360,9 +360,8 @@ class _Sealer:
         self._packer, self._args, self._kwargs, self._workflow = packer, args, kwargs, workflow
         self._unread: set[object] = {*range(len(args)), *kwargs}
 
-    def seal(self, function: Function | Logical, node: Node[Any]) -> Stored:
-        args = tuple([fill(arg, self._mark) for arg in node.args])
-        kwargs = {name: fill(arg, self._mark) for name, arg in node.kwargs.items()}
+    def seal(self, function: Function | Logical, key: Key, node: Node[Any]) -> Stored:
+        args, kwargs = self._filled(key, node)
         nested = any(
             new is not old and not isinstance(new, Mark)
             for new, old in zip((*args, *kwargs.values()), (*node.args, *node.kwargs.values()), strict=True)
@@ -371,10 +370,14 @@ class _Sealer:
         call: Call = (digest, args, kwargs, nested)
         return self._packer.call(call)
 
-    def fingerprint(self, function: Function, node: Node[Any]) -> str:
+    def fingerprint(self, function: Function, key: Key, node: Node[Any]) -> str:
+        return fingerprint(function, self._packer.call(self._filled(key, node)))
+
+    def _filled(self, key: Key, node: Node[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        if self.graph.is_bare(key):
+            return tuple(node.args), dict(node.kwargs)
         args = tuple([fill(arg, self._mark) for arg in node.args])
-        kwargs = {name: fill(arg, self._mark) for name, arg in node.kwargs.items()}
-        return fingerprint(function, self._packer.call((args, kwargs)))
+        return args, {name: fill(arg, self._mark) for name, arg in node.kwargs.items()}
 
     def _mark(self, mark: Mark) -> Any:
         if isinstance(mark, Node):
