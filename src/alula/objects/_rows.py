@@ -23,6 +23,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    bindparam,
     delete,
     exists,
     func,
@@ -30,6 +31,8 @@ from sqlalchemy import (
     select,
     update,
 )
+
+from ..store import Prepared
 
 __all__ = [
     "DEPLOYMENTS",
@@ -136,10 +139,28 @@ def _joined() -> Select[Any]:
     return select(*columns).join_from(_OBJECTS, _VERSIONS, _VERSIONS.c.object == _OBJECTS.c.id)
 
 
+# What every task asks for; to build a statement costs more than to execute it.
+_LATEST: Final = _joined().where(
+    *(_OBJECTS.c[part] == bindparam(f"of_{part}") for part in ("bucket", "prefix", "name")),
+    _VERSIONS.c.number == _OBJECTS.c.latest,
+)
+_TAGS_OF: Final = Prepared(
+    select(_TAGS.c.number, _TAGS.c.tag).where(_TAGS.c.object == bindparam("of_object")).order_by(_TAGS.c.tag)
+)
+_PARTS_OF: Final = Prepared(
+    select(_PARTS.c.digest)
+    .where(
+        _PARTS.c.object == bindparam("of_object"),
+        _PARTS.c.position.between(bindparam("first"), bindparam("last")),
+    )
+    .order_by(_PARTS.c.position)
+)
+
+
 def find_object(connection: Connection, bucket: str, prefix: str, name: str) -> Row[Any] | None:
     """Give the latest version of an object, or None if there is no such object."""
-    mine = (_OBJECTS.c.bucket == bucket) & (_OBJECTS.c.prefix == prefix) & (_OBJECTS.c.name == name)
-    return connection.execute(_joined().where(mine, _VERSIONS.c.number == _OBJECTS.c.latest)).one_or_none()
+    place = {"of_bucket": bucket, "of_prefix": prefix, "of_name": name}
+    return connection.execute(_LATEST, place).one_or_none()
 
 
 def find_version(connection: Connection, latest: Row[Any], number: int, tag: str | None) -> Row[Any] | None:
@@ -178,18 +199,16 @@ def totals(connection: Connection) -> dict[str, int]:
 
 def tags(connection: Connection, number: int) -> dict[int, tuple[str, ...]]:
     """Give the tags of an object by version."""
-    asked = select(_TAGS.c.number, _TAGS.c.tag).where(_TAGS.c.object == number).order_by(_TAGS.c.tag)
     found: dict[int, tuple[str, ...]] = {}
-    for version, tag in connection.execute(asked):
+    for version, tag in _TAGS_OF(connection, {"of_object": number}).fetchall():
         found[version] = (*found.get(version, ()), tag)
     return found
 
 
 def parts(connection: Connection, version: Row[Any]) -> list[str]:
     """Give the digests of a version's parts, in order."""
-    run = _PARTS.c.position.between(version.first_part, version.last_part)
-    asked = select(_PARTS.c.digest).where(_PARTS.c.object == version.object, run)
-    return list(connection.scalars(asked.order_by(_PARTS.c.position)))
+    run = {"of_object": version.object, "first": version.first_part, "last": version.last_part}
+    return [digest for (digest,) in _PARTS_OF(connection, run).fetchall()]
 
 
 def add_version(
