@@ -44,7 +44,7 @@ _plain: set[type] = {type(None), bool, int, float, complex, str, bytes}
 _partly: dict[type, Callable[[Any], object]] = {}
 _LARGE = 1 << 16  # bytes of a pickle that are not worth a copy
 _SHORT = 16  # a container longer than this is not worth looking through
-_SHALLOW = 3  # nor is one nested deeper, or in itself
+_SHALLOW = 4  # nor is one nested deeper, or in itself
 
 
 class Parts(NamedTuple):
