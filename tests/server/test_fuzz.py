@@ -213,6 +213,7 @@ def test_every_truncation_of_every_sample(
     unharmed(server, bystander, caplog)
 
 
+@pytest.mark.timeout(150)
 def test_nothing_grows(server: Server, bystander: Wire, caplog: pytest.LogCaptureFixture) -> None:
     """After many damaged clients there are no more objects than after a few."""
     streams = [request(sample)[:-3] for sample in SAMPLES] + [b"*1\r\n$1000\r\n" + b"x" * 500]
