@@ -6,7 +6,7 @@ A rule is ``resource/name/action``, each part a pattern as in a shell. Nothing h
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from ipaddress import ip_address
@@ -32,14 +32,17 @@ MODEL_ACTIONS: Final = (
 
 ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "dataset": ("delete", "get", "list", "put"),
+    "executor": ("list",),
     "job": ("get", "list", "run"),
     "model": ("get", "list", *MODEL_ACTIONS),
     "script": ("get", "list", "run"),
     "service": ("call",),
     "task": ("list", "result", "revoke", "status"),
-    "workflow": ("signal",),
+    "workflow": ("cancel", "fork", "get", "list", "resume", "signal"),
 }
 """What can be done with each kind of resource, as rules name it."""
+
+_READING: Final = frozenset(("get", "list", "result", "status"))  # what changes nothing
 
 _SHORTEST: Final = 16  # characters of a token: what is guessed over a network takes ages even at half of it
 
@@ -104,25 +107,31 @@ class Rights:
         What is allowed; all else is not.
     buckets
         Patterns of the name spaces in which it is.
+    reading
+        Whether what changes anything is refused, whatever the rules allow.
     """
 
     who: str
     rules: tuple[Rule, ...] = _EVERYTHING
     buckets: tuple[str, ...] = ("*",)
+    reading: bool = False
 
     def allow(self, resource: str, name: str, action: str) -> bool:
         """Tell whether an action on one object is allowed."""
-        return any(rule.allows(resource, name, action) for rule in self.rules)
+        return self._is_open(action) and any(rule.allows(resource, name, action) for rule in self.rules)
 
     def allow_some(self, resource: str, action: str) -> bool:
         """Tell whether the action is allowed on anything at all of that kind."""
-        return any(
+        return self._is_open(action) and any(
             fnmatchcase(resource, rule.resource) and fnmatchcase(action, rule.action) for rule in self.rules
         )
 
     def allow_bucket(self, bucket: str) -> bool:
         """Tell whether a name space may be used."""
         return any(fnmatchcase(bucket, pattern) for pattern in self.buckets)
+
+    def _is_open(self, action: str) -> bool:
+        return action in _READING or not self.reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +178,11 @@ class Access:
         if token is None or not self.tokens:
             return self.anyone
         return self.tokens.get(sha256(token.encode()).hexdigest())
+
+    def read_only(self) -> Self:
+        """Give the same without all that changes anything."""
+        tokens = {digest: replace(rights, reading=True) for digest, rights in self.tokens.items()}
+        return replace(self, tokens=tokens, anyone=self.anyone and replace(self.anyone, reading=True))
 
 
 def _rules(texts: Iterable[str], origin: str) -> tuple[Rule, ...]:

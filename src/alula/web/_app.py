@@ -16,6 +16,7 @@ from ..errors import AlulaError
 from . import _datasets, _models, _runs, _services, _tasks, _workflows
 from ._access import is_loopback
 from ._call import PREFIX, Caller, Site, json_response, problem_response
+from ._dashboard import make_dashboard
 from ._doc import document, page
 from ._problems import Refused, problem_of
 
@@ -52,6 +53,7 @@ def make_app(site: Site, *, origins: tuple[str, ...] = ()) -> FastAPI:
             allow_headers=["*"],
             expose_headers=["Location", "Retry-After", "Link"],
         )
+    app.add_middleware(_Beside, dashboard=make_dashboard(site))
     app.add_middleware(_Guard, site=site, origins=origins)
     return app
 
@@ -59,6 +61,18 @@ def make_app(site: Site, *, origins: tuple[str, ...] = ()) -> FastAPI:
 async def ping(call: Caller) -> Response:
     """Say that the server is there."""
     return json_response({"ping": datetime.now(UTC).isoformat()})
+
+
+class _Beside:
+    """Sends whatever is not asked of the interface for programs to the pages for people."""
+
+    def __init__(self, app: ASGIApp, dashboard: ASGIApp) -> None:
+        self._app, self._dashboard = app, dashboard
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        app = self._app if path == "/api" or path.startswith("/api/") else self._dashboard
+        await app(scope, receive, send)
 
 
 class _Guard:

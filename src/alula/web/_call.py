@@ -54,12 +54,15 @@ class Site:
         Who may do what.
     largest
         Bytes that the body of a request may have.
+    read_only
+        Whether what changes anything is refused.
     draining
         Set when the server is to end: whoever waits for a task is told where to ask for it later.
     """
 
     access: Access
     largest: int
+    read_only: bool = False
     draining: asyncio.Event = field(default_factory=asyncio.Event)
 
 

@@ -45,9 +45,10 @@ def serve(
     port: int = 8265,
     origins: Sequence[str] = (),
     largest: int = _LARGEST,
+    read_only: bool = False,
     ready: Callable[[Facts], None] = lambda facts: None,
 ) -> None:
-    """Serve the default instance over HTTP until SIGTERM or SIGINT; in the main thread only.
+    """Serve the default instance over HTTP, with the dashboard, until SIGTERM or SIGINT; in the main thread.
 
     At the end no new request is taken. What is being answered is answered: whoever waits for a task is told
     at once where its result will be, and the task goes on wherever it is run.
@@ -62,6 +63,8 @@ def serve(
         Of pages whose scripts may call it in a browser (CORS).
     largest
         Bytes that the body of a request may have.
+    read_only
+        Whether all that changes anything is refused, whatever the rules allow.
     ready
         Told when requests are answered.
 
@@ -80,7 +83,8 @@ def serve(
     instance = default()
     sockets = listening(Config(bind=host, port=port))
     address = f"http://{f'[{host}]' if ':' in host else host}:{sockets[0].getsockname()[1]}"
-    running = _Running(application, uvicorn, access, origins=tuple(origins), largest=largest)
+    rights = access.read_only() if read_only else access
+    running = _Running(application.Site(rights, largest, read_only), application, uvicorn, tuple(origins))
     try:
         with End() as end:
             running.start(sockets, end)
@@ -98,10 +102,8 @@ def serve(
 class _Running:
     """The server and its thread."""
 
-    def __init__(
-        self, application: Any, uvicorn: Any, access: Access, *, origins: tuple[str, ...], largest: int
-    ) -> None:
-        self._site = application.Site(access, largest)
+    def __init__(self, site: Any, application: Any, uvicorn: Any, origins: tuple[str, ...]) -> None:
+        self._site = site
         config = uvicorn.Config(
             application.make_app(self._site, origins=origins),
             log_config=None,
@@ -138,6 +140,7 @@ class _Running:
 def _stack() -> tuple[Any, Any]:
     try:
         import fastapi  # noqa: F401  # to say what is missing before anything else is imported
+        import jinja2  # noqa: F401  # the same
         import uvicorn
     except ImportError as error:
         raise MissingExtraError(error.name or "fastapi", "web", "alula api") from error

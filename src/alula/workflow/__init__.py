@@ -46,6 +46,7 @@ from ._executor import Executor
 from ._handle import Handle
 from ._inplace import local
 from ._messages import wait_for_signal
+from ._news import attend, listen
 from ._options import Options, options
 from ._owner import owner_of
 from ._pictures import Picture
@@ -96,6 +97,7 @@ __all__ = [
     "WorkflowError",
     "WorkflowExecutionError",
     "WorkflowStatus",
+    "attend",
     "cancel",
     "continuation",
     "create",
@@ -118,6 +120,7 @@ __all__ = [
     "list_queues",
     "list_schedules",
     "list_tasks",
+    "listen",
     "local",
     "open_schedules",
     "options",
