@@ -40,6 +40,8 @@ class Look:
         Whether it runs in the process of what made it: drawn with a bar at its left side.
     tip
         Shown when the pointer rests on it.
+    link
+        Where it leads; empty if it leads nowhere.
     """
 
     label: str
@@ -50,6 +52,7 @@ class Look:
     count: int = 1
     inplace: bool = False
     tip: str = ""
+    link: str = ""
 
     @property
     def title(self) -> str:
@@ -125,8 +128,9 @@ def svg(
     rows = max(layout.row.values(), default=0)
     height = top + _MARGIN + rows * _ROW + _BOX_HEIGHT
     nodes = sum(look.count for look in looks.values())
+    role = "group" if any(look.link for look in looks.values()) else "img"  # what is in an image is not read
     parts = [
-        f'<svg class="alula" xmlns="http://www.w3.org/2000/svg" role="img" '
+        f'<svg class="alula" xmlns="http://www.w3.org/2000/svg" role="{role}" '
         f'aria-label="graph of {nodes} task{"s" * (nodes != 1)}" viewBox="0 0 {full:.0f} {height}" '
         f'width="{full:.0f}" height="{height}"><style>{_STYLE}</style>'
     ]
@@ -185,7 +189,8 @@ def _box(look: Look, x: float, y: float, width: float) -> str:
             f'<text class="note" x="{middle:.1f}" y="{y + 33:.1f}" text-anchor="middle">'
             f"{_escaped(look.note)}</text>"
         )
-    return f"<g>{''.join(parts)}</g>"
+    drawn = f"<g>{''.join(parts)}</g>"
+    return f'<a href="{_escaped(look.link)}">{drawn}</a>' if look.link else drawn
 
 
 def _frames(look: Look, x: float, y: float, width: float) -> Iterator[str]:

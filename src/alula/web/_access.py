@@ -37,7 +37,7 @@ ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "model": ("get", "list", *MODEL_ACTIONS),
     "script": ("get", "list", "run"),
     "service": ("call",),
-    "task": ("list", "result", "revoke", "status"),
+    "task": ("list", "result", "resubmit", "revoke", "status"),
     "workflow": ("cancel", "fork", "get", "list", "resume", "signal"),
 }
 """What can be done with each kind of resource, as rules name it."""

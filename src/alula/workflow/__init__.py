@@ -43,6 +43,7 @@ from ._cron import Cron
 from ._default import default_executor, init, reset_default_executor
 from ._events import sleep, wait_for_event
 from ._executor import Executor
+from ._glance import Glance, Hidden, Stand, glance
 from ._handle import Handle
 from ._inplace import local
 from ._messages import wait_for_signal
@@ -50,6 +51,7 @@ from ._news import attend, listen
 from ._options import Options, options
 from ._owner import owner_of
 from ._pictures import Picture
+from ._pulse import Pulse, Waiting, pulse
 from ._queue import QUEUE
 from ._queue_api import delete_queue, list_queues, queue, queue_loads
 from ._queues import Queue, QueueLoad, Ticket
@@ -81,17 +83,22 @@ __all__ = [
     "Described",
     "EventListener",
     "Executor",
+    "Glance",
     "Handle",
+    "Hidden",
     "Options",
     "Overlap",
     "Picture",
+    "Pulse",
     "Queue",
     "QueueLoad",
     "Schedule",
     "Schedules",
     "Search",
+    "Stand",
     "TaskInfo",
     "Ticket",
+    "Waiting",
     "Workflow",
     "WorkflowCancellationError",
     "WorkflowError",
@@ -115,6 +122,7 @@ __all__ = [
     "get_output",
     "get_output_async",
     "get_status",
+    "glance",
     "init",
     "list_all",
     "list_queues",
@@ -127,6 +135,7 @@ __all__ = [
     "owner_of",
     "pause_schedule",
     "prune",
+    "pulse",
     "queue",
     "queue_loads",
     "read_node",

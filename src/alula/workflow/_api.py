@@ -3,7 +3,7 @@
 Each call is a line or two over the executor of this process.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, Generic, TypeVar
 
@@ -451,7 +451,7 @@ def list_tasks(workflow_id: str) -> list[TaskInfo]:
     return list(default_executor().records.tasks(workflow_id))
 
 
-def draw(workflow_id: str, *, fold: int = 8) -> Picture:
+def draw(workflow_id: str, *, fold: int = 8, link: Callable[[str], str] | None = None) -> Picture:
     """Draw the tasks of a workflow as they stand now, with those that tasks have made.
 
     Colours tell states. A dashed outline and wings, ``~name~``, mean that a result is not recorded; a bar
@@ -462,6 +462,8 @@ def draw(workflow_id: str, *, fold: int = 8) -> Picture:
     fold
         Chains, rounds and fans of more than so many alike tasks are drawn as one node with a count; 0 draws
         each.
+    link
+        Gives for the id of a task the address to which its box leads; boxes lead nowhere by default.
 
     Returns
     -------
@@ -477,7 +479,7 @@ def draw(workflow_id: str, *, fold: int = 8) -> Picture:
     """
     if fold < 0:
         raise ValueError(f"fold is a number of tasks from 0 on, not {fold}")
-    return picture_of(default_executor().records.history(workflow_id), fold)
+    return picture_of(default_executor().records.history(workflow_id), fold, link)
 
 
 def timeline(workflow_id: str, *, rows: int = 200) -> Picture:

@@ -382,7 +382,7 @@ class Executor(Ending):
         run = self._runs.get(workflow_id)
         return Handle(workflow_id, run.future if run else self._watch.ask(look), self)
 
-    def resume(self, workflow_id: str, *, code: Code = "stored") -> Handle[Any]:
+    def resume(self, workflow_id: str, *, code: Code = "stored", where: Where = "here") -> Handle[Any]:
         """Go on with a workflow from what is recorded; one that has succeeded gives its value.
 
         After a cancel, this waits for those of its tasks that still end here.
@@ -391,6 +391,9 @@ class Executor(Ending):
         ----------
         code
             See `alula.workflow.resume`.
+        where
+            ``"here"``; ``"queue"``; or ``"auto"``: the queue if a living executor takes such work from there,
+            else here.
 
         Raises
         ------
@@ -401,21 +404,23 @@ class Executor(Ending):
         """
         workflow_id = checked_id(workflow_id)
         _check_code_choice(code)
-        engine = self._reaching()
         self._runs.await_end(workflow_id)
         with self._store.reading() as connection:
             known = self._resumable(connection, workflow_id)
+        engine = self._again_on(known, where)
         ended = self.records.status(known) not in (*ACTIVE, WorkflowStatus.SUCCESSFUL)
         renew = self._prepare_code(known, code) if ended else _as_it_is
 
         def work(connection: Connection) -> list[Run | None]:
             row = self._resumable(connection, workflow_id)
             run = self._runs.again(connection, row, engine)
-            if run is not None or row.queue is not None:
+            if run is not None or engine is None or row.queue is not None:
                 renew(connection, row.number)
             return [run]
 
         [run] = self._enter(work)
+        if engine is None:
+            self._store.ring(QUEUE)
         return self._handle(workflow_id, run)
 
     def resume_all(self, *, include_failed: bool = False) -> list[Handle[Any]]:
@@ -431,17 +436,23 @@ class Executor(Ending):
         return taken
 
     def fork(
-        self, workflow_id: str, from_task: str, new_id: str | None = None, *, code: Code = "stored"
+        self,
+        workflow_id: str,
+        from_task: str,
+        new_id: str | None = None,
+        *,
+        code: Code = "stored",
+        where: Where = "here",
     ) -> Handle[Any]:
-        """Begin a new workflow from what is recorded of another; see `alula.workflow.fork`."""
+        """Begin a new workflow from what is recorded of another; see `alula.workflow.fork`, and `resume`."""
         workflow_id, forked = checked_id(workflow_id), _new_id(new_id)
         if not isinstance(from_task, str):
             raise TypeError(f"a task_id is text, not {type(from_task).__name__}")
         _check_code_choice(code)
-        engine = self._reaching()
         with self._store.reading() as connection:
             row = self.records.workflow(connection, workflow_id)
             again = plan(connection, row, from_task).again
+        engine = self._again_on(row, where)
         renew = self._prepare_code(row, code, again)
 
         def work(connection: Connection) -> list[Run | None]:
@@ -453,6 +464,8 @@ class Executor(Ending):
             return [self._runs.again(connection, self.records.workflow(connection, forked), engine)]
 
         [run] = self._enter(work, "journal.created")
+        if engine is None:
+            self._store.ring(QUEUE)
         return self._handle(forked, run)
 
     def claim(self, most: int = 1, *, own: bool = False) -> list[Handle[Any]]:
@@ -690,6 +703,12 @@ class Executor(Ending):
                 stacklevel=4,
             )
         return True
+
+    def _again_on(self, row: WorkflowRow, where: Where) -> Engine | None:
+        """Give the engine on which a workflow goes on; None if it is left to the queue."""
+        if where == "here" or not self._goes_to_queue(row.labels.split(","), where, quiet=True):
+            return self._reaching()
+        return None
 
     def _submit(
         self,

@@ -5,7 +5,7 @@ What a node means is said by its label and note as well as by its colour.
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -62,10 +62,16 @@ class Picture:
         Path(path).write_text(self.svg, encoding="utf-8")
 
 
-def picture_of(history: History, most: int) -> Picture:
-    """Draw a history, with chains and fans of more than `most` alike tasks folded."""
+def picture_of(history: History, most: int, link: Callable[[str], str] | None = None) -> Picture:
+    """Draw a history, with chains and fans of more than `most` alike tasks folded.
+
+    Parameters
+    ----------
+    link
+        Gives for the id of a task where its box leads.
+    """
     folded = fold(history, most)
-    looks = {key: _look(part, history) for key, part in folded.folds.items()}
+    looks = {key: _look(part, link) for key, part in folded.folds.items()}
     return Picture(svg(looks, folded.edges, folded.grown, caption(history)))
 
 
@@ -75,7 +81,7 @@ def caption(history: History) -> str:
     return f"{_shortened(history.id, 60)} · {history.status.lower()} · {took}"
 
 
-def _look(part: Fold, history: History) -> Look:
+def _look(part: Fold, link: Callable[[str], str] | None) -> Look:
     first = part.events[0]
     return Look(
         label=label(part),
@@ -86,6 +92,7 @@ def _look(part: Fold, history: History) -> Look:
         count=len(part.events),
         inplace=any(event.inplace for event in part.events),
         tip=_tip(part),
+        link="" if link is None else link(first.task_id),
     )
 
 

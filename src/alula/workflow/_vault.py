@@ -27,6 +27,7 @@ __all__ = [
     "GRACE",
     "INLINE",
     "Link",
+    "Mentions",
     "Object",
     "Output",
     "Packer",
@@ -102,7 +103,7 @@ class Object(Mark):
 
 
 @dataclass(frozen=True, slots=True)
-class _Mentions:
+class Mentions:
     """Around a stored value that has objects in it, so that only those are searched when read."""
 
     value: Any
@@ -219,7 +220,7 @@ class Packer:
     def pack(self, value: Any, *, apart: bool = False) -> Stored:
         """Store a value and first the objects that it mentions, waiting for those."""
         filled = fill(value, self.mark)
-        return self._vault.seal(filled if filled is value else _Mentions(filled), apart=apart)
+        return self._vault.seal(filled if filled is value else Mentions(filled), apart=apart)
 
     def function(self, function: Function) -> str:
         """Store a function, without its options, once in the life of this process; give its digest."""
@@ -267,7 +268,7 @@ class Unpacker:
         value = self._vault.unseal(stored)
         if isinstance(value, Split):
             return self._split(value)
-        return fill(value.value, self._fresh) if isinstance(value, _Mentions) else value
+        return fill(value.value, self._fresh) if isinstance(value, Mentions) else value
 
     def _split(self, split: Split) -> Any:
         remaining: list[Remaining[Any]] = [Remaining(key, self._workflow) for key in split.remaining]

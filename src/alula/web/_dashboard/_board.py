@@ -19,7 +19,7 @@ from .._call import Site
 from .._problems import Refused, problem_of
 from ._live import Live
 from ._render import STATIC, address
-from ._sections import SECTIONS
+from ._sections import PAGES, SECTIONS
 from ._view import Dashboard, NeedsLogin, View, Viewer, anyone_posting, anyone_viewing, cookie_name, ours
 
 __all__ = ["make_dashboard"]
@@ -46,8 +46,8 @@ def make_dashboard(site: Site) -> ASGIApp:
     """Make the application that answers whatever is not the REST interface's."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.board = Dashboard(site, tuple(each.TAB for each in SECTIONS), Live(site.draining))
-    for section in SECTIONS:
-        app.include_router(section.router)
+    for page in (*SECTIONS, *PAGES):
+        app.include_router(page.router)
     app.add_api_route("/login", show_login, methods=["GET"])
     app.add_api_route("/login", log_in, methods=["POST"])
     app.add_api_route("/logout", log_out, methods=["POST"])

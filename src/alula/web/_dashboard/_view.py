@@ -127,6 +127,11 @@ class View:
         """Tell whether an action is allowed, as for the REST interface."""
         return self.rights is not None and self.rights.allow(resource, name, action)
 
+    def may_see(self, metadata: Mapping[str, Any]) -> bool:
+        """Tell whether a workflow is of a bucket that may be used; one that is of none may be seen."""
+        bucket = metadata.get("bucket")
+        return self.rights is not None and (not bucket or self.rights.allow_bucket(str(bucket)))
+
     def permit(self, resource: str, name: str, action: str) -> None:
         """Refuse with status 403 unless an action is allowed."""
         if not self.may(resource, name, action):

@@ -9,6 +9,9 @@
   const dashes = [[], [6, 3], [2, 3], [8, 3, 2, 3]];  // lines differ by more than their colour
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+  const clock = (plot, moments) => moments.map((each) =>
+    new Date(each * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false }));
+
   const options = (facts, width) => {
     const axis = (label) => ({
       label, labelSize: 22, stroke: colour("--dim"), grid: { stroke: colour("--line"), width: 1 },
@@ -17,12 +20,12 @@
     return {
       width, height: HEIGHT,
       scales: { x: { time: Boolean(facts.time) }, y: { distr: facts.log ? 3 : 1 } },
-      axes: [axis(facts.x_label || ""), { ...axis(facts.y_label || ""), size: 64 }],
+      axes: [{ ...axis(facts.x_label || ""), ...(facts.time ? { values: clock } : {}) }, { ...axis(facts.y_label || ""), size: 64 }],
       series: [{ label: facts.x_label || "x" }, ...facts.series.map((each, i) => ({
         label: each.label, stroke: colour(`--chart-${(i % 8) + 1}`), width: 1.6, dash: dashes[Math.floor(i / 8) % 4],
         spanGaps: true, points: { show: each.values.length < 40, size: 5 },
       }))],
-      legend: { live: true },
+      legend: { show: facts.series.length > 1, live: true },
       cursor: { points: { size: 7 } },
     };
   };
