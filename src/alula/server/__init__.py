@@ -5,7 +5,21 @@ Clients are those of Redis and RedisAI. The commands are declared in `_commands`
 models becomes a `Plan` (`_dag`, `_planner`), and a plan is run by a `Drive` on the `Devices`.
 """
 
-from ._clients import AsyncClient, AsyncDag, AsyncRun, Client, Dag, DagWords, Run, RunStatus
+from ._clients import (
+    AsyncClient,
+    AsyncDag,
+    AsyncRun,
+    Client,
+    Dag,
+    DagWords,
+    Figures,
+    Inspector,
+    ModelFigures,
+    Run,
+    RunStatus,
+    SlowCommand,
+    Spread,
+)
 from ._commands import VERSION as REDIS_VERSION
 from ._config import Config
 from ._foreign import RedisKeyspace
@@ -37,12 +51,15 @@ __all__ = [
     "DagWords",
     "Deployment",
     "DurableKeyspace",
+    "Figures",
+    "Inspector",
     "Keyspace",
     "Launch",
     "Limits",
     "LoadTime",
     "MemoryKeyspace",
     "Metrics",
+    "ModelFigures",
     "Moved",
     "RedisKeyspace",
     "Resident",
@@ -50,6 +67,8 @@ __all__ = [
     "RunStatus",
     "Server",
     "Session",
+    "SlowCommand",
+    "Spread",
     "Stop",
     "Tensor",
     "background",

@@ -10,6 +10,7 @@ from ._devices import Devices
 from ._keyspace import Keyspace, Value
 from ._later import Later
 from ._load_time import LoadTime
+from ._measures import Measures
 from ._meter import Meter
 from ._models import Backend
 from ._monitors import Monitors
@@ -165,6 +166,8 @@ class Services:
         What was fixed when the server started.
     stats
         Told of each operation that has run.
+    measures
+        Counts how long they take, from when somebody first asks; see `measure`.
     clients
         Those that are connected now, by number.
     commands
@@ -210,6 +213,7 @@ class Services:
     config: Config = field(default_factory=Config)
     load_time: LoadTime = field(default_factory=LoadTime)
     stats: Stats = field(default_factory=Stats)
+    measures: Measures | None = None
     clients: "dict[int, Client]" = field(default_factory=dict)
     commands: int = 0
     pubsub: PubSub = field(default_factory=PubSub)
@@ -230,6 +234,13 @@ class Services:
         self.tracking = Tracking(self.keyspace, self.clients)
         Notifications(self.keyspace, self.pubsub, self.config)
         self.background.listeners.append(self._tell_end)
+
+    def measure(self) -> Measures:
+        """Give what counts how long operations take; it begins to when this is first called."""
+        if self.measures is None:
+            self.measures = Measures(since=self.now() / 1000)
+            self.stats.listeners.append(self.measures)
+        return self.measures
 
     def update(self) -> None:
         """Have every client find out whether it is free."""

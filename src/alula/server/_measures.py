@@ -10,6 +10,7 @@ from itertools import accumulate
 from typing import Any, Final
 
 from ..errors import MissingExtraError
+from ._resp import Reply
 from ._stats import Kind
 
 __all__ = ["Measures", "render"]
@@ -32,6 +33,11 @@ class _Histogram:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
 
+    def pairs(self) -> Iterator[tuple[bytes, int]]:
+        for bound, count in zip([*map(str, self.bounds), "inf"], self.counts, strict=True):
+            if count:
+                yield bound.encode(), count
+
     def buckets(self) -> list[tuple[str, float]]:
         names = [*map(str, self.bounds), "+Inf"]
         return list(zip(names, map(float, accumulate(list(self.counts))), strict=True))
@@ -49,9 +55,15 @@ class Measures:
     """Counts what the devices tell; a listener of `Stats`.
 
     The most active 1,000 keys are not sought out: the first 1,000 are told apart, all others counted as one.
+
+    Attributes
+    ----------
+    since
+        When the counting began, UNIX time in seconds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, since: float = 0.0) -> None:
+        self.since = since
         self._models: dict[tuple[str, str], _Model] = {}
 
     def __call__(
@@ -73,6 +85,18 @@ class Measures:
     def items(self) -> list[tuple[tuple[str, str], Any]]:
         """Give what was counted, by key and kind; from any thread."""
         return list(self._models.items())
+
+    def told(self, key: bytes, kind: Kind) -> list[Reply]:
+        """Give what AI.INFO says of a key: each histogram behind its name, as pairs of a bound and a count.
+
+        The last bound is ``inf``; a count is of that bin alone. Bins in which nothing fell are left away.
+        """
+        model = self._models.get((key.decode(errors="replace"), kind))
+        fields: list[Reply] = [b"since", round(self.since)]
+        for name in _HISTOGRAMS:
+            pairs = [] if model is None else getattr(model, name).pairs()
+            fields += [name.encode(), [each for pair in pairs for each in pair]]
+        return fields
 
 
 _GAUGES: Final = {

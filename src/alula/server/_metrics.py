@@ -103,8 +103,7 @@ def expose(services: Services, loop: AbstractEventLoop, host: str, port: int) ->
     MissingExtraError
         If prometheus-client is not installed.
     """
-    measures = Measures()
-    services.stats.listeners.append(measures)
+    measures = services.measure()
     services.meter.count()
 
     def write() -> bytes:

@@ -2,6 +2,21 @@
 
 from ._async import AsyncClient, AsyncDag, AsyncRun
 from ._dags import DagWords, RunStatus
+from ._figures import Figures, Inspector, ModelFigures, SlowCommand, Spread
 from ._sync import Client, Dag, Run
 
-__all__ = ["AsyncClient", "AsyncDag", "AsyncRun", "Client", "Dag", "DagWords", "Run", "RunStatus"]
+__all__ = [
+    "AsyncClient",
+    "AsyncDag",
+    "AsyncRun",
+    "Client",
+    "Dag",
+    "DagWords",
+    "Figures",
+    "Inspector",
+    "ModelFigures",
+    "Run",
+    "RunStatus",
+    "SlowCommand",
+    "Spread",
+]

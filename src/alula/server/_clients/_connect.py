@@ -85,8 +85,13 @@ def _redis() -> Any:
 
 
 @contextmanager
-def reached(url: str) -> Iterator[Pipelining]:
-    """Give a client for a while, which waits for any reply and fails with an error of ours.
+def reached(url: str, *, timeout: float | None = None) -> Iterator[Pipelining]:
+    """Give a client for a while, which fails with an error of ours.
+
+    Parameters
+    ----------
+    timeout
+        Seconds to wait for each reply, and for the connection; any time by default.
 
     Raises
     ------
@@ -100,7 +105,12 @@ def reached(url: str) -> Iterator[Pipelining]:
     once = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
     try:
         client: Pipelining = redis.Redis.from_url(
-            url, decode_responses=False, socket_timeout=None, socket_keepalive=True, retry=once
+            url,
+            decode_responses=False,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            socket_keepalive=True,
+            retry=once,
         )
     except ValueError as error:
         raise SettingError("url", url.rpartition("@")[2], str(error)) from error

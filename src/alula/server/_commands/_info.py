@@ -23,10 +23,13 @@ def _info(client: Client, words: list[bytes]) -> Reply:
     if not isinstance(value, Model | Script):
         raise CommandError("ERR cannot find run info for key")
     counts = value.counts
-    if said(words, 2) == b"RESETSTAT":
-        counts.reset()
-        return "OK"
     model = isinstance(value, Model)
+    match said(words, 2):
+        case b"RESETSTAT":
+            counts.reset()
+            return "OK"
+        case b"HISTOGRAMS":
+            return client.services.measure().told(words[1], "MODEL" if model else "SCRIPT")
     return [
         *(b"key", words[1]),
         *(b"type", b"MODEL" if model else b"SCRIPT"),
