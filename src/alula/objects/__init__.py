@@ -6,7 +6,7 @@ of the layers to the right.
 
 from ._catalog import Catalog
 from ._catalogs import Catalogs, open_catalogs
-from ._datasets import Datasets
+from ._datasets import Datasets, Head
 from ._deployments import TOPIC, Deployment, Deployments
 from ._jobs import Jobs
 from ._lazy import LazyFrame
@@ -24,6 +24,7 @@ __all__ = [
     "Datasets",
     "Deployment",
     "Deployments",
+    "Head",
     "Jobs",
     "LazyFrame",
     "Metadata",

@@ -1,7 +1,7 @@
 """What is known of objects by name, without reading them."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias, overload
 
 from ..errors import InvalidNameError, NameNotFoundError
@@ -57,8 +57,13 @@ class Browser:
         found = self._lookup.find(self._lookup.parse(name))
         return None if found is None else found.metadata
 
-    def versions(self, name: str) -> list[Metadata]:
-        """Give all versions of an object, the oldest first.
+    def versions(self, name: str, *, last: int | None = None) -> list[Metadata]:
+        """Give the versions of an object, the oldest first.
+
+        Parameters
+        ----------
+        last
+            How many of the newest; all by default.
 
         Raises
         ------
@@ -69,8 +74,11 @@ class Browser:
         with self._store.reading() as connection:
             latest = self._lookup.latest(connection, name)
             if latest is not None:
-                found = rows.versions(connection, latest.object)
-                return [self._lookup.describe(connection, row) for row in found]
+                found, tags = (
+                    rows.versions(connection, latest.object, last),
+                    rows.tags(connection, latest.object),
+                )
+                return [self._lookup.describe(connection, row, tags) for row in found]
         raise self._lookup.missing(name)
 
     def exists(self, name: str, hidden: bool = False) -> bool:
@@ -227,6 +235,33 @@ class Browser:
             if raw:
                 return [self._lookup.describe(connection, row) for row in found]
             return [row.name for row in found]
+
+    def page(
+        self,
+        pattern: str | None = None,
+        *,
+        kind: str | None = None,
+        but: Sequence[str] = (),
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Metadatas:
+        """Give the metadata of some objects, by name, at the cost of these and not of all.
+
+        Parameters
+        ----------
+        pattern, kind
+            As for `list`.
+        but
+            What the names of those to be left away begin with.
+        after
+            A name: only what comes after it.
+        limit
+            How many at most.
+        """
+        test = name_filter(pattern, kind=kind, suffix=self.suffix)
+        with self._store.reading() as connection:
+            found = self._lookup.page(connection, test, pattern or "", but, after, limit)
+            return [self._lookup.describe(connection, row) for row in found]
 
     def _described(self, kind: str) -> str:
         said = inspect.getdoc(type(self._kinds[kind])) if kind in self._kinds else None

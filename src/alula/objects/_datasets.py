@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from dataclasses import replace as changed
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ..errors import InvalidNameError, NameNotFoundError
 from ._catalog import Catalog
@@ -15,7 +16,28 @@ from ._lookup import Found
 from ._metadata import Metadata
 from ._names import CHUNK, Reference, check_columns
 
-__all__ = ["Datasets"]
+__all__ = ["Datasets", "Head"]
+
+_IN_ROWS: Final = ("pandas.dfrows", "pandas.dfgroup", "pandas.serows")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The beginning of a dataset.
+
+    Attributes
+    ----------
+    metadata
+        Of the version; ``kind_meta`` says how many rows and columns there are in all.
+    value
+        Some rows of a frame, and all of anything else; None if it was not read.
+    why
+        Why it was not; else empty.
+    """
+
+    metadata: Metadata
+    value: Any = None
+    why: str = ""
 
 
 class Datasets(Catalog):
@@ -162,6 +184,38 @@ class Datasets(Catalog):
             return self.get(name, **how)
         columns = self._lookup.columns(reference, found)
         return LazyFrame(self, found.metadata, columns=columns).filter(**how)
+
+    def head(self, name: str, rows: int = 20, *, columns: int = 12, largest: int = 16 << 20) -> Head:
+        """Give the beginning of a dataset, for people to see what it is; what would take long is not read.
+
+        Parameters
+        ----------
+        rows, columns
+            How many of a frame or series. No more than the rows that lie together with the first are read.
+        largest
+            Bytes of what has to be read whole; of frames as well, where artifacts lie elsewhere.
+
+        Raises
+        ------
+        NameNotFoundError
+            If there is no such dataset, version or tag.
+        InvalidNameError, SealError, PickleRefusedError, MissingExtraError
+            As for `Catalog.get`.
+        """
+        reference = self._lookup.parse(name)
+        metadata = self.resolve(name)
+        if metadata.uri is not None:
+            return Head(metadata, why=f"it lies at {metadata.uri}")
+        in_rows = metadata.kind in _IN_ROWS and not metadata.kind_meta.get("revisions")
+        if metadata.size > largest and not (in_rows and self._shelf.artifacts.maps):
+            return Head(metadata, why=f"it is too large to be read for this: {metadata.size:,} bytes")
+        if not in_rows:
+            return Head(metadata, self.load(name))
+        known = self._lookup.columns(reference, self._lookup.found(reference))
+        known = known or metadata.kind_meta.get("columns")
+        some = changed(reference, rows=(0, rows), columns=None)
+        ask = Ask(columns=None if known is None else known[:columns])
+        return Head(metadata, self._reader.read(some, self._lookup.found(some), ask))
 
     def read_csv(
         self,

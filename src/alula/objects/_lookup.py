@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row
 
@@ -17,6 +17,8 @@ from ._metadata import Home, Metadata
 from ._names import Reference, is_hidden, is_temporary, pick_columns
 
 __all__ = ["Found", "Lookup", "name_filter"]
+
+_AT_ONCE: Final = 1000  # names that are looked through at a time
 
 Test = Callable[[Row[Any]], bool]
 
@@ -60,6 +62,26 @@ class Lookup:
     def matching(self, connection: Connection, test: Test) -> Sequence[Row[Any]]:
         """Give the latest version of each object that passes the test, by name."""
         return [row for row in rows.latest_of_all(connection, self._bucket, self._prefix) if test(row)]
+
+    def page(
+        self,
+        connection: Connection,
+        test: Test,
+        pattern: str,
+        but: Sequence[str],
+        after: str | None,
+        limit: int,
+    ) -> Sequence[Row[Any]]:
+        """Give the latest version of some objects that pass a test, by name; the others are not read."""
+        begin = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
+        names: list[str] = []
+        while len(names) < limit:
+            some = rows.names(connection, (self._bucket, self._prefix), begin, but, after, _AT_ONCE)
+            names += [row.name for row in some if test(row)]
+            if len(some) < _AT_ONCE:
+                break
+            after = some[-1].name
+        return rows.latest_of(connection, self._bucket, self._prefix, names[:limit])
 
     def row(self, connection: Connection, reference: Reference) -> Row[Any] | None:
         """Find the version that a name points to; None if there is no such object.
@@ -144,8 +166,11 @@ class Lookup:
         names = [name for name in known if not name.startswith("__index_level_")]
         return conditions(given, names, self._prefix + metadata.name)
 
-    def describe(self, connection: Connection, row: Row[Any]) -> Metadata:
-        """Give the metadata of a version."""
+    def describe(
+        self, connection: Connection, row: Row[Any], tags: Mapping[int, tuple[str, ...]] | None = None
+    ) -> Metadata:
+        """Give the metadata of a version, whose object's tags may be known already."""
+        tagged = rows.tags(connection, row.object) if tags is None else tags
         return Metadata(
             home=self.home,
             name=row.name,
@@ -155,7 +180,7 @@ class Lookup:
             created=datetime.fromtimestamp(row.created, UTC),
             modified=datetime.fromtimestamp(row.modified, UTC),
             version=row.number,
-            tags=rows.tags(connection, row.object).get(row.number, ()),
+            tags=tagged.get(row.number, ()),
             size=row.size,
             kind_meta=row.facts,
             attributes=row.attributes,

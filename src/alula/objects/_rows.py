@@ -48,7 +48,9 @@ __all__ = [
     "find_version",
     "forget_orphan",
     "is_read",
+    "latest_of",
     "latest_of_all",
+    "names",
     "orphan",
     "orphans",
     "parts",
@@ -182,10 +184,42 @@ def latest_of_all(connection: Connection, bucket: str, prefix: str) -> list[Row[
     return list(connection.execute(asked))
 
 
-def versions(connection: Connection, number: int) -> list[Row[Any]]:
-    """Give all versions of an object, the oldest first."""
-    asked = _joined().where(_VERSIONS.c.object == number).order_by(_VERSIONS.c.number)
+def latest_of(connection: Connection, bucket: str, prefix: str, names: Sequence[str]) -> list[Row[Any]]:
+    """Give the latest version of some objects, by name."""
+    mine = (_OBJECTS.c.bucket == bucket) & (_OBJECTS.c.prefix == prefix) & _OBJECTS.c.name.in_(names)
+    asked = _joined().where(mine, _VERSIONS.c.number == _OBJECTS.c.latest).order_by(_OBJECTS.c.name)
     return list(connection.execute(asked))
+
+
+def names(
+    connection: Connection,
+    place: tuple[str, str],
+    begin: str,
+    but: Sequence[str],
+    after: str | None,
+    limit: int,
+) -> list[Row[Any]]:
+    """Give name and kind of objects, by name: those that begin so, and not as any of those in `but`."""
+    bucket, prefix = place
+    asked = select(_OBJECTS.c.name, _VERSIONS.c.kind).join_from(
+        _OBJECTS,
+        _VERSIONS,
+        (_VERSIONS.c.object == _OBJECTS.c.id) & (_VERSIONS.c.number == _OBJECTS.c.latest),
+    )
+    asked = asked.where(_OBJECTS.c.bucket == bucket, _OBJECTS.c.prefix == prefix)
+    if begin:
+        asked = asked.where(_OBJECTS.c.name.startswith(begin, autoescape=True))
+    for each in but:
+        asked = asked.where(~_OBJECTS.c.name.startswith(each, autoescape=True))
+    if after is not None:
+        asked = asked.where(_OBJECTS.c.name > after)
+    return list(connection.execute(asked.order_by(_OBJECTS.c.name).limit(limit)))
+
+
+def versions(connection: Connection, number: int, last: int | None = None) -> list[Row[Any]]:
+    """Give the versions of an object, the oldest first; the newest of them if a number of them is given."""
+    asked = _joined().where(_VERSIONS.c.object == number).order_by(_VERSIONS.c.number.desc())
+    return list(connection.execute(asked.limit(last)))[::-1]
 
 
 def totals(connection: Connection) -> dict[str, int]:

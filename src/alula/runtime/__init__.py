@@ -34,7 +34,18 @@ from ._api import (
     workers,
 )
 from ._current import TaskContext, current_task
-from ._experiments import Experiment, Run
+from ._experiments import (
+    Board,
+    Event,
+    Experiment,
+    ExperimentInfo,
+    Experiments,
+    Run,
+    RunKeys,
+    RunRow,
+    RunsPage,
+    Series,
+)
 from ._groups import GroupResult
 from ._history import TaskInfo
 from ._instance import Instance, bucket, close_default, default, instance_of, setup
@@ -49,6 +60,7 @@ from ._schedules import Schedule
 from ._scripts import ScriptProxy
 
 datasets: Datasets
+experiments: Experiments
 models: Models
 scripts: Catalog
 jobs: Notebooks
@@ -57,7 +69,11 @@ logger: Logger
 __all__ = [
     "AsyncResult",
     "Block",
+    "Board",
+    "Event",
     "Experiment",
+    "ExperimentInfo",
+    "Experiments",
     "GroupResult",
     "Instance",
     "JobProxy",
@@ -70,9 +86,13 @@ __all__ = [
     "Progress",
     "Record",
     "Run",
+    "RunKeys",
+    "RunRow",
+    "RunsPage",
     "Runtime",
     "Schedule",
     "ScriptProxy",
+    "Series",
     "Status",
     "Step",
     "TaskContext",
@@ -87,6 +107,7 @@ __all__ = [
     "datasets",
     "default",
     "experiment",
+    "experiments",
     "failed",
     "instance_of",
     "job",
@@ -122,4 +143,6 @@ _OBJECTS = ("datasets", "jobs", "logger", "models", "scripts")
 def __getattr__(name: str) -> Any:
     if name in _OBJECTS:  # those of whichever instance is the default at the moment
         return getattr(default(), name)
+    if name == "experiments":
+        return default().runtime.experiments
     raise _missing("alula.runtime", name, Runtime)

@@ -8,7 +8,7 @@ from ..objects import Catalogs
 from ._ancestry import Ancestry, Lineage, Step
 from ._blocks import OnError, Recording
 from ._defaults import defaulted
-from ._experiments import Experiment, Place, open_experiment
+from ._experiments import Experiment, Experiments, Place, open_experiment
 from ._families import Combination
 from ._groups import GroupResult
 from ._history import TaskInfo, history
@@ -277,6 +277,11 @@ class Runtime(Inspecting):
             implied_run=implied_run,
             recreate=recreate,
         )
+
+    @property
+    def experiments(self) -> Experiments:
+        """The experiments of this bucket, page by page, for people who look at them."""
+        return Experiments(self._place())
 
     def tasks(
         self,

@@ -32,7 +32,15 @@ _ABANDONED: Final = 24 * 3600.0  # seconds after which an unfinished file is a d
 
 
 class Artifacts(ABC):
-    """Bytes by their digest; safe to use from any thread and process."""
+    """Bytes by their digest; safe to use from any thread and process.
+
+    Attributes
+    ----------
+    maps
+        Whether `get` costs nothing until the bytes are looked at.
+    """
+
+    maps: bool = False
 
     @classmethod
     def open(cls, url: str, *, durability: Durability = "normal") -> "Artifacts":
@@ -115,6 +123,8 @@ def _place(digest: str) -> str:
 
 
 class _Folder(Artifacts):
+    maps = True
+
     def __init__(self, root: Path, durability: Durability) -> None:
         self._root, self._drafts = root, root / "drafts"
         self._full = durability == "full"

@@ -79,6 +79,13 @@ class Schedule:
     next_time: float
     last_workflow: str | None
 
+    def next_times(self, count: int) -> list[float]:
+        """Give so many of the times that come next, in UNIX seconds, the one that is due among them."""
+        times, cron = [self.next_time], Cron(self.cron, self.timezone)
+        while len(times) < count:
+            times.append(cron.after(times[-1]))
+        return times[:count]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Work:

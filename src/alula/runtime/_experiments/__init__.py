@@ -4,6 +4,7 @@ It keeps rows, and knows nothing of tasks: who runs them says, through `inside`,
 """
 
 from ._active import RunReference, environment, inside, reference
+from ._board import Board, Event, RunKeys, RunRow, RunsPage, Series
 from ._experiment import (
     PROVIDERS,
     Experiment,
@@ -13,15 +14,24 @@ from ._experiment import (
 )
 from ._ledger import Run
 from ._linked import experiment_of, experiments_of
+from ._listing import ExperimentInfo, Experiments
 from ._recorder import Place
 from ._stats import Stats
 
 __all__ = [
     "PROVIDERS",
+    "Board",
+    "Event",
     "Experiment",
+    "ExperimentInfo",
+    "Experiments",
     "Place",
     "Run",
+    "RunKeys",
     "RunReference",
+    "RunRow",
+    "RunsPage",
+    "Series",
     "Stats",
     "current_experiment",
     "environment",

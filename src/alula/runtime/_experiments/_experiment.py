@@ -23,6 +23,7 @@ __all__ = [
     "PROVIDERS",
     "Experiment",
     "current_experiment",
+    "existing",
     "existing_experiment",
     "no_experiment",
     "open_experiment",
@@ -54,13 +55,18 @@ class Experiment(Reader):
         """Make one; people get it from ``runtime.experiment``."""
         super().__init__(*args, **kwargs)
         self._implied = implied_run
-        self._others = partial(_existing, self._place)
+        self._others = partial(existing, self._place)
         self._profiler = Profiler(partial(self._log_all, "profile")) if self.provider == "profiling" else None
 
     @property
     def autotrack(self) -> bool:
         """Whether tasks that are tracked keep what a model is fitted on and what it predicts from."""
         return self._entry.autotrack
+
+    @property
+    def number(self) -> int:
+        """The id of its row, which another of the same name does not have."""
+        return self._entry.id
 
     @property
     def profiler(self) -> Profiler:
@@ -255,7 +261,7 @@ def existing_experiment(place: Place, name: str) -> Experiment | None:
     return None if metadata is None else _opened(place, name, metadata, {})
 
 
-def _existing(place: Place, name: str) -> Experiment:
+def existing(place: Place, name: str) -> Experiment:
     """Open an experiment that there is; `NameNotFoundError` if there is none."""
     found = existing_experiment(place, name)
     if found is None:

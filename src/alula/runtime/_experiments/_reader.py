@@ -11,7 +11,7 @@ from ._frames import compared, described, framed
 from ._ledger import Run
 from ._plot import draw
 from ._recorder import Recorder
-from ._search import parse
+from ._search import own_facts, parse
 from ._selection import Rows, Runs, Selection, pick_runs
 from ._stats import Stats, metrics, span
 from ._tables import ROWS, RUNS
@@ -246,7 +246,7 @@ class Reader(Recorder):
         read = parse(expression)
         known = self._ledger.runs()
         facts = self._facts(known, sorted(read.keys), value) if read.keys else {}
-        found = [run for run in known if read.test({**_own(run), **facts.get(run.number, {})})]
+        found = [run for run in known if read.test({**own_facts(run), **facts.get(run.number, {})})]
         return compared(found, self._facts(found, None, value))
 
     def plot(self, key: str, x: Literal["step", "run"] = "step", run: Runs = "*", ax: Any = None) -> Any:
@@ -345,12 +345,6 @@ class Reader(Recorder):
             asked = joined.add_columns(ROWS.c.number).where(ROWS.c.id.in_(ids))
         with self._catalogs.store.reading() as connection:
             return [(n, k, float("nan") if v is None else v) for n, k, v in connection.execute(asked)]
-
-
-def _own(run: Run) -> dict[str, Any]:
-    """Give what can be searched of a run itself."""
-    ended = {} if run.ended is None else {"seconds": run.ended - run.started}
-    return {"run": run.number, "status": run.status, **ended}
 
 
 def _part(given: slice | tuple[int, int] | None) -> slice:

@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-__all__ = ["Expression", "parse"]
+from ._ledger import Run
+
+__all__ = ["Expression", "own_facts", "parse"]
 
 _TOKEN: Final = re.compile(
     r"\s*(?:(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.]))"
@@ -55,10 +57,13 @@ class Expression:
         Tells whether a run passes, by what is known of it: ``{"metrics.acc": 0.9, "status": "STOPPED"}``.
     keys
         The keys of metrics and parameters that it names.
+    fields
+        The same with what they are: ``metrics.KEY``, ``params.KEY``.
     """
 
     test: Test
     keys: frozenset[str]
+    fields: frozenset[str]
 
 
 def parse(text: str) -> Expression:
@@ -73,12 +78,18 @@ def parse(text: str) -> Expression:
     test = reader.either()
     if reader.rest:
         raise reader.wrong("a connection by 'and' or 'or' is missing")
-    return Expression(test, frozenset(reader.keys))
+    return Expression(test, frozenset(reader.keys), frozenset(reader.fields))
+
+
+def own_facts(run: Run) -> Facts:
+    """Give what can be searched of a run itself."""
+    ended = {} if run.ended is None else {"seconds": run.ended - run.started}
+    return {"run": run.number, "status": run.status, **ended}
 
 
 class _Reader:
     def __init__(self, text: str) -> None:
-        self._text, self.keys = text, set[str]()
+        self._text, self.keys, self.fields = text, set[str](), set[str]()
         self.rest = _tokens(text)
 
     def either(self) -> Test:
@@ -118,6 +129,7 @@ class _Reader:
         if kind != "word" or not name.startswith(_GROUPS) or name in _GROUPS:
             raise self.wrong(f"{word!r} is none of metrics.KEY, params.KEY, run, status, seconds")
         self.keys.add(name.partition(".")[2])
+        self.fields.add(name)
         return name
 
     def _operator(self) -> Callable[[Any, Any], bool]:
