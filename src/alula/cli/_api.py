@@ -22,13 +22,14 @@ def run(
     origins: Sequence[str],
     largest: int,
     home: Path | None,
+    server: str,
 ) -> None:
     """Serve until Ctrl-C or SIGTERM."""
     import_from_here()
     if home is not None:
         os.environ["ALULA_HOME"] = str(home.absolute())  # for tasks, too, wherever they run
     access = Access.load(rules, file=file)
-    serve(access, host=host, port=port, origins=origins, largest=largest, ready=_say)
+    serve(access, host=host, port=port, origins=origins, largest=largest, server=server, ready=_say)
 
 
 def _say(facts: Facts) -> None:

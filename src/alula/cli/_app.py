@@ -38,6 +38,12 @@ _Name = Annotated[str | None, typer.Option(help="Of the executor; alula@HOST by 
 _Home = Annotated[Path | None, typer.Option(help="Folder of the store; that of the settings by default.")]
 _Host = Annotated[str, typer.Option(help="Address to listen on.")]
 _Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes any free one.")]
+_Server = Annotated[
+    str,
+    typer.Option(
+        envvar="ALULA_SERVER", help="The tensor server that the dashboard shows, with its password if any."
+    ),
+]
 
 app = typer.Typer(
     name="alula",
@@ -139,10 +145,18 @@ def api(
     ] = None,
     max_body: Annotated[int, typer.Option(min=1, help="MB that the body of a request may have.")] = 64,
     home: _Home = None,
+    server: _Server = "redis://127.0.0.1:6379",
 ) -> None:
     """Serve datasets, models and their tasks over HTTP with JSON, until Ctrl-C."""
     _load("_api").run(
-        rules or [], host=host, port=port, file=access, origins=cors or [], largest=max_body << 20, home=home
+        rules or [],
+        host=host,
+        port=port,
+        file=access,
+        origins=cors or [],
+        largest=max_body << 20,
+        home=home,
+        server=server,
     )
 
 

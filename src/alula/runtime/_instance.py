@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 from .._core._settings import Settings
 from ..futures import init
-from ..objects import Catalog, Datasets, Models
+from ..objects import Catalog, Datasets, Deployments, Models
 from ..store import Store
 from ..workflow import default_executor
 from ._current import current_task
@@ -46,6 +46,11 @@ class Instance:
     def models(self) -> Models:
         """The models."""
         return self._site.catalogs(self.bucket).models
+
+    @property
+    def deployments(self) -> Deployments:
+        """The models that tensor servers on this store load, of all buckets."""
+        return self._site.catalogs(self.bucket).deployments
 
     @property
     def scripts(self) -> Catalog:

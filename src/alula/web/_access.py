@@ -31,11 +31,14 @@ MODEL_ACTIONS: Final = (
 )
 
 ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
-    "dataset": ("delete", "get", "list", "put"),
+    "dataset": ("delete", "get", "list", "promote", "put", "tag"),
     "executor": ("list",),
-    "job": ("get", "list", "run"),
-    "model": ("get", "list", *MODEL_ACTIONS),
-    "script": ("get", "list", "run"),
+    "experiment": ("get", "list"),
+    "job": ("get", "list", "promote", "run", "tag"),
+    "model": ("deploy", "get", "list", "promote", "tag", "undeploy", *MODEL_ACTIONS),
+    "schedule": ("delete", "list", "pause", "resume", "trigger"),
+    "script": ("get", "list", "promote", "run", "tag"),
+    "server": ("cancel", "get"),
     "service": ("call",),
     "task": ("list", "result", "resubmit", "revoke", "status"),
     "workflow": ("cancel", "fork", "get", "list", "resume", "signal"),

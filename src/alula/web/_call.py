@@ -56,6 +56,8 @@ class Site:
         Bytes that the body of a request may have.
     read_only
         Whether what changes anything is refused.
+    server
+        Address of the tensor server that the dashboard looks at.
     draining
         Set when the server is to end: whoever waits for a task is told where to ask for it later.
     """
@@ -63,6 +65,7 @@ class Site:
     access: Access
     largest: int
     read_only: bool = False
+    server: str = "redis://127.0.0.1:6379"
     draining: asyncio.Event = field(default_factory=asyncio.Event)
 
 

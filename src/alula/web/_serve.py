@@ -13,7 +13,10 @@ from ..runtime import close_default, default
 from ..server import Config, listening
 from ._access import TOKEN, Access, is_loopback
 
-__all__ = ["Facts", "serve"]
+__all__ = ["SERVER", "Facts", "serve"]
+
+SERVER: Final = "redis://127.0.0.1:6379"
+"""Where a tensor server is if nobody says otherwise."""
 
 _LARGEST: Final = 64 << 20
 _PATIENCE: Final = 10  # seconds for which a request that is being answered may hold up the end
@@ -46,6 +49,7 @@ def serve(
     origins: Sequence[str] = (),
     largest: int = _LARGEST,
     read_only: bool = False,
+    server: str = SERVER,
     ready: Callable[[Facts], None] = lambda facts: None,
 ) -> None:
     """Serve the default instance over HTTP, with the dashboard, until SIGTERM or SIGINT; in the main thread.
@@ -65,6 +69,8 @@ def serve(
         Bytes that the body of a request may have.
     read_only
         Whether all that changes anything is refused, whatever the rules allow.
+    server
+        Address of the tensor server that the dashboard looks at: ``redis://:password@host:port``.
     ready
         Told when requests are answered.
 
@@ -84,7 +90,9 @@ def serve(
     sockets = listening(Config(bind=host, port=port))
     address = f"http://{f'[{host}]' if ':' in host else host}:{sockets[0].getsockname()[1]}"
     rights = access.read_only() if read_only else access
-    running = _Running(application.Site(rights, largest, read_only), application, uvicorn, tuple(origins))
+    running = _Running(
+        application.Site(rights, largest, read_only, server), application, uvicorn, tuple(origins)
+    )
     try:
         with End() as end:
             running.start(sockets, end)

@@ -165,7 +165,9 @@ class _Headers:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update({"Cache-Control": _KEPT if kept else "no-store", **_HEADERS})
+                headers["Cache-Control"] = _KEPT if kept else "no-store"
+                for name, value in _HEADERS.items():  # what is shown inside a page has its own
+                    headers.setdefault(name, value)
                 if (session := getattr(request.state, "new_session", None)) is not None:
                     headers.append("Set-Cookie", _cookie(request, session.id))
             await send(message)

@@ -3,11 +3,24 @@
 Each takes None for what is not known, and gives a dash for it.
 """
 
+import json
 import time
 from datetime import UTC, datetime
 from typing import Any, Final
 
-__all__ = ["FILTERS", "TONES", "ago", "count", "exact", "percent", "shortened", "size", "tone", "took"]
+__all__ = [
+    "FILTERS",
+    "TONES",
+    "ago",
+    "count",
+    "exact",
+    "percent",
+    "shortened",
+    "size",
+    "tone",
+    "took",
+    "value",
+]
 
 _NONE: Final = "\N{EN DASH}"
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
@@ -17,12 +30,19 @@ TONES: Final = {
     "SUCCESSFUL": ("ok", "✓"),
     "SUCCESS": ("ok", "✓"),
     "FINISHED": ("ok", "✓"),
+    "STOPPED": ("ok", "✓"),
+    "DONE": ("ok", "✓"),
+    "OK": ("ok", "✓"),
     "FAILED": ("bad", "✗"),
     "FAILURE": ("bad", "✗"),
     "RUNNING": ("busy", "●"),
     "STARTED": ("busy", "●"),
     "RETRY": ("busy", "↻"),
     "PENDING": ("waits", "○"),
+    "QUEUED": ("waits", "○"),
+    "PAUSED": ("waits", "‖"),
+    "ACTIVE": ("busy", "●"),
+    "ERROR": ("bad", "✗"),
     "RESUMABLE": ("left", "◌"),
     "CANCELED": ("gone", "⊘"),
     "REVOKED": ("gone", "⊘"),
@@ -97,6 +117,15 @@ def size(number: float | None) -> str:
     return f"{left:.0f} {unit}" if unit == "B" or left >= 100 else f"{left:.3g} {unit}"
 
 
+def value(given: object) -> str:
+    """Write what was logged: numbers with five digits that count, texts as they are, all else as JSON."""
+    if given is None:
+        return _NONE
+    if isinstance(given, float):
+        return f"{given:.5g}"
+    return given if isinstance(given, str) else json.dumps(given, ensure_ascii=False, default=str)
+
+
 def percent(share: float | None) -> str:
     """Write a share of one as a percentage."""
     return _NONE if share is None else f"{share:.0%}"
@@ -119,4 +148,5 @@ FILTERS: Final[dict[str, Any]] = {
     "size": size,
     "took": took,
     "tone": tone,
+    "value": value,
 }
