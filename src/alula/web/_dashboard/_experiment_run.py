@@ -46,6 +46,7 @@ def show_run(view: Viewer, number: int, name: str, after: int = 0) -> Response:
         machine=_charts(board, number, keys.profile, event="profile"),
         artifacts=[_artifact(view, each) for each in board.events(number, event="artifact")],
         events=events[:_EVENTS],
+        said=_said,
         more=more,
         first=address("run", str(number), name) if after else "",
         tasks=tasks[:_TASKS],
@@ -74,13 +75,22 @@ def _charts(
 def _artifact(view: View, event: Event) -> dict[str, Any]:
     """Give an artifact: where it lies, if it is an object with a name, else what it is."""
     value = event.value
-    if not (isinstance(value, Mapping) and {"store", "name", "version", "kind"} <= value.keys()):
+    if not _is_reference(value):
         return {"key": event.key, "at": event.at, "value": value, "href": "", "kind": "value"}
     page = _STORES.get(value["store"], "")
     shown = page and value.get("bucket") in (None, view.bucket)
     href = address(page, value["name"], version=value["version"]) if shown else ""
-    said = f"{value['store']}{value['name']} v{value['version']}"
-    return {"key": event.key, "at": event.at, "value": said, "href": href, "kind": value["kind"]}
+    return {"key": event.key, "at": event.at, "value": _said(event), "href": href, "kind": value["kind"]}
+
+
+def _said(event: Event) -> Any:
+    """Give what was logged; of an object its name."""
+    value = event.value
+    return f"{value['store']}{value['name']} v{value['version']}" if _is_reference(value) else value
+
+
+def _is_reference(value: Any) -> bool:
+    return isinstance(value, Mapping) and {"store", "name", "version", "kind"} <= value.keys()
 
 
 def _records(view: View, tasks: Sequence[str]) -> list[Record]:

@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from datetime import date
 from reprlib import Repr
 from typing import Any, Final
 
@@ -166,7 +167,7 @@ def _cell(value: Any) -> str:
         return f"{value:.6g}"
     if isinstance(value, np.generic):
         value = value.item()
-    text = value if isinstance(value, str) else _printed(value, 2)
+    text = str(value) if isinstance(value, (str, date)) else _printed(value, 2)
     return text if len(text) <= _CELL else f"{text[: _CELL - 1]}…"
 
 

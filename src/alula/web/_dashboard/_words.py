@@ -41,7 +41,7 @@ TONES: Final = {
     "PENDING": ("waits", "○"),
     "QUEUED": ("waits", "○"),
     "PAUSED": ("waits", "‖"),
-    "ACTIVE": ("busy", "●"),
+    "ACTIVE": ("ok", "●"),
     "ERROR": ("bad", "✗"),
     "RESUMABLE": ("left", "◌"),
     "CANCELED": ("gone", "⊘"),
