@@ -5,8 +5,12 @@ from typing import Any
 import pytest
 
 import alula as om
+from alula._core._settings import Settings
+from alula.errors import ResultExpiredError
 from alula.runtime import Progress, current_task
-from alula.testing import Turnstile
+from alula.runtime._opened import opened
+from alula.runtime._orders import Order
+from alula.testing import Turnstile, faults
 from tests.runtime.estimators import Seer
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -64,3 +68,20 @@ def test_a_task_that_says_nothing_has_no_progress() -> None:
 
 def test_progress_of_unknown_length_has_no_fraction() -> None:
     assert (Progress(3).fraction, str(Progress(3))) == (None, "3")
+
+
+def test_who_is_ahead_of_what_the_store_shows_waits_for_the_task_before(turnstile: Turnstile) -> None:
+    """Nothing was forgotten: it has only not ended yet, as far as this process can see."""
+    om.models.put(Seer(turnstile), "seer")
+    before = om.runtime.model("seer").predict([[1.0]])
+    turnstile.arrived()
+    settings = Settings.load()
+    with faults({"output.awaited": turnstile.let}), opened(_after(before.id, settings)) as at:
+        assert at.context.previous["id"] == before.id
+    before.forget()
+    with opened(_after(before.id, settings)) as at, pytest.raises(ResultExpiredError):
+        _ = at.context.previous
+
+
+def _after(task: str, settings: Settings) -> Order:
+    return Order(settings=settings, task="the-next", action="ping", previous=task)

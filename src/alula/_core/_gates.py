@@ -33,6 +33,7 @@ GATES: Final = frozenset(
         "node.forked",  # the node process has started a worker that it does not know yet
         "node.forking",  # the node process is about to start a worker
         "node.lending",  # the node process has taken a worker for somebody who has not been told
+        "output.awaited",  # who reads what another workflow gave finds that this one has not ended
         "push.sending",  # an owner has tasks ready for a worker, and has sent nothing
         "push.sent",  # a worker has been sent tasks
         "results.received",  # an owner has read results and told nobody

@@ -186,9 +186,12 @@ def opened(order: Order, *data: Any, soon: bool = False) -> Iterator[At]:
 
 
 def _read(store: Store, settings: Settings, task: str) -> Any:
-    """Read what another task gave, its error if it has failed; `ResultExpiredError` if it was forgotten."""
+    """Read what another task gave, its error if it has failed; `ResultExpiredError` if it was forgotten.
+
+    Who is told to read it may be told so a moment before this process can see that it has ended.
+    """
     try:
-        return read_output(store, settings, task)
+        return read_output(store, settings, task, waits=True)
     except WorkflowExecutionError as error:
         return error.__cause__
     except WorkflowCancellationError:

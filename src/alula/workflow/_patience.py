@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from ..errors import StoreUnavailableError
 from ..store import Fence, Store
 
-__all__ = ["Later", "Writing", "is_trouble", "patiently"]
+__all__ = ["Later", "Writing", "is_trouble", "patiently", "pauses"]
 
 T = TypeVar("T")
 

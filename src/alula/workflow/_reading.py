@@ -1,15 +1,18 @@
 """Reading what is recorded of a workflow, by any process and without an executor: its output, its calls."""
 
+from time import sleep
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, select
 
+from .._core._gates import gate
 from .._core._settings import Settings
 from ..errors import WorkflowNotFoundError, WorkflowOutputNotReady
 from ..futures import Function, TaskOptions
 from ..graph import Node
 from ..store import Executors, Store
 from ._logical import CALL
+from ._patience import pauses
 from ._records import Records
 from ._rows import one_task
 from ._tables import METADATA, TASKS, VERSION
@@ -18,8 +21,14 @@ from ._vault import Stored, Unpacker, Vault
 __all__ = ["read_node", "read_output"]
 
 
-def read_output(store: Store, settings: Settings, workflow_id: str) -> Any:
+def read_output(store: Store, settings: Settings, workflow_id: str, *, waits: bool = False) -> Any:
     """Give the output of a workflow of a store that this process has open.
+
+    Parameters
+    ----------
+    waits
+        Whether to look again, for half a minute, while the workflow has not ended: for who was told that it
+        has, and may be ahead of what this store shows.
 
     Raises
     ------
@@ -35,11 +44,16 @@ def read_output(store: Store, settings: Settings, workflow_id: str) -> Any:
     store.ensure("workflow", VERSION, METADATA)
     vault = Vault.of(settings)
     records = Records(store, Executors(store), vault, lambda row: None)
-    end = records.end(workflow_id, None)  # before the value: what ended in between has it by now
-    value = records.value(workflow_id, None)
-    if value is not None:
-        return Unpacker(vault, workflow_id).unpack(value)
-    raise end or WorkflowOutputNotReady(workflow_id, "it has not ended")
+    for pause in (*(pauses() if waits else ()), None):
+        found = records.output(workflow_id)
+        if isinstance(found, Stored):
+            return Unpacker(vault, workflow_id).unpack(found)
+        if found is not None:
+            raise found
+        if pause is not None:
+            gate("output.awaited")
+            sleep(pause)
+    raise WorkflowOutputNotReady(workflow_id, "it has not ended")
 
 
 def read_node(store: Store, settings: Settings, workflow_id: str, task_id: str | None = None) -> Node[Any]:

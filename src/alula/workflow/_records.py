@@ -207,6 +207,16 @@ class Records:
             key = row.entry if task_id is None else self._key(connection, row.number, task_id)
             return None if key is None else self._follow(connection, row.number, key)
 
+    def output(self, workflow_id: str) -> Stored | WorkflowError | None:
+        """Give a workflow's output, or why there will be none, from one state of the store.
+
+        None while it may still come.
+        """
+        with self._store.reading() as connection:
+            row = self.workflow(connection, workflow_id)
+            value = self._follow(connection, row.number, row.entry)
+            return self._end(connection, row) if value is None else value
+
     def is_inplace(self, workflow_id: str, task_id: str) -> bool:
         """Tell whether a task runs in the process of the one that made it."""
         with self._store.reading() as connection:
