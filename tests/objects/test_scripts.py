@@ -1,5 +1,6 @@
 """Packages as scripts: what is kept of them, and what is refused before it is kept."""
 
+import subprocess
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -127,7 +128,7 @@ def test_what_a_link_leads_to_outside_stays_outside(scripts: Catalog, project: P
     [
         ("pypi://rich==14.0", "rich==14.0"),
         ("pypi://rich[jupyter]==14.0", "rich[jupyter]==14.0"),
-        ("git+https://github.com/me/tool@v1", "git+https://github.com/me/tool@v1"),
+        (f"git+https://github.com/me/tool@{'ab' * 20}", f"git+https://github.com/me/tool@{'ab' * 20}"),
     ],
 )
 def test_of_a_package_elsewhere_its_line_is_kept(open_scripts: Catalog, spec: str, pip: str) -> None:
@@ -135,6 +136,52 @@ def test_of_a_package_elsewhere_its_line_is_kept(open_scripts: Catalog, spec: st
     found = open_scripts.get("a/my-tool")
     assert found == Requirement(spec=spec, module="my_tool")
     assert found.pip == pip
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Make a repository that is to be had under an address of the network; give its only commit."""
+    folder = tmp_path / "repository"
+    settings = {
+        f"url.{folder.as_uri()}.insteadOf": "https://github.com/me/tool",
+        "user.name": "ada",
+        "user.email": "ada@example.org",
+    }
+    monkeypatch.setenv("GIT_CONFIG_COUNT", str(len(settings)))
+    for n, (name, value) in enumerate(settings.items()):
+        monkeypatch.setenv(f"GIT_CONFIG_KEY_{n}", name)
+        monkeypatch.setenv(f"GIT_CONFIG_VALUE_{n}", value)
+    told = ""
+    for words in (
+        "init -q -b main .",
+        "commit -q --allow-empty -m one",
+        "tag -a v1 -m one",
+        "rev-parse HEAD",
+    ):
+        folder.mkdir(exist_ok=True)
+        told = subprocess.run(
+            ["git", *words.split()], cwd=folder, check=True, capture_output=True, text=True
+        ).stdout
+    return told.strip()
+
+
+@pytest.mark.parametrize("revision", ["v1", "main"])
+def test_a_branch_or_tag_of_git_is_kept_as_the_commit_that_it_is(
+    open_scripts: Catalog, repository: str, revision: str
+) -> None:
+    asked = f"git+https://github.com/me/tool@{revision}"
+    made = open_scripts.put(asked, "tool")
+    exact = f"git+https://github.com/me/tool@{repository}"
+    assert (made.kind_meta["asked"], made.kind_meta["spec"]) == (asked, exact)
+    assert open_scripts.get("tool") == Requirement(spec=exact, module="tool")
+
+
+@pytest.mark.usefixtures("repository")
+def test_a_revision_that_git_does_not_know_is_refused(open_scripts: Catalog) -> None:
+    for spec in ("git+https://github.com/me/tool@v2", "git+https://github.com/me/tool.other@v1"):
+        with pytest.raises(ValueError, match=r"git does not say which commit 'v[12]' of https"):
+            open_scripts.put(spec, "tool")
+    assert open_scripts.list() == []
 
 
 @pytest.mark.parametrize("spec", ["git+https://github.com/other/tool@v1", "git+ssh://git@github.com/me/t@v1"])

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from .._shelf import Raw
-from .._sources import Package, Requirement, check_source, is_source
+from .._sources import Package, Requirement, check_source, is_source, pinned
 from ._files import unzip, zipped
 from ._kind import Ask, Dumped, How, refuse_appending
 
@@ -85,17 +85,19 @@ class Requirements(_Sources):
         return is_source(value) and not str(value).startswith("pkg://")
 
     def dump(self, value: Any, how: How) -> Dumped:
-        """Check that it may come from there, and take the line.
+        """Check that it may come from there, and take the line; a revision of git as the commit that it is.
 
         Raises
         ------
         SourceRefusedError
             If the setting ``sources`` does not allow it.
         ValueError
-            If it does not say which version.
+            If it does not say which version, or git does not say which commit that is.
         """
         check_source(value, how.sources)
-        return Dumped(Raw((value.encode(),)), {"spec": value, "module": _module(how.name)})
+        exact = pinned(value)
+        facts = {"spec": exact, "module": _module(how.name)}
+        return Dumped(Raw((exact.encode(),)), facts if exact == value else {**facts, "asked": value})
 
     def load(self, parts: Sequence[Any], ask: Ask) -> Any:
         """Give a `Requirement`."""
