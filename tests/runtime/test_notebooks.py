@@ -17,6 +17,7 @@ from alula.objects import Metadata
 from alula.runtime import default
 from alula.runtime._notebooks._execution import LIMIT
 from alula.runtime._notebooks._running import NotebookRun, run_notebook
+from tests.faults.processes import eventually
 from tests.runtime.conftest import Child
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -301,6 +302,37 @@ def test_a_notebook_may_be_run_here_and_now() -> None:
         om.jobs.run("nope")
     with pytest.raises(TypeError, match="argument 0 is of object"):
         om.jobs.run("report", object())
+
+
+def test_what_a_cell_prints_is_in_the_log_while_it_runs(fifo: Path) -> None:
+    om.jobs.put(code(f"print('so far', flush=True)\nopen({str(fifo)!r}).read()"), "report")
+    result = om.runtime.require(logging=True).job("report").run()
+    assert eventually(lambda: [record.msg for record in result.logs()] == ["so far"])
+    assert not result.ready()
+    fifo.open("w").close()
+    result.get(ENOUGH)
+    assert [record.msg for record in result.logs()] == ["so far"]
+
+
+def test_secrets_among_parameters_are_given_and_not_shown() -> None:
+    om.logger.mask(r"sk-\w+")
+    om.jobs.put(
+        code("assert password == 'hush' and args == ['sk-123']\nraise ValueError('with sk-123')"), "report"
+    )
+    with pytest.raises(NotebookError, match="with sk-123") as raised:
+        om.runtime.job("report").run("sk-123", password="hush").get(ENOUGH)
+    assert raised.value.metadata is not None
+    [noted] = om.jobs.resolve("report").attributes["job_runs"]
+    assert noted["params"] == {"args": ["***"], "kwargs": {"password": "***"}}
+    assert noted["message"] == "ValueError: with ***"
+    assert "hush" not in om.jobs.load(raised.value.metadata.name).cells[0].source
+
+
+def test_a_pdf_is_refused_where_its_programs_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    om.jobs.put(code("1"), "report")
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(FileNotFoundError, match=r"pandoc and xelatex is not here.*'html'"):
+        om.jobs.export("report", "memory", "pdf")
 
 
 def test_a_notebook_is_exported_for_people_to_read(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-__all__ = ["MASK", "Hook", "hidden", "hooks", "masked"]
+__all__ = ["MASK", "Hook", "hidden", "hooks", "masked", "veiled"]
 
 MASK: Final = "***"
 """Stands for what is hidden."""
@@ -34,6 +34,19 @@ def masked(text: str) -> str:
     for hook in hooks:
         shown = hook(shown)
     return shown
+
+
+def veiled(value: Any, mask: Callable[[str], str] = masked) -> Any:
+    """Give JSON without the secrets in its texts, and what stands under a telling name."""
+    match value:
+        case str():
+            return mask(value)
+        case list():
+            return [veiled(each, mask) for each in value]
+        case dict():
+            return {key: hidden(str(key), veiled(each, mask)) for key, each in value.items()}
+        case _:
+            return value
 
 
 def hidden(key: str, value: Any) -> Any:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from threading import Condition
 from time import monotonic
 from typing import Any, Final
@@ -164,6 +164,12 @@ class LogStore:
         for row in rows:
             hidden = {name: _masked(row[name], patterns) for name in ("msg", "text")}
             _ADD(connection, {**row, **hidden})
+
+    def mask(self) -> Callable[[str], str]:
+        """Give what hides the secrets of a text as they are hidden in this log."""
+        with self.store.reading() as connection:
+            kept = _KEPT(connection, {"b": self.bucket}).fetchone()
+        return partial(_masked, patterns=() if kept is None else _compiled(kept[0]))
 
     def stream(self) -> "Stream":
         """Give a way to write many records without waiting for each."""

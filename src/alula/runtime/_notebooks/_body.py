@@ -4,10 +4,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ...errors import NotebookError
 from ...objects import Metadata
 from .._current import TaskContext
-from .._opened import At, opened
+from .._logging import LogStore
+from .._opened import opened
 from .._orders import Order
 from ._kernels import kernels
 from ._parameters import source_of
@@ -47,24 +47,19 @@ def run(order: Order, how: How) -> Metadata:
             before=_before(at.context),
             timeout=how.timeout,
             report=at.context.progress,
+            mask=LogStore(at.catalogs.store, order.settings.bucket).mask(),
+            heard=_silent if order.logging is None else _print,
         )
-        try:
-            result = run_notebook(at.catalogs.jobs, what)
-        except NotebookError as error:
-            _print(at, error.metadata)
-            raise
-        _print(at, result)
-        return result
+        return run_notebook(at.catalogs.jobs, what)
 
 
-def _print(at: At, result: Metadata | None) -> None:
-    """Print what the cells have printed, if that is to be captured: their kernel was another process."""
-    if at.order.logging is None or result is None:
-        return
-    for cell in at.catalogs.jobs.load(result.name).cells:
-        for output in cell.get("outputs", ()):
-            if output.output_type == "stream":
-                print(output.text, end="", file=sys.stderr if output.name == "stderr" else sys.stdout)
+def _print(name: str, text: str) -> None:
+    """Print in this process what a cell has printed in another, so that it is captured like any."""
+    print(text, end="", file=sys.stderr if name == "stderr" else sys.stdout)
+
+
+def _silent(name: str, text: str) -> None:
+    """Keep what a cell prints to its notebook."""
 
 
 def _before(context: TaskContext) -> Mapping[str, str]:

@@ -45,6 +45,7 @@ async def execute(
     allow_errors: bool,
     environment: Mapping[str, str],
     report: Callable[[int], None],
+    heard: Callable[[str, str], None] = lambda name, text: None,
     bound: int = LIMIT,
 ) -> None:
     """Run the cells of a notebook, writing what they show into it.
@@ -59,6 +60,8 @@ async def execute(
         Variables that the kernel is to have besides its own.
     report
         Told before each cell how many were done, where there are several, and in the end.
+    heard
+        Told what cells print as they print it: the name of the stream, and a text.
     bound
         Characters of output to be kept.
 
@@ -77,7 +80,7 @@ async def execute(
         store_widget_state=False,
     )
     client.kc = kernel.client
-    client.process_message = _Bounded(client.process_message, bound)
+    client.process_message = _Bounded(client.process_message, bound, heard)
     client.reset_execution_trackers()
     notebook.metadata["language_info"] = kernel.language
     await _prepare(kernel, environment)
@@ -144,6 +147,7 @@ class _Bounded:
 
     process: Callable[[dict[str, Any], Any, int], Any]
     limit: int
+    heard: Callable[[str, str], None]
     left: int = field(init=False)
     full: bool = False
 
@@ -162,6 +166,8 @@ class _Bounded:
         if not fits and kind == "stream":
             content["text"] = content["text"][: self.left]
         if fits or (kind == "stream" and self.left):
+            if kind == "stream":
+                self.heard(content["name"], content["text"])
             self.left -= min(size, self.left)
             self.process(message, cell, index)
         if not fits:

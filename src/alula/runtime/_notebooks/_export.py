@@ -1,5 +1,6 @@
 """Exporting notebooks for people to read, by nbconvert."""
 
+import shutil
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ _FORMATS: Final = {  # by the word for it: the exporter of nbconvert, the ending
     "pdf": ("PDFExporter", ".pdf", {}),
     "slides": ("SlidesExporter", ".slides.html", {}),
 }
+_PDF: Final = ("pandoc", "xelatex")  # programs
 _MEMORY: Final = "memory"
 
 
@@ -33,9 +35,11 @@ def export(notebook: Any, name: str, path: str | Path, format: str) -> Any:  # n
     MissingExtraError
         If nbconvert is not installed.
     OSError
-        If it cannot be written; or for a PDF, if the machine has no LaTeX.
+        If it cannot be written; or for a PDF, if pandoc or XeLaTeX is not there: says which.
     """
     check_format(format)
+    if format == "pdf":
+        _check_pdf()
     exporter, ending, options = _FORMATS[format]
     nbconvert = _nbconvert()
     content, _ = getattr(nbconvert, exporter)(**options).from_notebook_node(
@@ -51,6 +55,15 @@ def export(notebook: Any, name: str, path: str | Path, format: str) -> Any:  # n
     else:
         target.write_text(content)
     return target
+
+
+def _check_pdf() -> None:
+    """Refuse to begin what lacks a program at its end."""
+    if lacking := [program for program in _PDF if shutil.which(program) is None]:
+        raise FileNotFoundError(
+            f"a PDF of a notebook is made by {' and '.join(_PDF)}, and {' and '.join(lacking)} is not here: "
+            "apt-get install pandoc texlive-xetex, or export it as 'html' and print that"
+        )
 
 
 def _nbconvert() -> Any:

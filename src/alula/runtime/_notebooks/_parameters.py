@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ...objects import Metadata
 
-__all__ = ["PARAMETERS", "TAG", "check_parameters", "inject", "plain", "source_of", "variables_of"]
+__all__ = ["PARAMETERS", "TAG", "check_parameters", "inject", "plain", "source_of", "variables_of", "written"]
 
 PARAMETERS: Final = "parameters"
 """The tag of the cell that has the defaults."""
@@ -106,12 +106,17 @@ def inject(notebook: Any, variables: Mapping[str, str], cell: Any) -> int | None
     notebook.cells = [each for each in notebook.cells if TAG not in _tags(each)]  # of an earlier run
     if not variables:
         return None
-    cell.source = "\n".join(["# Parameters", *(f"{name} = {text}" for name, text in variables.items())])
+    cell.source = written(variables)
     cell.metadata["tags"] = [TAG]
     tagged = [i for i, each in enumerate(notebook.cells) if PARAMETERS in _tags(each)]
     at = tagged[0] + 1 if tagged else 0
     notebook.cells.insert(at, cell)
     return at
+
+
+def written(variables: Mapping[str, str]) -> str:
+    """Write a cell with variables."""
+    return "\n".join(["# Parameters", *(f"{name} = {text}" for name, text in variables.items())])
 
 
 def _tags(cell: Any) -> Sequence[str]:

@@ -14,9 +14,10 @@ from ..._core._settings import Settings
 from ...errors import NotebookError
 from ...objects import Jobs, Metadata, Reference
 from .._experiments import environment
+from .._secrets import masked, veiled
 from ._execution import CellFailedError, execute, load_client
 from ._kernels import Kernel, KernelFailedError, kernels
-from ._parameters import inject, plain, variables_of
+from ._parameters import inject, plain, variables_of, written
 
 __all__ = ["NotebookRun", "run_notebook"]
 
@@ -48,6 +49,10 @@ class NotebookRun:
         Seconds that each cell may take; None for what the notebook says, or no limit.
     report
         Told how far it is: cells done, all, and a text.
+    heard
+        Told what cells print as they print it: the name of the stream, and a text.
+    mask
+        Hides the secrets of a text.
     """
 
     job: str
@@ -60,6 +65,15 @@ class NotebookRun:
     before: Mapping[str, str] = field(default_factory=dict)
     timeout: float | None = None
     report: Callable[[float, float | None, str | None], None] = lambda done, total, text: None
+    heard: Callable[[str, str], None] = lambda name, text: None
+    mask: Callable[[str], str] = masked
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """What it is given, as people may see it: without secrets."""
+        args = [veiled(plain(value, ""), self.mask) for value in self.args]
+        kwargs = veiled({name: plain(value, "") for name, value in self.kwargs.items()}, self.mask)
+        return {"args": args, "kwargs": kwargs}
 
     @property
     def noted(self) -> str:
@@ -116,6 +130,9 @@ def run_notebook(jobs: Jobs, run: NotebookRun) -> Metadata:
     try:
         failure = work.do()
     finally:  # also when the run is cancelled
+        if injected is not None:
+            shown = variables_of(run.shown["args"], run.shown["kwargs"], run.before)
+            notebook.cells[injected].source = written(shown)
         result = _kept(jobs, run, notebook, started, source, failure)
     if failure is None:
         return result
@@ -180,6 +197,7 @@ class _Work:
             allow_errors=self._options.get("allow_errors", False),
             environment={**self._run.settings.environment(), **task, **self._of_run},
             report=self._report,
+            heard=self._run.heard,
         )
 
     def _report(self, done: int) -> None:
@@ -201,11 +219,8 @@ def _kept(
     entry = {
         "status": "OK" if failure is None else "ERROR",
         "ts": datetime.fromtimestamp(started, UTC).isoformat(),
-        "message": "" if failure is None else failure.message,
-        "params": {
-            "args": [plain(value, "") for value in run.args],
-            "kwargs": {name: plain(value, "") for name, value in run.kwargs.items()},
-        },
+        "message": "" if failure is None else run.mask(failure.message),
+        "params": run.shown,
         "task_id": run.task,
         "attempt": run.attempt,
         "version": source.version,
