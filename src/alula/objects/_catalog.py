@@ -321,6 +321,11 @@ class Catalog(Browser):
         parts = tuple(shelf.adopt(bytes(part), self._shelf.key, self.prefix + name) for part in sealed)
         return other_store._adopt(target, found.metadata, parts)
 
+    @property
+    def takes_pickles(self) -> bool:
+        """Whether what is kept may be a pickle, where no other form holds all of it."""
+        return self._shelf.pickles != "none"
+
     def to_archive(self, name: str, path: str | os.PathLike[str]) -> Path:
         """Write a version of an object, with what is known of it, to one file; give its path.
 

@@ -43,9 +43,18 @@ _KEPT = re.compile(r"_temp_(?P<task>[0-9a-f-]{36})_\w+")
 
 @dataclass(frozen=True, slots=True)
 class Kept(Mark):
-    """Stands in a task for values that lie among the datasets until the task has ended."""
+    """Stands in a task for values that lie among the datasets until the task has ended.
+
+    Attributes
+    ----------
+    name
+        Of the dataset.
+    wrapped
+        Whether they are the one item of that dataset, or the dataset itself.
+    """
 
     name: str
+    wrapped: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +99,23 @@ def hand_over(data: Any, *, task: str, part: str, datasets: Catalog) -> Any:
     ------
     TypeError, ValueError, InvalidNameError
         As `refer`; a `TypeError` also if the data cannot be pickled.
+    PickleRefusedError
+        If they are large and would have to be pickled, and there are to be no pickles.
     """
     if isinstance(data, Previous):
         return data
     referred = refer(data)
     if isinstance(referred, Name) or dump(data, part).size <= CARRIED:
         return referred
-    kept = Kept(f"_temp_{task}_{part}")
-    datasets.put((data,), kept.name)  # in a tuple, so that it is pickled and comes back as it is
-    return kept
+    name = f"_temp_{task}_{part}"
+    if datasets.takes_pickles:
+        datasets.put((data,), name)  # in a tuple, so that it is pickled and comes back as it is
+        return Kept(name)
+    if isinstance(data, np.ndarray) or _is_frame(data):
+        datasets.put(data, name)
+        return Kept(name, wrapped=False)
+    datasets.put([data], name)  # as JSON, if that holds all of it
+    return Kept(name)
 
 
 def drop_kept(datasets: Catalog, task: str) -> None:

@@ -68,9 +68,9 @@ def read_input(data: Any, datasets: Catalog, linked: str | None) -> Input:
             return _named(name, datasets)
         case Metadata(prefix=datasets.prefix):  # what another task has made
             return Input(datasets.load(data.name, version=data.version), data.name, data)
-        case Kept(name):
-            [value] = datasets.load(name)
-            return Input(value)
+        case Kept(name, wrapped):
+            kept = datasets.load(name)
+            return Input(kept[0] if wrapped else kept)
         case _:
             return Input(data)
 
