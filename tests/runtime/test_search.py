@@ -9,7 +9,14 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.model_selection import GridSearchCV, KFold, LeaveOneOut, ShuffleSplit
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    LeaveOneGroupOut,
+    LeaveOneOut,
+    ShuffleSplit,
+)
 from sklearn.svm import SVC
 
 import alula as om
@@ -121,6 +128,28 @@ def test_an_estimator_may_use_joblib_itself(iris: pd.DataFrame) -> None:
     found = om.models.load(metadata.attributes["gridsearch"][-1]["gsModel"])
     same(found, GridSearchCV(forest, {"max_depth": [1, 2]}, cv=2).fit(*rows(iris)))
     assert len(found.best_estimator_.estimators_) == 4
+
+
+def test_groups_stay_together_and_the_fit_is_told_what_there_is_for_each_row(iris: pd.DataFrame) -> None:
+    """By name or as values; in the records of the task both are what scikit-learn takes."""
+    X, y = rows(iris)
+    groups, weights = np.arange(150) % 6, np.linspace(0.5, 1.5, 150)
+    om.datasets.put(pd.DataFrame({"group": groups, "weight": weights}), "more")
+    own = GridSearchCV(SVC(), {"C": [0.01, 1.0]}, cv=GroupKFold(3)).fit(
+        X, y, groups=groups, sample_weight=weights
+    )
+    given: dict[str, Any] = {"groups": "more[group]", "fit_params": {"sample_weight": weights}}
+    result = om.runtime.model("svc").gridsearch(X, y, {"C": [0.01, 1.0]}, cv=GroupKFold(3), **given)
+    found = om.models.load(result.get().attributes["gridsearch"][-1]["gsModel"])
+    for fold in range(3):
+        own_scores = own.cv_results_[f"split{fold}_test_score"]
+        np.testing.assert_array_equal(found.cv_results_[f"split{fold}_test_score"], own_scores)
+    told = result.progress
+    assert told is not None
+    assert (told.done, told.total, told.text) == (6, 6, "fits")
+    left_out = LeaveOneGroupOut()  # as many folds as there are groups
+    by_group = om.runtime.model("svc").gridsearch(X, y, {"C": [1.0]}, cv=left_out, groups=groups).get()
+    assert om.models.load(by_group.attributes["gridsearch"][-1]["gsModel"]).n_splits_ == 6
 
 
 @pytest.mark.parametrize(

@@ -156,3 +156,12 @@ def test_a_bucket_is_asked_for_in_a_header(api: Api) -> None:
     assert api("GET", "model/theirs/", bucket="other").json["bucket"] == "other"
     assert api("GET", "model/theirs/").status == 404
     assert api("GET", "model/theirs/", bucket="a*b").status == 400
+
+
+def test_a_search_for_parameters_is_an_action_like_others(api: Api) -> None:
+    body = {"datax": "points[x]", "datay": "points[y]", "parameters": {"fit_intercept": [True, False]}}
+    answer = api("PUT", "model/line/gridsearch", {**body, "options": {"cv": 2}})
+    assert answer.status == 200
+    [found] = answer.json["result"]["attributes"]["gridsearch"]
+    assert found["best_params"] == {"fit_intercept": True}
+    assert api("PUT", "model/line/gridsearch", {**body, "parameters": {"slope": [1]}}).status == 422

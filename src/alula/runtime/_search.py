@@ -19,6 +19,7 @@ from ._inputs import as_rows, read_input
 from ._orders import Order
 from ._results import AsyncResult
 from ._search_bodies import Plan
+from ._search_words import PART
 from ._tasks import Tasks
 from ._wish import Wish
 
@@ -41,6 +42,8 @@ def search(
     *,
     cv: Any,
     options: Mapping[str, Any],
+    groups: Any = None,
+    fit: Mapping[str, Any] | None = None,
     catalogs: Catalogs,
     tasks: Tasks,
     wish: Wish,
@@ -53,6 +56,9 @@ def search(
         Names the task and the model.
     cv, options
         As scikit-learn's `GridSearchCV` takes them.
+    groups, fit
+        Values with one for each row, or the name of a dataset: of the rows, and by keyword for the
+        estimator's ``fit``.
 
     Raises
     ------
@@ -65,9 +71,11 @@ def search(
         raise ValueError(f"{name}= is no option of a search here: {_REFUSED[name]}")
     cv = [*cv] if isinstance(cv, Iterator) else cv
     began = datetime.fromtimestamp(catalogs.store.clock.time(), UTC).isoformat()
-    plan = Plan(parameters=parameters, cv=cv, options=options, began=began)
+    by_row = {name: refer(given) for name, given in (fit or {}).items()}
+    of_rows = None if groups is None else refer(groups)
+    plan = Plan(parameters=parameters, cv=cv, options=options, began=began, fit=by_row, groups=of_rows)
     candidates = _checked(order, plan, catalogs)
-    folds = _count(order, X, Y, cv, catalogs)
+    folds = _count(order, X, Y, plan, catalogs)
     stored = f"{Reference.parse(order.name).name}.{began}.gs"
     order = replace(order, result=stored, kwargs={"parameters": parameters, "cv": cv, **options})
     datasets = catalogs.datasets
@@ -77,10 +85,10 @@ def search(
     def node(body: Function, title: str, *args: Any, **more: Any) -> Node[Any]:
         return Node(body.with_options(wish.options), args, options={"task_id": title, **more})
 
-    loaded = node(_LOAD, f"read {order.name}", order, x, y, checkpoint=False)
+    loaded = node(_LOAD, f"read {order.name}", order, x, y, plan, checkpoint=False)
     splits = node(_SPLIT, "split", loaded, cv)
     parts = [
-        node(_PART, f"candidate {at} fold {fold}", loaded, splits, fold, candidate, options)
+        node(_PART, f"{PART}{at} fold {fold}", loaded, splits, fold, candidate, options)
         for at, candidate in enumerate(candidates)
         for fold in range(folds)
     ]
@@ -104,15 +112,16 @@ def _checked(order: Order, plan: Plan, catalogs: Catalogs) -> list[Mapping[str, 
     return candidates
 
 
-def _count(order: Order, X: Any, Y: Any, cv: Any, catalogs: Catalogs) -> int:
+def _count(order: Order, X: Any, Y: Any, plan: Plan, catalogs: Catalogs) -> int:
     """Give the number of folds; where it depends on the data, by looking at them here."""
     from sklearn.model_selection import check_cv
 
-    splitter = check_cv(cv)
+    splitter = check_cv(plan.cv)
     try:
         return int(splitter.get_n_splits())
     except (TypeError, ValueError):  # one for each row, say
         linked = catalogs.models.resolve(order.name).attributes.get("dataset", {})
         x = read_input(refer(X), catalogs.datasets, linked.get("Xname"))
         y = read_input(None if Y is None else refer(Y), catalogs.datasets, linked.get("Yname"))
-        return int(splitter.get_n_splits(as_rows(x.value, None), y.value))
+        groups = read_input(plan.groups, catalogs.datasets, None).value
+        return int(splitter.get_n_splits(as_rows(x.value, None), y.value, groups))

@@ -8,11 +8,11 @@ that hands back what the parts have recorded. So the search is what scikit-learn
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
-from ..objects import Metadata, Reference, tell
+from ..objects import Catalog, Metadata, Reference, tell
 from ._attempts import Attempts
 from ._inputs import Input, as_rows, as_target, read_input
 from ._opened import At, catalogs_of, opened
@@ -34,12 +34,18 @@ class Plan:
         As scikit-learn's `GridSearchCV` takes them.
     began
         When it was submitted; ISO text, UTC.
+    fit
+        For the estimator's ``fit``, by keyword: values, or the name of a dataset.
+    groups
+        Of the rows, for a splitter that keeps them together: as `fit`; None if there are none.
     """
 
     parameters: Any
     cv: Any
     options: Mapping[str, Any]
     began: str
+    fit: Mapping[str, Any] = field(default_factory=dict)
+    groups: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,8 @@ class Loaded:
     model: Metadata
     X: Input
     Y: Input
+    fit: Mapping[str, Any]
+    groups: Any
 
     def rows(self) -> tuple[Any, Any]:
         """Give data and targets as the estimator takes them."""
@@ -57,7 +65,7 @@ class Loaded:
         return as_rows(self.X.value, self.estimator), target
 
 
-def load(order: Order, x: Any, y: Any) -> Loaded:
+def load(order: Order, x: Any, y: Any, plan: Plan) -> Loaded:
     """Read the model and the data, once for all parts on this machine."""
     catalogs = catalogs_of(order.settings)
     with Attempts(catalogs.store).running(order.task):
@@ -66,7 +74,15 @@ def load(order: Order, x: Any, y: Any) -> Loaded:
         linked = model.attributes.get("dataset", {})
         X = read_input(x, catalogs.datasets, linked.get("Xname"))
         Y = read_input(y, catalogs.datasets, linked.get("Yname"))
-        return Loaded(estimator, model, X, Y)
+        fit = {name: _column(given, catalogs.datasets) for name, given in plan.fit.items()}
+        groups = None if plan.groups is None else _column(plan.groups, catalogs.datasets)
+        return Loaded(estimator, model, X, Y, fit, groups)
+
+
+def _column(given: Any, datasets: Catalog) -> Any:
+    """Give values that there are one of for each row, which may be named as a dataset is."""
+    found = read_input(given, datasets, None).value
+    return as_target(found) if hasattr(found, "shape") else found
 
 
 def split(loaded: Loaded, cv: Any) -> list[tuple[Any, Any]]:
@@ -75,7 +91,8 @@ def split(loaded: Loaded, cv: Any) -> list[tuple[Any, Any]]:
     from sklearn.model_selection import check_cv
 
     X, y = loaded.rows()
-    return list(check_cv(cv, y, classifier=is_classifier(loaded.estimator)).split(X, y))
+    splitter = check_cv(cv, y, classifier=is_classifier(loaded.estimator))
+    return list(splitter.split(X, y, loaded.groups))
 
 
 def fit_part(
@@ -143,7 +160,7 @@ def _searched(
 
     search = GridSearchCV(loaded.estimator, parameters, cv=[*folds], **{**options, **_OURS})
     with joblib.parallel_config(backend=_backend()(parts, answer)):
-        search.fit(*loaded.rows())
+        search.fit(*loaded.rows(), **loaded.fit)
     return search
 
 

@@ -23,6 +23,8 @@ TOKEN: Final = "ALULA_API_TOKEN"
 MODEL_ACTIONS: Final = (
     "decision_function",
     "fit",
+    "fit_transform",
+    "gridsearch",
     "partial_fit",
     "predict",
     "predict_proba",

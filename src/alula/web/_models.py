@@ -73,14 +73,26 @@ def submit(
     """
     work = parsed(Work, body) if body else Work()
     x, y = _data(call, work, datax), _one(call, work.datay if datay is None else datay)
-    options: dict[str, Any] = dict(work.options)
-    if work.result is not None:
-        options["rName"] = call.permit("dataset", work.result, "put")
+    options = _options(call, work)
     targets = () if y is None else (y,)
     proxy = call.om().runtime.model(name)
     with bad_input():
         submitted: AsyncResult[Any] = getattr(proxy, action)(x, *targets, **options)
     return submitted
+
+
+def _options(call: Call, work: Work) -> dict[str, Any]:
+    """Give keywords for an action, in which no dataset is named that is not allowed."""
+    options = dict(work.options)
+    if work.parameters is not None:
+        options["parameters"] = work.parameters
+    if (result := work.result or options.pop("rName", None)) is not None:
+        options["rName"] = call.permit("dataset", str(result), "put")
+    by_row = options.get("fit_params")
+    for given in (options.get("groups"), *(by_row.values() if isinstance(by_row, Mapping) else ())):
+        if isinstance(given, str):
+            call.permit("dataset", given, "get")
+    return options
 
 
 def _data(call: Call, work: Work, named: str | None) -> Any:

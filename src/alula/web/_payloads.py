@@ -44,6 +44,10 @@ class Work(BaseModel):
     datay: Annotated[str | Data | None, Field(description="Targets: a name, or data.")] = None
     options: Annotated[dict[str, Any], Field(description="For the estimator's method.")] = {}
     result: Annotated[str | None, Field(description="Name of a dataset to make of the result.")] = None
+    parameters: Annotated[
+        dict[str, Any] | list[dict[str, Any]] | None,
+        Field(description="For gridsearch: lists of values by parameter, or a list of such grids."),
+    ] = None
 
 
 class Frame(BaseModel):
