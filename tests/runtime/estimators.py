@@ -8,6 +8,7 @@ from typing import Any, Self
 from sklearn.base import BaseEstimator
 
 import alula as om
+from alula._core._gates import arm
 from alula.runtime import current_task
 from alula.testing import Turnstile
 
@@ -43,6 +44,21 @@ class Mortal(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
             if self.error is not None:
                 raise self.error("as it was told")
             os.kill(os.getpid(), signal.SIGKILL)
+        return self
+
+
+class Doomed(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Lets its process be killed, after the first fit, when that passes a gate."""
+
+    def __init__(self, gate: str = "") -> None:
+        self.gate = gate
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        task = current_task()
+        assert task is not None
+        self.learned_ = task.id  # so that there are bytes to write
+        if task.attempt == 1:
+            arm(self.gate, lambda: os.kill(os.getpid(), signal.SIGKILL))
         return self
 
 

@@ -194,6 +194,27 @@ def test_a_group_is_revoked_whole(turnstile: Turnstile) -> None:
     assert {result.status for result in group} == {"REVOKED"}
 
 
+def total(data: Any = None, method: str = "", **others: Any) -> Any:
+    """Stand for a model that adds up what it is given, or what it has learned from."""
+    return {"method": method, "of": data if method == "reduce" else [len(each) for each in data]}
+
+
+@pytest.mark.usefixtures("echo")
+def test_a_function_may_be_a_model_and_combine_what_the_others_gave() -> None:
+    om.models.put(total, "total", kind="virtualobj.dill")
+    with om.runtime.mapreduce() as crt:
+        crt.model("echo").predict([[1.0]])
+        crt.model("echo").predict([[2.0]])
+        crt.model("total").reduce()
+    reduced = crt.run().get(ENOUGH)
+    assert (reduced["method"], [each["X"] for each in reduced["of"]]) == ("reduce", [1.0, 2.0])
+    refused = om.runtime.model("total").score([[1.0]], [1, 2]).get(ENOUGH, propagate=False)
+    assert isinstance(refused, TypeError)  # what it gives is no number
+    assert om.runtime.model("total").fit([[1.0]], [1, 2]).get(ENOUGH).version == 2
+    with pytest.raises(AttributeError, match="reduce"):
+        om.runtime.model("echo").reduce([1]).get(ENOUGH)
+
+
 # ------------------------------------------------------------------------------ what cannot be combined
 
 

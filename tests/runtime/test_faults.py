@@ -9,7 +9,7 @@ import pytest
 
 import alula as om
 from tests.runtime.conftest import Child
-from tests.runtime.estimators import Adder
+from tests.runtime.estimators import Adder, Doomed
 
 ENOUGH = 50.0
 
@@ -31,6 +31,19 @@ def test_two_clients_that_fit_one_model_make_versions_of_their_own_all_whole(
     assert sorted(versions) == [2, 3, 4, 5, 6, 7]
     totals = [om.models.get("adder", version=number).total_ for number in range(2, 8)]
     assert all(1.0 <= total <= 6.0 for total in totals)
+
+
+GATES = ("artifacts.written", "store.before_commit", "store.committed", "task.finished", "results.sending")
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_worker_killed_at_any_gate_of_a_fit_costs_an_attempt_and_makes_no_second_version() -> None:
+    for gate in GATES:
+        om.models.put(Doomed(gate), gate)
+    results = {gate: om.runtime.model(gate).fit([[1.0]]) for gate in GATES}
+    assert {gate: result.get(ENOUGH).version for gate, result in results.items()} == dict.fromkeys(GATES, 2)
+    assert {len(om.models.versions(gate)) for gate in GATES} == {2}
+    assert {gate: result.timings.attempts for gate, result in results.items()} == dict.fromkeys(GATES, 2)
 
 
 AWAY = """
@@ -68,6 +81,9 @@ if __name__ == "__main__":
         om.runtime.script("double").run()
         om.runtime.script("double").run()
     print(crt.run().getall(), flush=True)
+    om.jobs.put("print('in a kernel', args)", "report")
+    made = om.runtime.job("report").run(7).get()
+    print(om.jobs.load(made.name).cells[-1].outputs[0].text, end="", flush=True)
 """
 
 
@@ -78,4 +94,4 @@ def test_the_same_program_runs_on_ray(
     monkeypatch.setenv("ALULA_ENGINE", "ray")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["src", "."]))
     out, err = spawn(ON_RAY).communicate(timeout=ENOUGH)
-    assert out.endswith("2\n[2, 4]\n"), err
+    assert out.endswith("2\n[2, 4]\nin a kernel [7]\n"), err

@@ -144,6 +144,16 @@ def iris() -> tuple[Any, Any, Any]:
     return X, y, LogisticRegression(max_iter=1000).fit(X, y)
 
 
+def test_a_fit_and_transform_makes_a_version_and_if_it_is_wanted_a_dataset() -> None:
+    om.models.put(StandardScaler(), "scaler")
+    om.datasets.put(pd.DataFrame({"x": [0.0, 2.0]}), "two")
+    fitted = om.runtime.model("scaler").fit_transform("two").get()
+    assert (fitted.prefix, fitted.version, fitted.attributes["dataset"]["Xname"]) == ("models/", 2, "two")
+    made = om.runtime.model("scaler").fit_transform("two", rName="scaled").get()
+    assert (made.name, om.models.resolve("scaler").version) == ("scaled", 3)
+    assert om.datasets.get("scaled").tolist() == [[-1.0], [1.0]]
+
+
 @pytest.mark.parametrize("action", ["predict", "predict_proba", "decision_function"])
 def test_an_action_gives_what_the_estimator_itself_gives(action: str, iris: tuple[Any, Any, Any]) -> None:
     X, _, estimator = iris

@@ -7,6 +7,7 @@ Data stand beside the order, so that in a graph they may be the values of other 
 is not looked at: the task only has to wait for it.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
@@ -20,7 +21,7 @@ from ._orders import Order
 from ._remote import store_model
 from ._script_calls import call_script, entry_of
 
-__all__ = ["CALLBACK", "apply", "deploy", "fit", "ping", "run_script", "score"]
+__all__ = ["CALLBACK", "apply", "deploy", "fit", "fit_transform", "ping", "run_script", "score"]
 
 
 CALLBACK: Final = "callback"
@@ -38,6 +39,25 @@ def fit(order: Order, x: Any, y: Any = None, *after: Any) -> Metadata:
         facts = {"dataset": _dataset(X, Y), "task_id": order.task}
         kind = model.metadata.kind
         return models.put(model.estimator, model.metadata.name, attributes=facts, kind=kind)
+
+
+def fit_transform(order: Order, x: Any, y: Any = None, *after: Any) -> Metadata:
+    """Train a model and transform the data; give the metadata of the new version, or of the dataset."""
+    with opened(order, x, y) as at:
+        models, datasets, model, result = at.catalogs.models, at.catalogs.datasets, at.model(), order.result
+        if result is not None and (kept := at.made(datasets, result)) is not None:
+            return kept
+        X, Y = at.read(x, model, "Xname"), at.read(y, model, "Yname")
+        made = at.made(models, model.metadata.name)
+        if made is None:
+            value = model.call(order.action, X, Y, order.kwargs)
+            facts = {"dataset": _dataset(X, Y), "task_id": order.task}
+            kind = model.metadata.kind
+            made = models.put(model.estimator, model.metadata.name, attributes=facts, kind=kind)
+        elif result is not None:  # an attempt has died between the two
+            fitted = replace(model, estimator=models.load(made.name, version=made.version))
+            value = fitted.call("transform", X, Input(None), {})
+        return made if result is None else datasets.put(value, result, attributes={"task_id": order.task})
 
 
 def apply(order: Order, x: Any, y: None = None, *after: Any) -> Any:

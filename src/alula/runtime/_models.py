@@ -19,21 +19,25 @@ from ._remote import check_url, remove_model
 from ._results import AsyncResult
 from ._schedules import Planned, Schedule, Scheduling
 from ._search import search
+from ._search_words import SEARCH
 from ._task_id import task_id
 from ._tasks import Tasks
 from ._wish import Wish
 
 __all__ = ["ModelProxy", "missing"]
 
-_FIT, _APPLY, _SCORE, _DEPLOY = (
-    Function(body, TaskOptions()) for body in (bodies.fit, bodies.apply, bodies.score, bodies.deploy)
+_FIT, _FIT_TRANSFORM, _APPLY, _SCORE, _DEPLOY = (
+    Function(body, TaskOptions())
+    for body in (bodies.fit, bodies.fit_transform, bodies.apply, bodies.score, bodies.deploy)
 )
 _ACTIONS: Final = {
     "fit": _FIT,
+    "fit_transform": _FIT_TRANSFORM,
     "partial_fit": _FIT,
     "predict": _APPLY,
     "predict_proba": _APPLY,
     "decision_function": _APPLY,
+    "reduce": _APPLY,
     "transform": _APPLY,
     "score": _SCORE,
 }
@@ -119,6 +123,28 @@ class ModelProxy:
         """Train the model further and store it as a new version; as `fit` otherwise."""
         return self._submit("partial_fit", X, Y, None, options)
 
+    def fit_transform(
+        self, X: Any = PREVIOUS, Y: Any = None, rName: str | None = None, **options: Any
+    ) -> AsyncResult[Metadata]:
+        """Train the model anew, store it as a new version, and transform the data.
+
+        Parameters
+        ----------
+        rName
+            The name of a dataset to make of what comes of the data; by default that is not kept.
+
+        Returns
+        -------
+        AsyncResult
+            Of the metadata of the new version; with `rName`, of that dataset.
+
+        Raises
+        ------
+        TypeError, ValueError, InvalidNameError
+            As `fit`.
+        """
+        return self._submit("fit_transform", X, Y, rName, options)
+
     def predict(self, X: Any = PREVIOUS, rName: str | None = None, **options: Any) -> AsyncResult[Any]:
         """Let the model predict.
 
@@ -157,12 +183,27 @@ class ModelProxy:
         """Let the model transform data; as `predict` otherwise."""
         return self._submit("transform", X, None, rName, options)
 
+    def reduce(self, X: Any = PREVIOUS, rName: str | None = None, **options: Any) -> AsyncResult[Any]:
+        """Let a function model combine results; as `predict` otherwise.
+
+        As the last task of a mapreduce it is given the list of what the others gave.
+        """
+        return self._submit("reduce", X, None, rName, options)
+
     def score(self, X: Any = PREVIOUS, Y: Any = None, **options: Any) -> AsyncResult[float]:
         """Rate the model: accuracy for classifiers, R² for regressors; as `fit` otherwise."""
         return self._submit("score", X, Y, None, options)
 
     def gridsearch(
-        self, X: Any, Y: Any = None, parameters: Any = None, *, cv: Any = 5, **options: Any
+        self,
+        X: Any,
+        Y: Any = None,
+        parameters: Any = None,
+        *,
+        cv: Any = 5,
+        groups: Any = None,
+        fit_params: Mapping[str, Any] | None = None,
+        **options: Any,
     ) -> AsyncResult[Metadata]:
         """Search for the best parameters: each candidate on each fold is a part of the task, side by side.
 
@@ -178,6 +219,11 @@ class ModelProxy:
             Lists of values by parameter, or a list of such grids.
         cv
             Folds, or what divides the rows, as scikit-learn's `GridSearchCV` takes it.
+        groups
+            To which group each row belongs, for a `cv` that keeps groups together: values, or the name of a
+            dataset (``"iris[patient]"``).
+        fit_params
+            For the estimator's ``fit``, by keyword, one value for each row: values, or the name of a dataset.
         options
             Others of `GridSearchCV`: ``scoring``, ``refit``, ``error_score``, ``return_train_score``.
 
@@ -196,8 +242,9 @@ class ModelProxy:
         """
         datasets, task = self._catalogs.datasets, new_id()
         self._tasks.sweep(datasets)
-        order = self._order("gridsearch", task, None, {})
+        order = self._order(SEARCH, task, None, {})
         given = {"cv": cv, "options": options, "catalogs": self._catalogs, "tasks": self._tasks}
+        given |= {"groups": groups, "fit": fit_params}
         try:
             return search(order, X, Y, parameters, wish=self._wish, **given)
         except BaseException:  # there is no task, and nobody else removes what was kept for it

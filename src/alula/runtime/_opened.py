@@ -17,7 +17,7 @@ from ..errors import (
     WorkflowOutputNotReady,
 )
 from ..graph import Name
-from ..objects import Catalog, Catalogs, Metadata, open_catalogs, tell
+from ..objects import FUNCTION, Catalog, Catalogs, Metadata, open_catalogs, tell
 from ..store import Store
 from ..workflow import read_output
 from ._around import AROUND
@@ -30,6 +30,7 @@ from ._experiments import Place, current_experiment
 from ._inputs import Input, as_rows, as_target, read_input
 from ._orders import Order
 from ._progress import Reporter
+from ._script_calls import call_script, function_of
 
 __all__ = ["At", "Model", "catalogs_of", "opened"]
 
@@ -41,18 +42,28 @@ _WARM: Final[OrderedDict[Hashable, Any]] = OrderedDict()
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model, and the metadata of the very version that was read."""
+    """A model, the metadata of the very version that was read, and what a function model may ask for."""
 
     estimator: Any
     metadata: Metadata
+    offered: Callable[[], Mapping[str, Any]] = dict
 
     def call(self, action: str, X: Input, Y: Input, options: Mapping[str, Any]) -> Any:
         """Call a method; if the estimator has none of that name, that is its own `AttributeError`."""
+        if self.metadata.kind == FUNCTION:
+            return self._call_function(action, X, Y, options)
         if in_chunks(X.value) or in_chunks(Y.value):
             return call_in_chunks(self.estimator, action, X.value, Y.value, options)
         method = getattr(self.estimator, action)
         target = () if Y.value is None else (as_target(Y.value),)
         return method(as_rows(X.value, self.estimator), *target, **options)
+
+    def _call_function(self, action: str, X: Input, Y: Input, options: Mapping[str, Any]) -> Any:
+        """Call a function or class that stands for a model, which is told by `method` what is wanted."""
+        data = X.value if Y.value is None else (X.value, Y.value)
+        entry = function_of(self.estimator, self.metadata.name, action)
+        facts: dict[str, Any] = {"method": action, "meta": self.metadata, "offered": self.offered()}
+        return call_script(entry, (data,), options, **facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +91,8 @@ class At:
         """Read the model of the order; `NameNotFoundError` if it is gone."""
         metadata = self.catalogs.models.resolve(self.order.name)
         # By its number: another version may have come since.
-        return Model(self.catalogs.models.load(metadata.name, version=metadata.version), metadata)
+        loaded = self.catalogs.models.load(metadata.name, version=metadata.version)
+        return Model(loaded, metadata, self.offered)
 
     def warm_model(self) -> Model:
         """Read the model of a task that only asks it, unless an earlier task here has."""
@@ -96,7 +108,7 @@ class At:
             _WARM[key] = models.load(metadata.name, version=metadata.version)
         if len(_WARM) > _KEPT:
             _WARM.popitem(last=False)
-        return Model(_WARM[key], metadata)
+        return Model(_WARM[key], metadata, self.offered)
 
     def read(self, data: Any, model: Model, linked: str) -> Input:
         """Read data; ``"*"`` is what the model's attributes have under `linked`."""

@@ -9,7 +9,7 @@ from .._core._settings import Settings
 from ..objects import Metadata
 from ._packages import Elsewhere, Source, import_script
 
-__all__ = ["call_script", "entry_of"]
+__all__ = ["call_script", "entry_of", "function_of"]
 
 _HANDLER: Final = ("method", "meta", "store", "tracking")  # who names one of these is called as omega-ml does
 
@@ -32,13 +32,18 @@ def entry_of(script: Any, name: str, settings: Settings, method: str = "run") ->
     """
     if isinstance(script, (Source, Elsewhere)):
         script = import_script(script, settings)
+    return function_of(script, name, method, "script")
+
+
+def function_of(script: Any, name: str, method: str, what: str = "model") -> Callable[..., Any]:
+    """Give what is called of a module, function or class; as `entry_of`, for which nothing is installed."""
     if isinstance(script, type):
         script = script()
     if callable(script) and not isinstance(script, ModuleType) and not hasattr(script, method):
         return script  # type: ignore[no-any-return]  # that it can be called is all that is known of it
     entry: Callable[..., Any] | None = getattr(script, method, None)
     if entry is None:
-        raise AttributeError(f"the script {name!r} has no function {method}(om, *args, **kwargs)")
+        raise AttributeError(f"the {what} {name!r} has no function {method}(om, *args, **kwargs)")
     return entry
 
 

@@ -12,7 +12,7 @@ from ._documents import Csv, Documents
 from ._estimators import Estimators
 from ._files import Files
 from ._frames import Frames, Groups, Series
-from ._functions import Functions
+from ._functions import FUNCTION, Functions
 from ._kind import Ask, Dumped, How, Kind, check_options
 from ._notebooks import Notebooks
 from ._onnx import Onnx
@@ -20,7 +20,7 @@ from ._packages import Packages, Requirements
 from ._plain import Json, Plain
 from ._torch import Modules, Script, States
 
-__all__ = ["KINDS", "STORES", "Ask", "Dumped", "How", "Kind", "check_options", "choose"]
+__all__ = ["FUNCTION", "KINDS", "STORES", "Ask", "Dumped", "How", "Kind", "check_options", "choose"]
 
 STORES: Final = {"data/": "datasets", "models/": "models", "scripts/": "scripts", "jobs/": "jobs"}
 """What people call the store of a prefix."""
@@ -43,6 +43,7 @@ _BY_PREFIX: Final[dict[str, tuple[Kind, ...]]] = {
         Script(),
         States(),
         Json("experiment.tracker", lambda value: isinstance(value, dict), on_request=True),
+        Functions(on_request=True),
         Plain("python.model", lambda value: True, on_request=True),
     ),
     "scripts/": (Functions(), Packages(), Requirements()),

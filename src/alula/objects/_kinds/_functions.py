@@ -7,25 +7,36 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from types import FunctionType
-from typing import Any
+from typing import Any, Final
 
 import cloudpickle
 
 from ...errors import StoreError
 from ._kind import Ask, Dumped, How, refuse_appending
 
-__all__ = ["Functions"]
+__all__ = ["FUNCTION", "Functions"]
+
+FUNCTION: Final = "virtualobj.dill"
+"""The name of the kind."""
 
 _ONE = Lock()  # what cloudpickle is told of modules holds for the whole process
 
 
 class Functions:
-    """The kind of a function or class, pickled by value together with its source."""
+    """The kind of a function or class, pickled by value together with its source.
 
-    name = "virtualobj.dill"
-    on_request = False
+    Parameters
+    ----------
+    on_request
+        Whether it is chosen only by ``kind=``.
+    """
+
+    name = FUNCTION
     checks_itself = False
     options: frozenset[str] = frozenset()
+
+    def __init__(self, *, on_request: bool = False) -> None:
+        self.on_request = on_request
 
     def accepts(self, value: object) -> bool:
         """Tell whether it is a function or a class written in Python."""
