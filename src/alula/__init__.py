@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         wait,
     )
     from .runtime import bucket, datasets, jobs, logger, models, scripts, setup
+    from .runtime import health as status
 
 __version__ = _VERSION
 
@@ -68,6 +69,7 @@ __all__ = [
     "server",
     "setup",
     "shutdown",
+    "status",
     "testing",
     "timeline",
     "wait",
@@ -87,7 +89,7 @@ _MODULES = {
     "util",
     "workflow",
 }
-_RUNTIME = {"bucket", "datasets", "jobs", "logger", "models", "scripts", "setup"}
+_RUNTIME = {"bucket", "datasets", "jobs", "logger", "models", "scripts", "setup", "status"}
 _FUTURES = set(__all__) - _MODULES - _RUNTIME
 
 
@@ -95,7 +97,8 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return import_module(f".{name}", __name__)
     if name in _RUNTIME:  # not kept, for the default instance may be another one the next time
-        return getattr(import_module(".runtime", __name__), name)
+        # What a runtime calls its status is that of its executors.
+        return getattr(import_module(".runtime", __name__), "health" if name == "status" else name)
     if name in _FUTURES:
         value = globals()[name] = getattr(import_module(".futures", __name__), name)
         return value

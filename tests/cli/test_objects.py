@@ -169,3 +169,15 @@ def test_an_unknown_name_is_an_error_of_its_own() -> None:
     done = call("datasets", "get", "irs")
     assert done.exit_code == 1
     assert "did you mean 'data/iris'" in str(done.exception)
+
+
+def test_an_object_goes_to_another_store_in_a_file(tmp_path: Path) -> None:
+    om.datasets.put([1, 2], "numbers")
+    file = tmp_path / "numbers.alula"
+    assert "wrote" in shown("datasets", "export", "numbers", str(file))
+    assert facts("datasets", "export", "numbers", str(file))["bytes"] == file.stat().st_size
+    assert facts("datasets", "import", str(file), "again", "--bucket", "other")["name"] == "again"
+    assert om.bucket("other").datasets.get("again") == [1, 2]
+    refused = call("models", "import", str(file))
+    assert refused.exit_code == 1
+    assert "not for this store" in refused.output

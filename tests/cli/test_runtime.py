@@ -161,3 +161,25 @@ def test_what_was_submitted_is_listed_and_what_failed_is_done_again() -> None:
     om.datasets.put(pd.DataFrame({"x": [1.0]}), "later")
     assert facts("resubmit", told["id"]) == pytest.approx([3.0])
     assert call("tasks", "--status", "odd").exit_code == 1
+
+
+def test_what_executors_have_done_and_what_waits_is_shown() -> None:
+    om.runtime.ping()
+    [done] = facts("stats").values()
+    assert done["processed"] == {"SUCCESS": 1}
+    assert "\N{CHECK MARK} 1" in shown("stats")
+    assert (facts("queues"), shown("queues")) == ({}, "nothing waits\n")
+    with pytest.warns(UserWarning, match="no living executor"):
+        waiting = om.runtime.require("gpu").ping(wait=False)
+    [[gpu]] = facts("queues").values()
+    assert (gpu["labels"], gpu["waiting"], gpu["workers"]) == (["gpu"], 1, [])
+    assert "nobody" in shown("queues")
+    waiting.revoke()
+
+
+def test_old_tasks_are_forgotten() -> None:
+    om.runtime.ping()
+    assert facts("forget", "--older-than", "1h") == {"tasks": 0}
+    assert shown("forget", "--older-than", "0s") == "removed the values of 1 task\n"
+    assert shown("forget", "--older-than", "0s", "--whole") == "removed all of 1 task\n"
+    assert call("forget", "--older-than", "soon").exit_code == 1

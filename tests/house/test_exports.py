@@ -33,7 +33,7 @@ RAY = {
     "wait",
 }
 ADDRESSES = {"alula.workflow.exceptions"}  # which, as all of `util`, gives names of others another address
-OMEGA = {"bucket", "datasets", "jobs", "logger", "models", "scripts", "setup"}  # `runtime.status` is another
+OMEGA = {"bucket", "datasets", "jobs", "logger", "models", "scripts", "setup", "status"}  # `runtime.health`
 
 
 def bound(statements: list[ast.stmt], levels: tuple[int, ...] = (1,)) -> set[str]:

@@ -1,6 +1,7 @@
 """The tasks that were submitted: listed, done again, followed by scripts, and required to run somewhere."""
 
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from alula.errors import (
 )
 from alula.runtime import default
 from alula.testing import Turnstile
+from tests.faults.processes import eventually
 from tests.runtime.estimators import Adder, Echo, Mortal
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -132,6 +134,39 @@ def test_a_value_that_was_forgotten_is_gone_and_its_status_stays() -> None:
     again = om.runtime.result(result.id, wait=False)
     assert again.status == "SUCCESS"
     assert isinstance(again.result, ResultExpiredError)
+
+
+def test_what_ended_long_ago_is_forgotten_in_bulk_and_what_others_may_still_read_stays(
+    turnstile: Turnstile,
+) -> None:
+    om.models.put(Echo(turnstile), "echo")
+    old = om.runtime.ping(wait=False)
+    old.get(ENOUGH)
+    other = om.bucket("other").runtime.ping(wait=False)
+    other.get(ENOUGH)
+    with om.runtime.sequence() as crt:
+        first = om.runtime.ping(wait=False)
+        last = om.runtime.model("echo").predict([[1.0]], stop=True)
+        crt.run()
+    turnstile.arrived()
+    assert om.runtime.forget("1h") == 0
+    assert om.runtime.forget(0) == 1
+    again = om.runtime.result(old.id, wait=False)
+    assert (again.status, isinstance(again.result, ResultExpiredError)) == ("SUCCESS", True)
+    turnstile.let()
+    assert last.get(ENOUGH)["before"]["message"] == other.get()["message"] == "pong"
+    assert eventually(lambda: {task.status for task in om.runtime.tasks()} == {"SUCCESS"})
+    assert om.runtime.forget(timedelta(0), whole=True) == 4  # the parent is one, too
+    for gone in (old, first, last):
+        with pytest.raises(TaskNotFoundError):
+            om.runtime.result(gone.id)
+    assert om.runtime.tasks() == []
+
+
+@pytest.mark.parametrize("older_than", ["soon", -1, float("nan"), True, None])
+def test_what_is_no_age_forgets_nothing(older_than: Any) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        om.runtime.forget(older_than)
 
 
 # ---------------------------------------------------------------------------------------- the retries

@@ -104,3 +104,24 @@ def test_an_instance_says_where_it_is(home: Path) -> None:
     assert isinstance(default(), Instance)
     assert repr(default()) == f"<alula omegaml in {home}>"
     assert repr(default().runtime) == "<runtime of omegaml>"
+
+
+def test_the_health_of_what_it_stands_on_is_told_part_by_part(tmp_path: Path) -> None:
+    found = om.status()
+    assert (found.ok, found.to_dict()) == (
+        True,
+        {"store": "ok", "artifacts": "ok", "executors": "ok", "queue": "ok"},
+    )
+    assert "tasks run in the process that submits them" in str(found)
+    with pytest.warns(UserWarning, match="no living executor"):
+        waiting = om.runtime.require("gpu").ping(wait=False)
+    assert (om.status()["queue"], om.status().ok) == ("pending", True)
+    assert "gpu" in om.status().parts[-1].detail
+    waiting.revoke()
+    with om.setup(home=str(tmp_path / "other")) as other:
+        other.models.list()
+        (tmp_path / "other" / "alula.db").rename(tmp_path / "gone")
+        (tmp_path / "other" / "alula.db").mkdir()
+        broken = other.status()
+    assert (broken.ok, broken.to_dict()) == (False, {"store": "failed"})
+    assert repr(broken) == "<health: store failed>"

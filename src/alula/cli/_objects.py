@@ -13,13 +13,15 @@ from .. import runtime
 from ..objects import Metadata
 from ._arguments import pairs
 from ._folder import import_from_here
-from ._object_views import frame_view, list_view, metadata_view, versions_view
+from ._object_views import frame_view, list_view, metadata_view, size, versions_view
 from ._showing import as_text, print_json, refusing, show
 from ._terminal import out
 
 __all__ = [
     "drop",
+    "export",
     "get",
+    "import_archive",
     "list_all",
     "metadata",
     "put_dataset",
@@ -90,6 +92,25 @@ def drop(kind: str, name: str, *, force: bool, bucket: str | None) -> int:
     gone = [each for each, there in done.items() if there]
     out().print(f"removed {', '.join(gone)}" if gone else "nothing to remove", highlight=False, markup=False)
     return 0
+
+
+def export(kind: str, name: str, file: Path, *, bucket: str | None, as_json: bool) -> int:
+    """Write an object to an archive."""
+    written = _catalog(kind, bucket).to_archive(name, file)
+    if as_json:
+        print_json({"file": str(written), "bytes": written.stat().st_size})
+    else:
+        out().print(Text.assemble("wrote ", (str(written), "bold"), "  ", size(written.stat().st_size)))
+    return 0
+
+
+def import_archive(
+    kind: str, file: Path, name: str | None, *, trust: bool, bucket: str | None, as_json: bool
+) -> int:
+    """Store what an archive holds."""
+    with refusing():
+        stored = _catalog(kind, bucket).from_archive(file, name, trust=trust)
+    return _said(stored, as_json)
 
 
 def put_dataset(

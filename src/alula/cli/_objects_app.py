@@ -83,6 +83,32 @@ def _store(kind: str, help_: str) -> typer.Typer:
         """Remove an object with all its versions, or all that match a pattern: 'iris*'."""
         _run("drop", kind, name, force=force, bucket=bucket)
 
+    @app.command("export")
+    def export(
+        name: Name,
+        file: Annotated[Path, typer.Argument(help="The archive to write.", show_default=False)],
+        bucket: _Bucket = None,
+        json: _Json = False,
+    ) -> None:
+        """Write an object, or one version of it, to an archive for another store."""
+        _run("export", kind, name, file, bucket=bucket, as_json=json)
+
+    @app.command("import")
+    def import_(
+        file: Annotated[Path, typer.Argument(help="An archive.", show_default=False)],
+        name: Annotated[str | None, typer.Argument(help="The one that it had, by default.")] = None,
+        trust: Annotated[
+            bool,
+            typer.Option(
+                "--trust", help="Take code that another key has signed: who made it may run anything."
+            ),
+        ] = False,
+        bucket: _Bucket = None,
+        json: _Json = False,
+    ) -> None:
+        """Store what an archive holds as a new version."""
+        _run("import_archive", kind, file, name, trust=trust, bucket=bucket, as_json=json)
+
     return app
 
 

@@ -14,18 +14,21 @@ from ..runtime import AsyncResult, GroupResult, Runtime
 from ._arguments import data, pairs, value
 from ._folder import import_from_here
 from ._object_views import metadata_view
-from ._runtime_views import labels_view, status_view, tasks_view, workers_view
+from ._runtime_views import labels_view, queues_view, stats_view, status_view, tasks_view, workers_view
 from ._showing import print_json, refusing, show
 from ._terminal import err, out
 
 __all__ = [
+    "forget",
     "labels",
     "model",
     "ping",
+    "queues",
     "resubmit",
     "result",
     "revoke",
     "started",
+    "stats",
     "status",
     "tasks",
     "workers",
@@ -36,6 +39,7 @@ Submitted: TypeAlias = AsyncResult[Any] | GroupResult
 ACTIONS: Final = (
     "decision_function",
     "fit",
+    "fit_transform",
     "gridsearch",
     "partial_fit",
     "predict",
@@ -151,6 +155,28 @@ def ping(*, require: str | None, timeout: float, as_json: bool) -> int:
 def status(*, as_json: bool) -> int:
     """Show the executors."""
     return _listed(om.status(), status_view, as_json)
+
+
+def stats(*, as_json: bool) -> int:
+    """Show what the executors have done."""
+    return _listed(om.stats(), stats_view, as_json)
+
+
+def queues(*, as_json: bool) -> int:
+    """Show what waits."""
+    return _listed(om.queues(), queues_view, as_json)
+
+
+def forget(older_than: str, *, whole: bool, bucket: str | None, as_json: bool) -> int:
+    """Remove what tasks gave long ago."""
+    with refusing():
+        count = om.bucket(bucket).runtime.forget(older_than, whole=whole)
+    if as_json:
+        print_json({"tasks": count})
+    else:
+        what = "all of" if whole else "the values of"
+        out().print(f"removed {what} {count:,} task{'s' * (count != 1)}", highlight=False)
+    return 0
 
 
 def workers(*, as_json: bool) -> int:

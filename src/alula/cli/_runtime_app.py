@@ -30,7 +30,9 @@ _Limit = Annotated[int, typer.Option(min=1, help="How many at most.")]
 _Task = Annotated[
     str, typer.Argument(metavar="ID", help="Of the task.", show_default=False, autocompletion=complete_tasks)
 ]
-_ACTIONS = "fit, partial_fit, predict, predict_proba, decision_function, transform, score, gridsearch"
+_ACTIONS = (
+    "fit, partial_fit, predict, predict_proba, decision_function, transform, fit_transform, score, gridsearch"
+)
 
 
 def _name(kind: str) -> Any:
@@ -158,6 +160,33 @@ def ping(
 def status(json: _Json = False) -> None:
     """Show the executors that live: labels, load, what they run."""
     _run("status", as_json=json)
+
+
+@runtime.command()
+def stats(json: _Json = False) -> None:
+    """Show where the executors run, since when, and how many tasks have ended there how."""
+    _run("stats", as_json=json)
+
+
+@runtime.command()
+def queues(json: _Json = False) -> None:
+    """Show what waits in the queue, by label, for how long, and who takes it."""
+    _run("queues", as_json=json)
+
+
+@runtime.command()
+def forget(
+    older_than: Annotated[
+        str, typer.Option(help="How long ago they have ended: 30d, 12h, 90m.", show_default=False)
+    ],
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Remove all that is known of them, and not their values alone.")
+    ] = False,
+    bucket: _Bucket = None,
+    json: _Json = False,
+) -> None:
+    """Remove what tasks gave that ended long ago; what they have stored stays."""
+    _run("forget", older_than, whole=whole, bucket=bucket, as_json=json)
 
 
 @runtime.command()

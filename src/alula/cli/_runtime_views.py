@@ -10,7 +10,7 @@ from rich.text import Text
 from ..runtime import TaskInfo
 from ._object_views import moment, plain_table
 
-__all__ = ["labels_view", "status_view", "tasks_view", "workers_view"]
+__all__ = ["labels_view", "queues_view", "stats_view", "status_view", "tasks_view", "workers_view"]
 
 
 _LOOKS: Final = {
@@ -61,6 +61,34 @@ def status_view(found: Mapping[str, Mapping[str, Any]]) -> RenderableType:
         load = f"{facts['loadavg'][0]:.1f}"
         running = str(len(facts["processes"]))
         table.add_row(Text(name), Text(", ".join(facts["queues"])), running, load, _span(facts["uptime"]))
+    return table
+
+
+def stats_view(found: Mapping[str, Mapping[str, Any]]) -> RenderableType:
+    """Draw what the executors have done."""
+    table = plain_table("executor", "host", "process", "since", "takes work", "ended", right=("process",))
+    for name, facts in found.items():
+        ended = [
+            Text(f"{_LOOKS[status][0]} {count:,}", _LOOKS[status][1])
+            for status, count in facts["processed"].items()
+        ]
+        since = moment(datetime.fromtimestamp(facts["started"], UTC))
+        takes = "from the queue" if facts["claims"] else "its own"
+        told = Text("  ").join(ended) if ended else Text("nothing", style="dim")
+        table.add_row(Text(name), Text(facts["host"]), str(facts["pid"]), since, takes, told)
+    return table
+
+
+def queues_view(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> RenderableType:
+    """Draw what waits."""
+    if not found:
+        return Text("nothing waits", style="dim")
+    table = plain_table("label", "waiting", "oldest", "taken by", right=("waiting", "oldest"))
+    for label, waits in found.items():
+        for each in waits:
+            takers = Text(", ".join(each["workers"])) if each["workers"] else Text("nobody", style="yellow")
+            needs = label if len(each["labels"]) == 1 else " + ".join(each["labels"])
+            table.add_row(Text(needs), f"{each['waiting']:,}", _seconds(each["oldest"]), takers)
     return table
 
 

@@ -9,6 +9,7 @@ from ._catalogs import Catalogs, open_catalogs
 from ._datasets import Datasets, Head
 from ._deployments import TOPIC, Deployment, Deployments
 from ._jobs import Jobs
+from ._kinds import FUNCTION
 from ._lazy import LazyFrame
 from ._metadata import Metadata
 from ._models import Models
@@ -18,6 +19,7 @@ from ._shelf import Shelf
 from ._sources import Package, Requirement, check_source
 
 __all__ = [
+    "FUNCTION",
     "TOPIC",
     "Catalog",
     "Catalogs",

@@ -2,7 +2,7 @@
 
 import time
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from .._core._settings import Settings
 from ..store import Artifacts, Store
@@ -14,6 +14,9 @@ from ._models import Models
 from ._shelf import Shelf
 
 __all__ = ["Catalogs", "open_catalogs"]
+
+
+_NOWHERE: Final = "0" * 64  # the digest of nothing
 
 
 class Catalogs:
@@ -45,6 +48,16 @@ class Catalogs:
         name = self._default if bucket in (None, "default") else bucket
         assert name is not None
         return Catalogs(self._shelf, name, default=self._default, owner=False)
+
+    def probe(self) -> None:
+        """Ask the place of the artifacts for one that is not there.
+
+        Raises
+        ------
+        StoreUnavailableError
+            If it does not answer.
+        """
+        self._shelf.artifacts.exists(_NOWHERE)
 
     def sweep(self, older_than: float = 24 * 3600.0) -> int:
         """Remove the bytes that processes have left which died between writing them and mentioning them.

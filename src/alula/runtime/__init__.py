@@ -13,6 +13,7 @@ from ._api import (
     callback,
     experiment,
     failed,
+    forget,
     job,
     labels,
     lineage,
@@ -47,8 +48,9 @@ from ._experiments import (
     Series,
 )
 from ._groups import GroupResult
+from ._health import Health
 from ._history import TaskInfo
-from ._instance import Instance, bucket, close_default, default, instance_of, setup
+from ._instance import Instance, bucket, close_default, default, health, instance_of, setup
 from ._logging import Logger, LogHandler, Record
 from ._models import ModelProxy
 from ._models import missing as _missing
@@ -75,6 +77,7 @@ __all__ = [
     "ExperimentInfo",
     "Experiments",
     "GroupResult",
+    "Health",
     "Instance",
     "JobProxy",
     "Lineage",
@@ -109,6 +112,8 @@ __all__ = [
     "experiment",
     "experiments",
     "failed",
+    "forget",
+    "health",
     "instance_of",
     "job",
     "jobs",

@@ -11,6 +11,7 @@ __all__ = [
     "callback",
     "experiment",
     "failed",
+    "forget",
     "job",
     "labels",
     "lineage",
@@ -52,6 +53,7 @@ callback = _bound(Runtime.callback)
 experiment = _bound(Runtime.experiment)
 job = _bound(Runtime.job)
 failed = _bound(Runtime.failed)
+forget = _bound(Runtime.forget)
 labels = _bound(Runtime.labels)
 lineage = _bound(Runtime.lineage)
 mapreduce = _bound(Runtime.mapreduce)

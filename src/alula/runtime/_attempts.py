@@ -20,6 +20,7 @@ from sqlalchemy import (
     String,
     Table,
     bindparam,
+    delete,
     insert,
     select,
     update,
@@ -150,6 +151,12 @@ class Attempts:
                 asked = select(_ATTEMPTS).where(_ATTEMPTS.c.task.in_(tasks[i : i + _CHUNK]))
                 found += [Attempt(**row._asdict()) for row in connection.execute(asked)]
         return sorted(found, key=lambda attempt: attempt.started)
+
+    def forget(self, tasks: Sequence[str]) -> None:
+        """Remove what is kept of tasks that are gone."""
+        with self._store.transaction() as connection:
+            for i in range(0, len(tasks), _CHUNK):
+                connection.execute(delete(_ATTEMPTS).where(_ATTEMPTS.c.task.in_(tasks[i : i + _CHUNK])))
 
     def _begin(self, connection: Connection, task: str, executor: str) -> Attempt:
         attempt = self._next(connection, task, executor)

@@ -4,10 +4,11 @@ The parent is a workflow whose tasks are these. What stands here is written befo
 that has not begun is known all the same, and its parent says whether it still will.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, cast
 
-from sqlalchemy import Column, Integer, MetaData, String, Table, insert, select
+from sqlalchemy import Column, Integer, MetaData, String, Table, delete, insert, select
 
 from ..store import Store
 
@@ -26,6 +27,7 @@ _FAMILIES = Table(
     Column("position", Integer, nullable=False),
 )
 _c: Final = _FAMILIES.c
+_CHUNK: Final = 500  # tasks in one query, well below what any database allows
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,13 @@ class Families:
         ]
         with self._store.transaction() as connection:
             connection.execute(insert(_FAMILIES), rows)
+
+    def forget(self, tasks: Sequence[str]) -> None:
+        """Remove families whose parent or tasks are gone."""
+        with self._store.transaction() as connection:
+            for i in range(0, len(tasks), _CHUNK):
+                some = tasks[i : i + _CHUNK]
+                connection.execute(delete(_FAMILIES).where(_c.task.in_(some) | _c.parent.in_(some)))
 
     def of(self, task: str) -> Family | None:
         """Give the family of a task, or None if it was submitted alone."""

@@ -11,6 +11,7 @@ from ..objects import Catalog, Datasets, Deployments, Models
 from ..store import Store
 from ..workflow import default_executor
 from ._current import current_task
+from ._health import Health, examine
 from ._lineage import note_for
 from ._logging import Logger, LogStore
 from ._notebooks import Notebooks
@@ -19,7 +20,7 @@ from ._site import Site
 from ._task_id import task_id, task_of_kernel
 from ._tasks import Tasks
 
-__all__ = ["Instance", "bucket", "close_default", "default", "instance_of", "setup"]
+__all__ = ["Instance", "bucket", "close_default", "default", "health", "instance_of", "setup"]
 
 _ENGINE: Final = ("engine", "address", "num_cpus", "object_store_memory")
 
@@ -77,6 +78,10 @@ class Instance:
     def store(self) -> Store:
         """The store on which all of it stands."""
         return self._site.store
+
+    def status(self) -> Health:
+        """Look whether what the runtime stands on answers: store, artifacts, executors, queue."""
+        return examine(self._tasks.settings(self.bucket), lambda: self.runtime.queues())
 
     def __getitem__(self, bucket: str | None) -> "Instance":
         """Give the same store in another name space; None or ``"default"`` is that of the settings."""
@@ -159,6 +164,11 @@ def setup(**settings: Any) -> Instance:
 def instance_of(settings: Settings) -> Instance:
     """Give the instance of some settings that the tasks of this process share."""
     return _made(Site(settings))
+
+
+def health() -> Health:
+    """Look whether what the default instance stands on answers; also ``alula.status``."""
+    return default().status()
 
 
 def bucket(name: str | None = None) -> Instance:

@@ -1,6 +1,7 @@
 """Progress: how far a task says it is, written by its worker, read by any process."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final
@@ -22,6 +23,7 @@ _PROGRESS = Table(
     Column("time", Double, nullable=False),
 )
 _PAUSE: Final = 0.2  # seconds between two writes, so that a busy loop may report each of its rounds
+_CHUNK: Final = 500  # tasks in one query, well below what any database allows
 _LONGEST: Final = 255  # characters of a text
 
 
@@ -70,6 +72,12 @@ class Progresses:
             asked = select(c.done, c.total, c.text, c.time).where(c.task == task)
             row = connection.execute(asked).one_or_none()
         return None if row is None else Progress(*row)
+
+    def forget(self, tasks: Sequence[str]) -> None:
+        """Remove what is kept of tasks that are gone."""
+        with self._store.transaction() as connection:
+            for i in range(0, len(tasks), _CHUNK):
+                connection.execute(delete(_PROGRESS).where(_PROGRESS.c.task.in_(tasks[i : i + _CHUNK])))
 
     def put(self, task: str, progress: Progress) -> None:
         """Take the place of what was said before."""

@@ -17,6 +17,7 @@ from ._groups import GroupResult
 from ._logging import LogDataset, LogStore, Record
 from ._progress import Progress, Progresses
 from ._results import AsyncResult, Status, Timings
+from ._search_words import PART, SEARCH
 from ._site import Site
 
 __all__ = ["MARK", "Records"]
@@ -30,6 +31,7 @@ _ENDS: Final[dict[WorkflowStatus, Status]] = {
     WorkflowStatus.FAILED: "FAILURE",
     WorkflowStatus.CANCELED: "REVOKED",
 }
+_ACTIVE: Final = frozenset((WorkflowStatus.RUNNING, *_UNOWNED))
 _OVER: Final = (WorkflowStatus.SUCCESSFUL, WorkflowStatus.FAILED, WorkflowStatus.CANCELED)
 
 
@@ -86,8 +88,12 @@ class Records:
                 assert_never(status)
 
     def progress(self, task: str) -> Progress | None:
-        """Give what a task last said of its progress."""
-        return self._progresses().last(task)
+        """Give what a task last said of its progress; of a search, how many of its fits are recorded."""
+        found = self._progresses().last(task)
+        if found is not None or self.describe(task).metadata[MARK] != SEARCH:
+            return found
+        done, total = self._site.executor.records.count_ended(task, PART)
+        return Progress(done, total, "fits", self._site.store.clock.time())
 
     def timings(self, task: str) -> Timings:
         """Tell when a task came how far; `TaskNotFoundError` if it has not begun to exist."""
@@ -142,6 +148,25 @@ class Records:
         """Remove the value of a task that has ended."""
         self.describe(task)
         self._site.executor.forget(task)
+
+    def forget_ended(self, before: float, bucket: str, *, whole: bool) -> int:
+        """Remove the values of a bucket's tasks that ended before a time, or all that is known of them.
+
+        Tasks of a parent that has not ended stay: those behind them may read what they gave.
+        """
+        active = self._site.executor.records.list(Search(statuses=_ACTIVE))
+        families = [self.families.under(parent) for parent, _ in active]
+        needed = {task for family in families if family is not None for task in family.tasks}
+
+        def fits(task: str, facts: Mapping[str, Any]) -> bool:
+            return MARK in facts and facts.get("bucket") == bucket and task not in needed
+
+        gone = self._site.executor.forget_ended(before, fits, whole=whole)
+        if whole:
+            self.families.forget(gone)
+            for kept in (self._attempts(), self._progresses()):
+                kept.forget(gone)
+        return len(gone)
 
     def describe(self, task: str) -> Described:
         """Give what stands in the row of a task; `TaskNotFoundError` if it has none, or none yet."""

@@ -1,6 +1,7 @@
 """The runtime: tasks on objects that are known by their names."""
 
 from dataclasses import replace
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NoReturn, Self, TypeVar, cast, overload
 
@@ -8,7 +9,7 @@ from ..objects import Catalogs
 from ._ancestry import Ancestry, Lineage, Step
 from ._blocks import OnError, Recording
 from ._defaults import defaulted
-from ._experiments import Experiment, Experiments, Place, open_experiment
+from ._experiments import Experiment, Experiments, Place, moment, open_experiment
 from ._families import Combination
 from ._groups import GroupResult
 from ._history import TaskInfo, history
@@ -348,6 +349,30 @@ class Runtime(Inspecting):
 
     rerun = resubmit
 
+    def forget(self, older_than: float | timedelta | str, *, whole: bool = False) -> int:
+        """Remove what tasks of this bucket gave that ended long ago; how they ended stays known.
+
+        Parameters
+        ----------
+        older_than
+            Seconds, a timedelta, or text such as ``"30d"`` or ``"12h"`` (s, m, h, d, w, M, q, y).
+        whole
+            Whether to remove all that is recorded of them: their ids are unknown then. What they have stored
+            among datasets, models and notebooks stays in any case.
+
+        Returns
+        -------
+        int
+            Of how many tasks something was removed.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `older_than` is no such span, or below zero.
+        """
+        now = self._catalogs.store.clock.time()
+        return self._tasks.records.forget_ended(_before(older_than, now), self._catalogs.bucket, whole=whole)
+
     def __repr__(self) -> str:
         return f"<runtime of {self._catalogs.bucket}>"
 
@@ -444,6 +469,17 @@ class Block(Runtime, Generic[R]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._recording.close(discard=kind is not None)
+
+
+def _before(older_than: float | timedelta | str, now: float) -> float:
+    """Give the time before which something has ended long ago."""
+    if isinstance(older_than, (int, float)) and not isinstance(older_than, bool):
+        before = now - older_than
+    else:
+        before = moment(older_than, now)
+    if not before <= now + 1e-5:  # to which a text is read
+        raise ValueError(f"older_than={older_than!r} is in the future: give seconds, or text such as '30d'")
+    return before
 
 
 def _answer(combination: Combination, group: GroupResult, tasks: Tasks) -> AsyncResult[Any] | GroupResult:

@@ -1,9 +1,11 @@
 """Ending workflows, and removing what is recorded of them: what an executor does to any of its store."""
 
-from collections.abc import Mapping
-from typing import Any, cast
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final, cast
 
-from sqlalchemy import Connection, delete, update
+from sqlalchemy import Connection, delete, exists, func, select, update
 
 from ..errors import WorkflowStillActiveError
 from ..graph import Graph
@@ -24,6 +26,10 @@ from ._vault import Vault, artifacts_of
 from ._watch import TOPIC, Watch
 
 __all__ = ["Ending", "door"]
+
+
+_AT_ONCE: Final = 200  # workflows in one transaction, so that nobody waits for the write lock too long
+_ENDED: Final = (WorkflowStatus.SUCCESSFUL, WorkflowStatus.FAILED, WorkflowStatus.CANCELED)
 
 
 class Ending:
@@ -111,6 +117,36 @@ class Ending:
 
         self._runs.write(work)
 
+    def forget_ended(
+        self, before: float, fits: Callable[[str, Mapping[str, Any]], bool], *, whole: bool
+    ) -> list[str]:
+        """Remove values of workflows that others keep results in, and that ended before a time.
+
+        Parameters
+        ----------
+        fits
+            Tells by the id and metadata of one whether it is meant.
+        whole
+            Whether to remove all that is recorded of them, rather than the values alone.
+
+        Returns
+        -------
+        list of str
+            Their ids.
+        """
+        gone: list[str] = []
+        after = 0
+        while True:
+            found = self._runs.write(
+                partial(_forget_some, before=before, after=after, fits=fits, whole=whole)
+            )
+            if found is None:
+                break
+            after, ids = found
+            gone += ids
+        sweep(self._store, artifacts_of(self.vault))
+        return gone
+
     def delete(self, workflow_id: str) -> None:
         """Remove everything recorded of a workflow that has ended; see `alula.workflow.delete`."""
         workflow_id = checked_id(workflow_id)
@@ -132,6 +168,32 @@ class Ending:
             gone += some
         sweep(self._store, artifacts_of(self.vault))
         return gone
+
+
+def _forget_some(
+    connection: Connection,
+    *,
+    before: float,
+    after: int,
+    fits: Callable[[str, Mapping[str, Any]], bool],
+    whole: bool,
+) -> tuple[int, list[str]] | None:
+    """Forget some of those that come after a number; give the last that was looked at, and their ids."""
+    c = WORKFLOWS.c
+    ended = func.coalesce(c.ended, c.started, c.created)  # a cancelled one has no end
+    old = c.status.in_(_ENDED) & c.prunable.is_(False) & (ended < before) & (c.number > after)
+    kept = () if whole else (exists().where(TASKS.c.workflow == c.number, TASKS.c.digest.is_not(None)),)
+    asked = select(c.number, c.id, c.metadata).where(old, *kept).order_by(c.number).limit(_AT_ONCE)
+    rows = connection.execute(asked).all()
+    if not rows:
+        return None
+    meant = {row.number: str(row.id) for row in rows if fits(row.id, json.loads(row.metadata))}
+    if whole:
+        connection.execute(delete(WORKFLOWS).where(c.number.in_(meant)))
+    else:
+        mine = TASKS.c.workflow.in_(meant)
+        connection.execute(update(TASKS).where(mine).values(digest=None, value=None))
+    return int(rows[-1].number), [*meant.values()]
 
 
 def door(executor: str) -> str:

@@ -134,6 +134,16 @@ class Records:
             task = connection.execute(asked).one()
         return task.started, task.attempts or 0
 
+    def count_ended(self, workflow_id: str, prefix: str) -> tuple[int, int]:
+        """Count the tasks of a workflow whose names begin so: those that have ended, and all."""
+        c = TASKS.c
+        with self._store.reading() as connection:
+            number = self.workflow(connection, workflow_id).number
+            mine = (c.workflow == number) & c.name.startswith(prefix, autoescape=True)
+            asked = select(func.count(c.digest), func.count()).where(mine)
+            ended, total = connection.execute(asked).one()
+        return int(ended), int(total)
+
     def before(self, workflow_id: str) -> int | None:
         """Tell how many with its labels wait in the plain queue before a workflow; None if it does not."""
         with self._store.reading() as connection:

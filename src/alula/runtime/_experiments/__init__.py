@@ -17,6 +17,7 @@ from ._linked import experiment_of, experiments_of
 from ._listing import ExperimentInfo, Experiments
 from ._recorder import Place
 from ._stats import Stats
+from ._times import moment
 
 __all__ = [
     "PROVIDERS",
@@ -38,6 +39,7 @@ __all__ = [
     "experiment_of",
     "experiments_of",
     "inside",
+    "moment",
     "no_experiment",
     "open_experiment",
     "reference",
