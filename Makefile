@@ -12,7 +12,7 @@ WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cor
 OLD     = [ -x "$$(command -v $(PYTHON))" ] && $(PYTHON) --version 2>&1 || echo "not here"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prove coverage check format lock clean
+.PHONY: help demo test docs prove coverage check format lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r name what; do printf '%-8s %s\n' "$$name" "$$what"; done
@@ -22,6 +22,10 @@ demo: $(VENV)/.lab ## run the main job, end to end, on real data
 
 test: check ## all checks, then all tests
 	$(BIN)/python -m pytest --numprocesses $(WORKERS)
+
+docs: $(VENV)/.all ## the documentation as a site, in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --config-file tools/site/mkdocs.yml
+	@echo "build/site/index.html"
 
 prove: $(VENV)/.all ## try thousands of random workflows, each cut off after each of its writes: hours
 	ALULA_PROOF=long $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/prefixes
@@ -35,7 +39,7 @@ coverage: $(VENV)/.all ## all tests with their coverage, which takes half as lon
 check: $(VENV)/.all ## format, lint and types, changing nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy src tests benchmarks
+	$(BIN)/mypy src tests benchmarks tools
 
 format: $(VENV)/.all ## rewrite the code in the house's form
 	$(BIN)/ruff check --fix .

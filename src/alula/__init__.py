@@ -7,8 +7,6 @@ those written for omega-ml's runtime. Nothing is imported before it is used.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ._core._version import VERSION as _VERSION
-
 if TYPE_CHECKING:
     from . import errors, exceptions, graph, runtime, server, testing, workflow
     from .futures import (
@@ -36,7 +34,7 @@ if TYPE_CHECKING:
     from .runtime import bucket, datasets, jobs, logger, models, scripts, setup
     from .runtime import health as status
 
-__version__ = _VERSION
+__version__: str
 
 __all__ = [
     "ObjectRef",
@@ -102,6 +100,8 @@ def __getattr__(name: str) -> Any:
     if name in _FUTURES:
         value = globals()[name] = getattr(import_module(".futures", __name__), name)
         return value
+    if name == "__version__":
+        return import_module("._core._version", __name__).VERSION
     raise AttributeError(f"alula has no {name!r}; it has {', '.join(__all__)}")
 
 
