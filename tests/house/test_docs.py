@@ -4,36 +4,30 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.house.source import ROOT, modules, python_files, short, tracked
+from tests.house.pages import (
+    DATA,
+    PAGES,
+    README,
+    RUN,
+    Block,
+    blocks,
+    commands,
+    indented,
+    parse,
+    program,
+    prompts,
+)
+from tests.house.source import modules, python_files, short, tracked
 
-README = ROOT / "README.md"
-PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
 EXAMPLES = sorted({path.parent for path in python_files() if short(path).startswith("examples/")})
-FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-def blocks(page: Path, *languages: str) -> list[tuple[int, str]]:
-    """Give the blocks in these languages, each with the number of its first line."""
-    text = page.read_text()
-    found = [match for match in FENCE.finditer(text) if match[1] in languages]
-    return [(text[: match.start(2)].count("\n") + 1, match[2]) for match in found]
-
-
-def program(page: Path) -> str:
-    """Put the blocks of a page one after the other, each line where it stands on the page."""
-    lines: list[str] = []
-    for first, text in blocks(page, "python"):
-        lines += [""] * (first - 1 - len(lines)) + text.splitlines()
-    return "\n".join(lines) + "\n"
-
-
-def prompts(page: Path) -> str:
-    """Put what a page shows at the prompt one after the other, as a text for doctest."""
-    return "\n\n".join(text for _, text in blocks(page, "pycon"))
+BLOCKS = [block for page in PAGES for block in blocks(page)]
+SILENT = [block for block in BLOCKS if block.reason]
+PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # where our program lies
 
 
 def run(folder: Path, *command: str) -> None:
@@ -43,7 +37,7 @@ def run(folder: Path, *command: str) -> None:
     done = subprocess.run(
         [sys.executable, *command],
         cwd=folder / "work",
-        env={**os.environ, "ALULA_HOME": str(folder / "home")},
+        env={**os.environ, "ALULA_HOME": str(folder / "home"), "PATH": PATH},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -53,15 +47,40 @@ def run(folder: Path, *command: str) -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python", "pycon")], ids=short)
-def test_the_code_of_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if any(block.runs for block in blocks(page))], ids=short
+)
+def test_the_code_of_a_page_runs_from_top_to_bottom(
+    page: Path, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     """Lines have the numbers that they have on the page."""
     script = tmp_path / f"page_{page.stem}.py"  # or that of logging would hide the module
     text = tmp_path / f"{page.stem}.txt"
     script.write_text(program(page))
     run(tmp_path, str(script))
-    text.write_text(prompts(page))
-    run(tmp_path, "-m", "doctest", "-o", "ELLIPSIS", str(text))
+    if prompts(page):
+        text.write_text(prompts(page))
+        run(tmp_path, "-m", "doctest", "-o", "ELLIPSIS", str(text))
+    record_property("tried blocks of code on pages", sum(block.runs for block in blocks(page)))
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=str)
+def test_a_block_says_its_language_and_can_be_read(block: Block) -> None:
+    """What it shows of our program is read as the program would, also where nobody runs it."""
+    assert block.language in {*RUN, *DATA, "text"}
+    DATA.get(block.language, str)(block.text)
+    for words in commands(block):
+        parse(words)
+
+
+def test_the_blocks_that_nobody_runs_are_few_and_say_why() -> None:
+    assert {block.language for block in SILENT} <= {*RUN}
+    assert len(SILENT) <= sum(block.runs for block in BLOCKS) // 5
+
+
+@pytest.mark.parametrize("page", PAGES, ids=short)
+def test_every_block_is_fenced(page: Path) -> None:
+    assert indented(page) == []
 
 
 @pytest.mark.parametrize("name", [name for name, m in modules().items() if ">>> " in m.path.read_text()])
@@ -87,9 +106,9 @@ def test_the_first_screen_has_the_two_commands_and_a_dozen_lines_of_code() -> No
     screen = README.read_text().splitlines()[:45]
     shell = [line.partition("#")[0].strip() for line in screen]
     assert [line for line in shell if line.startswith("make")] == ["make demo", "make test"]
-    first, code = blocks(README, "python")[0]
-    assert first <= 25
-    assert len(code.strip().splitlines()) <= 15
+    first = next(block for block in blocks(README) if block.language == "python")
+    assert first.line <= 25
+    assert len(first.text.strip().splitlines()) <= 15
 
 
 @pytest.mark.parametrize("page", [path for path in tracked() if path.suffix == ".md"], ids=short)
