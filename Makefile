@@ -12,7 +12,7 @@ WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cor
 OLD     = [ -x "$$(command -v $(PYTHON))" ] && $(PYTHON) --version 2>&1 || echo "not here"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test docs prove coverage check format lock clean
+.PHONY: help demo test docs wheel prove coverage check format lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r name what; do printf '%-8s %s\n' "$$name" "$$what"; done
@@ -26,6 +26,13 @@ test: check ## all checks, then all tests
 docs: $(VENV)/.all ## the documentation as a site, in build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --config-file tools/site/mkdocs.yml
 	@echo "build/site/index.html"
+
+wheel: $(VENV)/.all ## a wheel and the sources for others, in dist, tried in an empty environment
+	@rm -rf dist build/try && mkdir -p build
+	$(BIN)/python -m build --no-isolation
+	@$(PYTHON) -m venv build/try
+	@build/try/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(LOCK) "$$(ls dist/*.whl)[lab]"
+	cd build && try/bin/python ../tools/smoke.py
 
 prove: $(VENV)/.all ## try thousands of random workflows, each cut off after each of its writes: hours
 	ALULA_PROOF=long $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/prefixes
