@@ -4,6 +4,7 @@ The reference is made from docstrings, the page of commands from their declarati
 fragments. Where the navigation names a folder of decisions or modules, all that are in it take its place.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 from typer.main import get_command
 
 import alula
@@ -39,6 +41,19 @@ MODULES = {
 }
 """Each public module that has a page of its own, and what for: aliases of names from elsewhere have none."""
 
+WHERE = {
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "benchmarks/README.md": "method.md",
+    "changelog.d": "changelog.md",
+    "changelog.d/README.md": "changelog.md",
+    "docs/decisions": "decisions/index.md",
+    "examples": "examples.md",
+}
+"""Which page is made of a file outside docs/."""
+
+LINK = re.compile(r"\[([^]]+)\]\(([\w./-]+)((?:#[\w-]+)?)\)")
+
 ALIASES = """
 Names of Ray's stand in `alula.exceptions`, `alula.workflow.common`, `alula.workflow.exceptions` and
 `alula.workflow.event_listener`; what they mean is here: [errors](alula.errors.md),
@@ -50,6 +65,28 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Complete the navigation."""
     config.nav = _expanded(config.nav)
     return config
+
+
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+    """Let links that leave docs/ lead to what is made of their files, and be plain words where nothing is."""
+    here = DOCS if page.file.src_uri in WHERE.values() else (DOCS / page.file.src_uri).parent
+    return LINK.sub(lambda link: _inside(link, here), markdown)
+
+
+def _inside(link: re.Match[str], here: Path) -> str:
+    for folder in (here, ROOT):  # pages that come from the root have links from there
+        target = (folder / link[2]).resolve()
+        if target.exists():
+            break
+    else:
+        return link[0]
+    if target.is_relative_to(DOCS) and target.suffix == ".md":
+        place = target.relative_to(DOCS)
+    elif name := WHERE.get(str(target.relative_to(ROOT))):
+        place = Path(name)
+    else:
+        return link[1]
+    return f"[{link[1]}]({os.path.relpath(DOCS / place, here)}{link[3]})"
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -81,7 +118,9 @@ def _made() -> Iterator[tuple[str, str]]:
     yield "reference/commands.md", _commands()
     yield "decisions/index.md", _decisions()
     yield "changelog.md", _changelog()
-    yield "contributing.md", _from_outside(ROOT / "CONTRIBUTING.md")
+    yield "contributing.md", (ROOT / "CONTRIBUTING.md").read_text()
+    yield "examples.md", _examples()
+    yield "method.md", _method()
 
 
 def _modules() -> str:
@@ -136,7 +175,17 @@ def _changelog() -> str:
     return "\n".join(parts)
 
 
-def _from_outside(path: Path) -> str:
-    """The text of a page that lies outside docs/, whose links lead to the same pages from inside."""
-    text = re.sub(r"\]\(docs/", "](", path.read_text())
-    return re.sub(r"\[([^]]+)\]\((?!https?:)(changelog\.d|examples|benchmarks)[^)]*\)", r"\1", text)
+def _examples() -> str:
+    """The examples, each with its words and its code."""
+    parts = ["# Examples", "", "Each is one file of less than sixty lines, and runs as it stands."]
+    for folder in sorted((ROOT / "examples").iterdir()):
+        words = (folder / "README.md").read_text().replace("# ", "## ", 1)
+        parts += ["", words, "", "```python", (folder / "main.py").read_text().strip(), "```"]
+    return "\n".join(parts) + "\n"
+
+
+def _method() -> str:
+    """How benchmarks are taken: their own page, in which each part had a title as large as the page's."""
+    text = (ROOT / "benchmarks" / "README.md").read_text()
+    lowered = re.sub(r"(?m)^(#+ )(?=[A-Z])", r"#\1", text)
+    return "# How benchmarks are taken\n\n" + lowered.replace("## Benchmarks\n", "## Futures\n", 1)
