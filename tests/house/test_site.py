@@ -55,7 +55,11 @@ def found(site: Path) -> set[str]:
 
 
 def missing_in_the_reference(site: Path) -> Iterator[str]:
-    """Give the public names that have no place there; what is a module has a page of its own."""
+    """Give the public names that have no place there.
+
+    What is a module has a page of its own, and what the default instance does is described at its class.
+    """
+    instances = anchors_of(site / "reference" / "alula.runtime.html")
     for name in modules():
         if "._" in name or name.startswith("alula.cli") or name in ALIASES:
             continue
@@ -63,7 +67,9 @@ def missing_in_the_reference(site: Path) -> Iterator[str]:
         anchors = anchors_of(site / "reference" / f"{name}.html")
         for each in module.__all__:
             if not isinstance(getattr(module, each), ModuleType | WorkflowStatus):
-                yield from {f"{name}.{each}"} - anchors
+                places = (f"{name}.{each}", f"alula.runtime.Runtime.{each}", f"alula.runtime.Instance.{each}")
+                if not {*places} & (anchors | instances):
+                    yield f"{name}.{each}"
 
 
 def anchors_of(page: Path) -> set[str]:

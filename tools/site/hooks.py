@@ -41,6 +41,9 @@ MODULES = {
 }
 """Each public module that has a page of its own, and what for: aliases of names from elsewhere have none."""
 
+INHERITING = {"alula.objects", "alula.runtime"}
+"""Modules whose classes have most of what they can do from private ones."""
+
 WHERE = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
@@ -114,7 +117,8 @@ def _made() -> Iterator[tuple[str, str]]:
     """Give the pages that have no file in docs/, each with its text."""
     yield "reference/index.md", _modules()
     for name in MODULES:
-        yield f"reference/{name}.md", f"# {name}\n\n::: {name}\n"
+        inherited = f"\n    options:\n      inherited_members: {str(name in INHERITING).lower()}"
+        yield f"reference/{name}.md", f"# {name}\n\n::: {name}{inherited}\n"
     yield "reference/commands.md", _commands()
     yield "decisions/index.md", _decisions()
     yield "changelog.md", _changelog()

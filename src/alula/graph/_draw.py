@@ -14,7 +14,10 @@ from ._layout import Edge, Layout, arrange
 __all__ = ["Look", "Shape", "State", "mermaid", "svg"]
 
 State = Literal["", "waiting", "running", "done", "failed", "cancelled", "skipped"]
+"""Where a node that is drawn stands; empty if that is not to be told."""
+
 Shape = Literal["box", "clock", "event", "signal", "wait"]
+"""What a node that is drawn looks like: all but a box are pills with a sign."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,9 +67,17 @@ class Failed:
 
 
 Outcome: TypeAlias = Done[Any] | Grown | Failed
+"""How a call has ended."""
+
 Then: TypeAlias = Callable[[Outcome], None]
+"""What a place tells of a call's end, once, from any thread."""
+
 Cancel: TypeAlias = Callable[[], None]
+"""What ends a call that was started; it may have ended already."""
+
 Recorded: TypeAlias = Callable[[BaseException | None], None]
+"""What a home tells when something is recorded, or with the error because of which it is not."""
+
 Alarm: TypeAlias = Callable[[float, Callable[[], None]], Cancel]
 
 

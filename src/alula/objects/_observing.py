@@ -10,7 +10,10 @@ from ._metadata import Metadata
 __all__ = ["Mode", "Observer", "observe_always", "observing", "tell"]
 
 Mode: TypeAlias = Literal["read", "write"]
+"""What is done with an object."""
+
 Observer: TypeAlias = Callable[[Mode, Metadata], None]
+"""Who is told of each version that is read or written."""
 
 _always: Final[list[Observer]] = []
 _observers: Final[ContextVar[tuple[Observer, ...]]] = ContextVar("alula_observers", default=())

@@ -34,6 +34,7 @@ __all__ = ["FINAL", "AsyncResult", "Desk", "Status", "Timings", "as_completed"]
 T = TypeVar("T")
 
 Status: TypeAlias = Literal["PENDING", "STARTED", "RETRY", "SUCCESS", "FAILURE", "REVOKED"]
+"""Where a task stands; the last three never change."""
 
 FINAL: Final = ("SUCCESS", "FAILURE", "REVOKED")
 """The statuses that never change."""

@@ -348,6 +348,7 @@ class Runtime(Inspecting):
         return self._tasks.again(task_id)
 
     rerun = resubmit
+    """`resubmit`, by the name that one looks for at a group: what has not succeeded there runs again."""
 
     def forget(self, older_than: float | timedelta | str, *, whole: bool = False) -> int:
         """Remove what tasks of this bucket gave that ended long ago; how they ended stays known.
