@@ -150,6 +150,12 @@ class Hub(Engine):
             if (owner, number) in peer.borrowed:
                 self.send(peer, ("withdraw", owner, number, force, recursive))
 
+    def hear(self) -> None:
+        """Read what all peers have said by now, without waiting. The lock is held."""
+        for peer in list(self.peers.values()):
+            while self.loop.read_now(peer.channel):
+                pass
+
     # ------------------------------------------------------------------------------------ the node
 
     def tell_node(self, message: Message, fds: Sequence[Descriptor] = ()) -> None:

@@ -151,7 +151,7 @@ class Worker(Embedded):
             if self._calls and work.is_task:
                 self._count_call(work.what.id)
             if self._inbox and (work.is_task or seconds > _SHORT):
-                self._hear()
+                self.hear()  # that the next is cancelled, by who then let this one go
             if not self._inbox:
                 self._tasks.give_back_idle()
 
@@ -179,7 +179,7 @@ class Worker(Embedded):
                 self._ran.append((work.name, work.peer.id, work.number, self._started, now, 0))
             if seconds > _SHORT:
                 with self.lock.bare:
-                    self._hear()
+                    self.hear()
             if now - since > BUFFER:
                 with self.lock.bare:
                     self._flush()
@@ -199,15 +199,6 @@ class Worker(Embedded):
                 self._flush()
             if not self._inbox:
                 self._tasks.give_back_idle()
-
-    def _hear(self) -> None:
-        """Read what came while a task ran: the next one may have been cancelled before it begins.
-
-        Who cancels one that has not begun may then let go the one before it, and count on that.
-        """
-        for peer in list(self.peers.values()):
-            while self.loop.read_now(peer.channel):
-                pass
 
     def _collect(self, series: Series) -> Results:
         """Put the values that a series has so far with the other results."""
