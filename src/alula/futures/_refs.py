@@ -4,6 +4,8 @@ from collections.abc import Generator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from .._core._html import card
+from ..errors import FutureError
 from ..graph import Mark
 
 if TYPE_CHECKING:
@@ -66,6 +68,14 @@ class ObjectRef(Mark, Generic[T_co]):
 
     def __repr__(self) -> str:
         return f"ObjectRef({self.hex()})"
+
+    def _repr_html_(self) -> str:
+        try:
+            ready, _ = self.engine.wait([self], 1, 0)
+            state = "ready" if ready else "not ready yet"
+        except FutureError as error:  # its session has ended
+            state = str(error)
+        return card("reference", self.hex(), {"value": state})
 
 
 def returned(refs: list[ObjectRef[Any]]) -> Any:

@@ -2,8 +2,9 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias, overload
+from typing import Any, Final, Literal, TypeAlias, overload
 
+from .._core._html import Listing, grid
 from ..errors import InvalidNameError, NameNotFoundError
 from . import _rows as rows
 from ._kinds import KINDS, STORES
@@ -15,6 +16,8 @@ __all__ = ["Browser"]
 
 Names: TypeAlias = list[str]  # inside the class `list` is the method
 Metadatas: TypeAlias = list[Metadata]
+
+_SHOWN: Final = 20  # objects in the table of a notebook
 
 
 class Browser:
@@ -78,7 +81,7 @@ class Browser:
                     rows.versions(connection, latest.object, last),
                     rows.tags(connection, latest.object),
                 )
-                return [self._lookup.describe(connection, row, tags) for row in found]
+                return Listing((self._lookup.describe(connection, row, tags) for row in found), _table)
         raise self._lookup.missing(name)
 
     def exists(self, name: str, hidden: bool = False) -> bool:
@@ -233,7 +236,7 @@ class Browser:
                 if all(row.attributes.get(key) == value for key, value in (filter or {}).items())
             ]
             if raw:
-                return [self._lookup.describe(connection, row) for row in found]
+                return Listing((self._lookup.describe(connection, row) for row in found), _table)
             return [row.name for row in found]
 
     def page(
@@ -281,3 +284,13 @@ class Browser:
         if reference.columns is not None or "#" in name:
             raise InvalidNameError(name, "columns and rows cannot be dropped: put what is to be left")
         return not reference.is_latest
+
+
+def _table(found: Sequence[Metadata]) -> str:
+    """Show metadata as a notebook does."""
+    rows = [
+        (each.name, each.kind, each.version, ", ".join(each.tags), f"{each.modified:%Y-%m-%d %H:%M}")
+        for each in found[:_SHOWN]
+    ]
+    columns = ("name", "kind", "version", "tags", "modified")
+    return grid(f"{len(found):,} objects", columns, rows, total=len(found))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, BinaryIO, Protocol
 
+from .._core._html import card
 from ..errors import StoreError
 
 __all__ = ["Home", "Metadata"]
@@ -161,6 +162,19 @@ class Metadata:
     def __repr__(self) -> str:
         return f"<Metadata: {self}>"
 
+    def _repr_html_(self) -> str:
+        facts = {
+            "version": self.version,
+            "kind": self.kind,
+            "tags": ", ".join(self.tags),
+            "size": f"{self.size:,} bytes",
+            "bucket": self.bucket,
+            "created": f"{self.created:%Y-%m-%d %H:%M:%S} UTC",
+            "modified": f"{self.modified:%Y-%m-%d %H:%M:%S} UTC",
+            **{name: _brief(value) for name, value in (*self.kind_meta.items(), *self.attributes.items())},
+        }
+        return card(self.prefix.rstrip("/"), self.name, facts)
+
     def __eq__(self, other: object) -> bool:
         match other:
             case Metadata():
@@ -176,6 +190,10 @@ class Metadata:
     def __reduce__(self) -> tuple[Any, ...]:
         facts = {each.name: getattr(self, each.name) for each in fields(self)}
         return _rebuilt, (facts | {"home": None},)
+
+
+def _brief(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def _rebuilt(facts: dict[str, Any]) -> Metadata:

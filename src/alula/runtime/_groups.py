@@ -1,11 +1,16 @@
 """Groups: the results of tasks that were submitted together, as one."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
+from .._core._html import grid, short, status
+from ..errors import TaskNotFoundError
 from ._results import FINAL, AsyncResult, Status, as_completed
+from ._watching import watch
 
 __all__ = ["GroupResult"]
+
+_SHOWN: Final = 20  # tasks in the table of a notebook
 
 
 class GroupResult:
@@ -108,6 +113,10 @@ class GroupResult:
         """Give the results as their tasks end; see `alula.runtime.as_completed`."""
         return iter(as_completed(self.results, timeout))
 
+    def watch(self, timeout: float | None = None) -> None:
+        """Show how far the tasks are until all have ended; see `AsyncResult.watch`."""
+        watch(self.results, timeout)
+
     def revoke(self, terminate: bool = False) -> None:
         """Cancel all that have not ended; those that have not begun never will."""
         self._cancel()
@@ -142,5 +151,17 @@ class GroupResult:
     def __hash__(self) -> int:
         return hash(self.id)
 
+    def _repr_html_(self) -> str:
+        rows = [(short(each.id), each.title, status(_known(each))) for each in self.results[:_SHOWN]]
+        caption = f"{len(self)} tasks of group {self.id}"
+        return grid(caption, ("task", "does", "status"), rows, total=len(self))
+
     def __repr__(self) -> str:
         return f"<GroupResult: {self.id} [{', '.join([result.id for result in self.results])}]>"
+
+
+def _known(result: AsyncResult[Any]) -> Status:
+    try:
+        return result.status
+    except TaskNotFoundError:  # the parent has not come so far
+        return "PENDING"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from .._core._html import grid, status
 from .._core._settings import Settings
 from ..errors import AlulaError
 from ..objects import Catalogs, open_catalogs
@@ -60,6 +61,10 @@ class Health:
 
     def __str__(self) -> str:
         return "\n".join([f"{part.name:<10} {part.condition:<8} {part.detail}" for part in self.parts])
+
+    def _repr_html_(self) -> str:
+        rows = [(part.name, status(part.condition), part.detail) for part in self.parts]
+        return grid("health", ("part", "condition", "detail"), rows)
 
     def __repr__(self) -> str:
         return f"<health: {', '.join([f'{part.name} {part.condition}' for part in self.parts])}>"

@@ -1,10 +1,12 @@
 """The history of tasks: what was submitted to a store, newest first, a page at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, get_args
 
+from .._core._html import Listing, grid, seconds, short
+from .._core._html import status as shown
 from ..errors import suggest
 from ..workflow import Described, Search, WorkflowStatus
 from ._records import MARK, Records
@@ -12,6 +14,7 @@ from ._results import Status
 
 __all__ = ["TaskInfo", "history"]
 
+_SHOWN: Final = 20  # tasks in the table of a notebook
 _AT_ONCE: Final = 200  # rows that are read at a time while it is not known how many are wanted
 _ACTIVE: Final = frozenset((WorkflowStatus.PENDING, WorkflowStatus.RUNNING, WorkflowStatus.RESUMABLE))
 _ANY: Final = Search().statuses
@@ -88,7 +91,7 @@ def history(
 
     rows = (row for row in _rows(records, status, limit, after) if fits(row))
     told = (_told(records, row) for row in rows)
-    return list(islice((task for task in told if status in (None, task.status)), limit))
+    return Listing(islice((task for task in told if status in (None, task.status)), limit), _table)
 
 
 def _rows(records: Records, status: str | None, limit: int, after: str | None) -> Iterator[Described]:
@@ -102,6 +105,19 @@ def _rows(records: Records, status: str | None, limit: int, after: str | None) -
         if len(page) < size:
             return
         after = page[-1].id
+
+
+def _table(tasks: Sequence[TaskInfo]) -> str:
+    """Show tasks as a notebook does."""
+    rows = [
+        (short(each.id), f"{each.action} {each.name}", shown(each.status), _took(each))
+        for each in tasks[:_SHOWN]
+    ]
+    return grid(f"{len(tasks):,} tasks", ("task", "does", "status", "took"), rows, total=len(tasks))
+
+
+def _took(task: TaskInfo) -> str:
+    return "" if task.started is None or task.ended is None else seconds(task.ended - task.started)
 
 
 def _told(records: Records, row: Described) -> TaskInfo:

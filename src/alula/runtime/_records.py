@@ -119,6 +119,14 @@ class Records:
         self.status(task)
         return self._site.executor.expect(task, partial(self._given_up, task))
 
+    def title(self, task: str) -> str:
+        """Give what people call a task: ``fit iris``; empty if it has not begun to exist."""
+        try:
+            facts = self.describe(task).metadata
+        except TaskNotFoundError:
+            return ""
+        return f"{facts[MARK]} {facts.get('name', '')}".strip()
+
     def family(self, task: str) -> Family | None:
         """Give those that a task was submitted with."""
         return self.families.of(task)

@@ -11,11 +11,13 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Protocol, TypeAlias, TypeVar, overload
 
+from .._core._html import bar, card, seconds, status
 from ..errors import (
     GetTimeoutError,
     ResultExpiredError,
     TaskCancelledError,
     TaskError,
+    TaskNotFoundError,
     WorkflowCancellationError,
     WorkflowExecutionError,
     WorkflowOutputNotReady,
@@ -25,6 +27,7 @@ from ..workflow import Handle
 from ._families import Family
 from ._logging import Record
 from ._progress import Progress
+from ._watching import watch
 
 if TYPE_CHECKING:
     from ._groups import GroupResult
@@ -107,6 +110,10 @@ class Desk(Protocol):
         """Give what waits for a task."""
         ...
 
+    def title(self, task: str) -> str:
+        """Give what people call a task: ``fit iris``; empty if it has not begun to exist."""
+        ...
+
     def family(self, task: str) -> Family | None:
         """Give those that a task was submitted with."""
         ...
@@ -154,6 +161,7 @@ class AsyncResult(Generic[T]):
         self.id = task
         self._desk, self._known, self._over = desk, handle, over
         self._status: Status | None = None
+        self._title = ""
 
     @property
     def task_id(self) -> str:
@@ -257,6 +265,12 @@ class AsyncResult(Generic[T]):
         return error.remote_traceback if isinstance(error, TaskError) else f"{type(error).__name__}: {error}"
 
     @property
+    def title(self) -> str:
+        """What is done to which object: ``fit iris``; empty while the task has not begun to exist."""
+        self._title = self._title or self._desk.title(self.id)
+        return self._title
+
+    @property
     def progress(self) -> Progress | None:
         """How far the task last said that it is; None if it has said nothing."""
         return self._desk.progress(self.id)
@@ -348,6 +362,24 @@ class AsyncResult(Generic[T]):
         """
         return self._desk.logs(self.id, level, tail)
 
+    def watch(self, timeout: float | None = None) -> None:
+        """Show how far the task is until it has ended.
+
+        In a notebook, and in a terminal, that is a line which changes; elsewhere a line for each change, on
+        standard error. `get` gives the value then, or raises.
+
+        Parameters
+        ----------
+        timeout
+            Seconds; None waits for ever.
+
+        Raises
+        ------
+        GetTimeoutError
+            If it has not ended in time; it goes on.
+        """
+        watch([self], timeout)
+
     def revoke(self, terminate: bool = False) -> None:
         """Cancel the task, unless it has ended.
 
@@ -385,6 +417,29 @@ class AsyncResult(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<AsyncResult: {self.id}>"
+
+    def _repr_html_(self) -> str:
+        try:
+            state, times = self.status, self.timings
+        except TaskNotFoundError:
+            return card("task", self.title, {"id": self.id, "status": status("PENDING")})
+        told = self.progress
+        facts = {
+            "id": self.id,
+            "status": status(state),
+            "progress": told and (str(told) if told.fraction is None else bar(told.fraction, str(told))),
+            "waited": seconds(times.waited),
+            "ran": seconds(times.ran),
+            "attempts": times.attempts if times.attempts > 1 else None,
+            "executor": self.worker,
+            "error": self._error_line() if state == "FAILURE" else None,
+        }
+        return card("task", self.title, facts)
+
+    def _error_line(self) -> str:
+        error = self.get(propagate=False)
+        cause = error.cause if isinstance(error, TaskError) else error
+        return f"{type(cause).__name__}: {cause}"
 
     # ------------------------------------------------------------------------------------- inside
 

@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from contextlib import nullcontext
 from typing import Any, Generic, Protocol, TypeVar
 
+from .._core._html import card, status
 from ..errors import GetTimeoutError
 from ..futures import Engine, ObjectRef, waiting
 from ..graph import Done, Failed
@@ -117,6 +118,9 @@ class Handle(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<workflow {self.id!r}>"
+
+    def _repr_html_(self) -> str:
+        return card("workflow", self.id, {"status": status(self.status)})
 
     def _open(self, output: Output) -> T:
         # In the thread of whoever asks: unpickling may import modules, and take long.

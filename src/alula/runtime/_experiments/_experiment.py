@@ -7,6 +7,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 
+from ..._core._html import grid, seconds, status
 from ...errors import NameNotFoundError, suggest
 from ...objects import Metadata, check_name
 from ._active import Active, innermost, inside
@@ -35,6 +36,7 @@ PROVIDERS: Final = ("default", "notrack", "profiling", "simple")
 CARDS: Final = "experiments/"
 """Where the cards of experiments stand among the models."""
 _KIND: Final = "experiment.tracker"
+_SHOWN: Final = 20  # runs in the table of a notebook
 
 _entered: ContextVar[tuple[tuple[Run | None, ExitStack], ...]] = ContextVar("alula_entered", default=())
 
@@ -184,6 +186,15 @@ class Experiment(Reader):
 
     def __repr__(self) -> str:
         return f"<experiment {self.name}>"
+
+    def _repr_html_(self) -> str:
+        runs = [*reversed(self.runs())]
+        rows = [
+            (run.number, status(run.status), seconds(run.ended and run.ended - run.started), run.error or "")
+            for run in runs[:_SHOWN]
+        ]
+        columns = ("run", "status", "took", "error")
+        return grid(f"experiment {self.name}", columns, rows, total=len(runs))
 
     # ------------------------------------------------------------------------------------- inside
 

@@ -103,6 +103,10 @@ class MapResult(Sequence[Metadata]):
         """Count those that have succeeded."""
         return self.group.completed_count()
 
+    def watch(self, timeout: float | None = None) -> None:
+        """Show how far the parts are until all have ended; see `AsyncResult.watch`."""
+        self.group.watch(timeout)
+
     def revoke(self) -> None:
         """Cancel all that have not ended."""
         self.group.revoke()
@@ -124,6 +128,12 @@ class MapResult(Sequence[Metadata]):
 
     def __len__(self) -> int:
         return len(self._parts)
+
+    def __await__(self) -> Any:
+        return self.group.__await__()
+
+    def _repr_html_(self) -> str:
+        return self.group._repr_html_()
 
     def __repr__(self) -> str:
         return f"<MapResult {self.task_group}: {len(self)} parts>"
