@@ -1,9 +1,10 @@
 """The commands, as declared to people and shells."""
 
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from rich.text import Text
@@ -18,6 +19,8 @@ from ._terminal import err
 from ._workflow_app import workflow
 
 __all__ = ["app", "main", "redis_server"]
+
+_TRACEBACK: Final = "ALULA_TRACEBACK"
 
 _Labels = Annotated[
     list[str] | None,
@@ -235,4 +238,10 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         err().print(Text.assemble(("alula: ", "bold"), "interrupted"))
         sys.exit(130)
+    except Exception as error:  # nobody foresaw it: one paragraph, and the rest where it is asked for
+        if os.environ.get(_TRACEBACK):
+            raise
+        told = f"unexpected {type(error).__name__}: {error}. {_TRACEBACK}=1 shows where; please report it"
+        err().print(Text.assemble(("alula: ", "bold red"), told))
+        sys.exit(1)
     sys.exit(0)

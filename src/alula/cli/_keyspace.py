@@ -1,22 +1,32 @@
 """``alula keyspace``: each command calls one function of `alula.server` and says what came of it."""
 
+import json
 from pathlib import Path
 
 from ..server import export_keys, import_keys
-from ._terminal import err, out
+from ._terminal import err, out, working
 
 __all__ = ["export", "import_file"]
 
 
-def export(source: str, file: Path) -> int:
+def export(source: str, file: Path, *, as_json: bool) -> int:
     """Write keys into a file; give the status."""
-    _say(f"{export_keys(source, file)} keys are in {file}")
+    with working(f"writing {file}"):
+        keys = export_keys(source, file)
+    if as_json:
+        print(json.dumps({"keys": keys, "file": str(file)}, indent=2))
+    else:
+        _say(f"{keys} keys are in {file}")
     return 0
 
 
-def import_file(file: Path, url: str) -> int:
+def import_file(file: Path, url: str, *, as_json: bool) -> int:
     """Send the commands of a file; give the status, 1 if one was refused."""
-    moved = import_keys(file, url)
+    with working(f"sending {file}"):
+        moved = import_keys(file, url)
+    if as_json:
+        print(json.dumps({"commands": moved.commands, "refused": [*moved.refused]}, indent=2))
+        return 1 if moved.refused else 0
     for line in moved.refused:
         err().print(f"refused: {line}", markup=False, highlight=False, soft_wrap=True)
     _say(f"{moved.commands} commands were carried out, {len(moved.refused)} were refused")

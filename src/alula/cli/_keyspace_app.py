@@ -10,6 +10,7 @@ __all__ = ["keyspace"]
 
 keyspace = typer.Typer(help="Move the keys of a tensor server.", no_args_is_help=True)
 
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 _HERE = "redis://127.0.0.1:6379"
 
 
@@ -20,9 +21,10 @@ def export(
         str,
         typer.Option("--from", help="A server's URL; or a keyspace.db, or a Redis' dump.rdb."),
     ] = _HERE,
+    json: _Json = False,
 ) -> None:
     """Write the commands that make all keys again, as in a Redis' append-only file."""
-    raise typer.Exit(import_module("._keyspace", __package__).export(source, file))
+    raise typer.Exit(import_module("._keyspace", __package__).export(source, file, as_json=json))
 
 
 @keyspace.command("import")
@@ -31,6 +33,7 @@ def import_file(
         Path, typer.Argument(help="Commands; or a keyspace.db, or a Redis' dump.rdb.", show_default=False)
     ],
     url: Annotated[str, typer.Option("--to", help="The server's URL.")] = _HERE,
+    json: _Json = False,
 ) -> None:
     """Send what a file holds to a server; keys that are there already are replaced."""
-    raise typer.Exit(import_module("._keyspace", __package__).import_file(file, url))
+    raise typer.Exit(import_module("._keyspace", __package__).import_file(file, url, as_json=json))

@@ -15,7 +15,7 @@ from ._arguments import pairs
 from ._folder import import_from_here
 from ._object_views import frame_view, list_view, metadata_view, size, versions_view
 from ._showing import as_text, print_json, refusing, show
-from ._terminal import out
+from ._terminal import out, working
 
 __all__ = [
     "drop",
@@ -69,8 +69,8 @@ def versions(kind: str, name: str, *, bucket: str | None, as_json: bool) -> int:
 def get(kind: str, name: str, *, to: Path | None, limit: int, bucket: str | None, as_json: bool) -> int:
     """Show an object, or write it."""
     import_from_here()
-    catalog = _catalog(kind, bucket)
-    value = catalog.load(name)
+    with working(f"reading {name}"):
+        value = _catalog(kind, bucket).load(name)
     if to is not None:
         with refusing():
             _write(kind, value, to)
@@ -86,9 +86,12 @@ def get(kind: str, name: str, *, to: Path | None, limit: int, bucket: str | None
     return 0
 
 
-def drop(kind: str, name: str, *, force: bool, bucket: str | None) -> int:
+def drop(kind: str, name: str, *, force: bool, bucket: str | None, as_json: bool) -> int:
     """Remove objects."""
     done = _catalog(kind, bucket).drop(name, force=force, report=True)
+    if as_json:
+        print_json(done)
+        return 0
     gone = [each for each, there in done.items() if there]
     out().print(f"removed {', '.join(gone)}" if gone else "nothing to remove", highlight=False, markup=False)
     return 0
@@ -96,7 +99,8 @@ def drop(kind: str, name: str, *, force: bool, bucket: str | None) -> int:
 
 def export(kind: str, name: str, file: Path, *, bucket: str | None, as_json: bool) -> int:
     """Write an object to an archive."""
-    written = _catalog(kind, bucket).to_archive(name, file)
+    with working(f"writing {file}"):
+        written = _catalog(kind, bucket).to_archive(name, file)
     if as_json:
         print_json({"file": str(written), "bytes": written.stat().st_size})
     else:
@@ -108,7 +112,7 @@ def import_archive(
     kind: str, file: Path, name: str | None, *, trust: bool, bucket: str | None, as_json: bool
 ) -> int:
     """Store what an archive holds."""
-    with refusing():
+    with refusing(), working(f"reading {file}"):
         stored = _catalog(kind, bucket).from_archive(file, name, trust=trust)
     return _said(stored, as_json)
 
@@ -128,7 +132,7 @@ def put_dataset(
     path = _file(source)
     if options and path.suffix != ".csv":
         raise typer.BadParameter(f"{path.name} is no .csv", param_hint="--csv")
-    with refusing():
+    with refusing(), working(f"storing {path.name}"):
         value = _read(path, options)
         stored = _catalog("datasets", bucket).put(value, name, replace=replace, append=append)
     return _said(stored, as_json)
@@ -140,7 +144,7 @@ def put_model(
     """Store what a function gives."""
     import_from_here()
     function = _named(source)
-    with refusing():
+    with refusing(), working(f"storing what {source} gives"):
         stored = _catalog("models", bucket).put(function(), name, replace=replace, tag=tag)
     return _said(stored, as_json)
 
@@ -150,7 +154,7 @@ def put_script(
 ) -> int:
     """Store a package."""
     address = source if "://" in source else f"pkg://{_file(source).absolute()}"
-    with refusing():
+    with refusing(), working(f"storing {address}"):
         stored = _catalog("scripts", bucket).put(address, name, replace=replace, tag=tag)
     return _said(stored, as_json)
 

@@ -79,9 +79,10 @@ def _store(kind: str, help_: str) -> typer.Typer:
         name: Name,
         force: Annotated[bool, typer.Option("--force", help="It is fine if there is none.")] = False,
         bucket: _Bucket = None,
+        json: _Json = False,
     ) -> None:
         """Remove an object with all its versions, or all that match a pattern: 'iris*'."""
-        _run("drop", kind, name, force=force, bucket=bucket)
+        _run("drop", kind, name, force=force, bucket=bucket, as_json=json)
 
     @app.command("export")
     def export(

@@ -16,7 +16,7 @@ from ._folder import import_from_here
 from ._object_views import metadata_view
 from ._runtime_views import labels_view, queues_view, stats_view, status_view, tasks_view, workers_view
 from ._showing import print_json, refusing, show
-from ._terminal import err, out
+from ._terminal import err, out, working
 
 __all__ = [
     "forget",
@@ -133,12 +133,12 @@ def resubmit(task: str, *, wait: bool, as_json: bool) -> int:
     return _submitted(lambda runtime: runtime.resubmit(task), wait=wait, as_json=as_json)
 
 
-def revoke(task: str) -> int:
+def revoke(task: str, *, as_json: bool) -> int:
     """Cancel a task, and say what became of it."""
     with refusing():
         found = om.result(task, wait=False)
     found.revoke()
-    return _told(found, as_json=False)
+    return _told(found, as_json)
 
 
 def ping(*, require: str | None, timeout: float, as_json: bool) -> int:
@@ -169,7 +169,7 @@ def queues(*, as_json: bool) -> int:
 
 def forget(older_than: str, *, whole: bool, bucket: str | None, as_json: bool) -> int:
     """Remove what tasks gave long ago."""
-    with refusing():
+    with refusing(), working("forgetting"):
         count = om.bucket(bucket).runtime.forget(older_than, whole=whole)
     if as_json:
         print_json({"tasks": count})

@@ -141,9 +141,9 @@ def resubmit(task: _Task, asynchronous: _Async = False, json: _Json = False) -> 
 
 
 @runtime.command()
-def revoke(task: _Task) -> None:
+def revoke(task: _Task, json: _Json = False) -> None:
     """Cancel a task, unless it has ended."""
-    _run("revoke", task)
+    _run("revoke", task, as_json=json)
 
 
 @runtime.command()

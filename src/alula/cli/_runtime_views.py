@@ -13,6 +13,7 @@ from ._object_views import moment, plain_table
 __all__ = ["labels_view", "queues_view", "stats_view", "status_view", "tasks_view", "workers_view"]
 
 
+_ID: Final = 36  # characters
 _LOOKS: Final = {
     "PENDING": ("○", "dim"),
     "STARTED": ("●", "blue"),
@@ -28,7 +29,9 @@ def tasks_view(found: Sequence[TaskInfo]) -> RenderableType:
     if not found:
         return Text("no tasks", style="dim")
     table = plain_table("task", "status", "does", "submitted", "took", right=("took",))
-    table.columns[0].no_wrap = True
+    table.columns[0].min_width = _ID // 2  # where there is little room an id takes two lines, and words none
+    for column in (1, 3, 4):
+        table.columns[column].no_wrap = True
     for each in found:
         mark, style = _LOOKS[each.status]
         took = "" if each.started is None or each.ended is None else _seconds(each.ended - each.started)

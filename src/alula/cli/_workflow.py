@@ -3,7 +3,9 @@
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
+from threading import Thread
 from typing import Any, Final, Literal
 
 import typer
@@ -14,7 +16,7 @@ from .. import workflow
 from ..errors import AlulaError, WorkflowError, WorkflowExecutionError
 from ..workflow import SUCCESSFUL, TaskInfo
 from ._folder import import_from_here
-from ._terminal import err, out
+from ._terminal import err, out, working
 from ._workflow_views import (
     change,
     described,
@@ -95,7 +97,7 @@ def tasks(workflow_id: str, *, every: bool, as_json: bool) -> int:
 def output(workflow_id: str, *, task: str | None, as_json: bool) -> int:
     """Show the output of a workflow or a task, waiting for it."""
     import_from_here()
-    return _valued(lambda: workflow.get_output(workflow_id, task_id=task), as_json)
+    return _valued(workflow_id, lambda: workflow.get_output(workflow_id, task_id=task), as_json)
 
 
 def resume(workflow_id: str, *, current_code: bool, as_json: bool) -> int:
@@ -110,7 +112,7 @@ def resume(workflow_id: str, *, current_code: bool, as_json: bool) -> int:
                 raise
             raise WorkflowError(str(error)) from error
 
-    return _valued(work, as_json)
+    return _valued(workflow_id, work, as_json)
 
 
 def fork(workflow_id: str, from_task: str, *, new_id: str | None, current_code: bool, as_json: bool) -> int:
@@ -118,30 +120,39 @@ def fork(workflow_id: str, from_task: str, *, new_id: str | None, current_code: 
     import_from_here()
     made = workflow.fork(workflow_id, from_task, new_id, code=_code(current_code))
     err().print(f"runs as {made}", style="dim", highlight=False, markup=False)
-    return _valued(lambda: workflow.get_output(made), as_json)
+    return _valued(made, lambda: workflow.get_output(made), as_json)
 
 
-def cancel(workflow_id: str) -> int:
+def cancel(workflow_id: str, *, as_json: bool) -> int:
     """Cancel a workflow, and say what became of it."""
     workflow.cancel(workflow_id)
-    out().print(ended(workflow_id, workflow.get_status(workflow_id)))
+    status = workflow.get_status(workflow_id)
+    if as_json:
+        _json({"workflow_id": workflow_id, "status": status})
+    else:
+        out().print(ended(workflow_id, status))
     return 0
 
 
-def delete(workflow_id: str) -> int:
+def delete(workflow_id: str, *, as_json: bool) -> int:
     """Remove what is recorded of a workflow."""
     workflow.delete(workflow_id)
-    out().print(f"deleted {workflow_id}", highlight=False, markup=False)
+    if as_json:
+        _json({"deleted": workflow_id})
+    else:
+        out().print(f"deleted {workflow_id}", highlight=False, markup=False)
     return 0
 
 
-def signal(workflow_id: str, key: str, payload: str, *, idempotency_key: str | None) -> int:
+def signal(workflow_id: str, key: str, payload: str, *, idempotency_key: str | None, as_json: bool) -> int:
     """Put a signal into the mailbox of a workflow."""
     try:
         value = json.loads(payload)
     except ValueError as error:
         raise typer.BadParameter(f"{payload!r} is no JSON: {error}; a text stands in quotes") from error
     workflow.signal(workflow_id, key, value, idempotency_key=idempotency_key)
+    if as_json:
+        _json({"workflow_id": workflow_id, "key": key})
     return 0
 
 
@@ -173,10 +184,22 @@ def _json(facts: object) -> None:
     print(json.dumps(facts, indent=2))
 
 
-def _valued(work: Callable[[], object], as_json: bool) -> int:
+def _counted(workflow_id: str, say: Callable[[str], None]) -> None:
+    """Say how many tasks have ended, each time that one changes."""
+    known: dict[str, bool] = {}
+    with suppress(AlulaError):  # whoever waits for the value is told
+        for task in workflow.follow(workflow_id):
+            known[task.task_id] = task.ended is not None
+            say(f"{sum(known.values()):,} of {len(known):,} tasks")
+
+
+def _valued(workflow_id: str, work: Callable[[], object], as_json: bool) -> int:
     """Show a value; a failed workflow is shown with the error of its task."""
     try:
-        value = work()
+        with working(workflow_id) as say:
+            if err().is_terminal:
+                Thread(target=_counted, args=(workflow_id, say), daemon=True).start()
+            value = work()
     except WorkflowExecutionError as error:
         cause = error.__cause__
         if cause is not None:

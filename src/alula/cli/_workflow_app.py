@@ -93,15 +93,15 @@ def fork(
 
 
 @workflow.command()
-def cancel(workflow_id: _Id) -> None:
+def cancel(workflow_id: _Id, json: _Json = False) -> None:
     """Cancel a workflow, whoever runs it."""
-    _run("cancel", workflow_id)
+    _run("cancel", workflow_id, as_json=json)
 
 
 @workflow.command()
-def delete(workflow_id: _Id) -> None:
+def delete(workflow_id: _Id, json: _Json = False) -> None:
     """Remove what is recorded of a workflow that has ended."""
-    _run("delete", workflow_id)
+    _run("delete", workflow_id, as_json=json)
 
 
 @workflow.command()
@@ -112,9 +112,10 @@ def signal(
     idempotency_key: Annotated[
         str | None, typer.Option(help="A second signal with the same one is not delivered.")
     ] = None,
+    json: _Json = False,
 ) -> None:
     """Send a workflow a signal, for `wait_for_signal` to take."""
-    _run("signal", workflow_id, key, payload, idempotency_key=idempotency_key)
+    _run("signal", workflow_id, key, payload, idempotency_key=idempotency_key, as_json=json)
 
 
 @workflow.command()

@@ -293,4 +293,4 @@ def _table(found: Sequence[Metadata]) -> str:
         for each in found[:_SHOWN]
     ]
     columns = ("name", "kind", "version", "tags", "modified")
-    return grid(f"{len(found):,} objects", columns, rows, total=len(found))
+    return grid(f"{len(found):,} version{'s' * (len(found) != 1)}", columns, rows, total=len(found))

@@ -113,7 +113,12 @@ def _table(tasks: Sequence[TaskInfo]) -> str:
         (short(each.id), f"{each.action} {each.name}", shown(each.status), _took(each))
         for each in tasks[:_SHOWN]
     ]
-    return grid(f"{len(tasks):,} tasks", ("task", "does", "status", "took"), rows, total=len(tasks))
+    return grid(
+        f"{len(tasks):,} task{'s' * (len(tasks) != 1)}",
+        ("task", "does", "status", "took"),
+        rows,
+        total=len(tasks),
+    )
 
 
 def _took(task: TaskInfo) -> str:
