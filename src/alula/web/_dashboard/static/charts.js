@@ -20,7 +20,7 @@
     return {
       width, height: HEIGHT,
       scales: { x: { time: Boolean(facts.time) }, y: { distr: facts.log ? 3 : 1 } },
-      axes: [{ ...axis(facts.x_label || ""), ...(facts.time ? { values: clock } : {}) }, { ...axis(facts.y_label || ""), size: 64 }],
+      axes: [{ ...axis(facts.x_label || ""), ...(facts.time ? { values: clock, space: 90 } : {}) }, { ...axis(facts.y_label || ""), size: 64 }],
       series: [{ label: facts.x_label || "x" }, ...facts.series.map((each, i) => ({
         label: each.label, stroke: colour(`--chart-${(i % 8) + 1}`), width: 1.6, dash: dashes[Math.floor(i / 8) % 4],
         spanGaps: true, points: { show: each.values.length < 40, size: 5 },
