@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from ..errors import StoreUnavailableError
 from ..store import Prepared, Store
-from ..workflow import owner_of
+from ..workflow import ensure_tables, owner_of
 from ._lookout import looked_for
 
 __all__ = ["Attempt", "Attempts", "Ending"]
@@ -89,6 +89,7 @@ class Attempts:
     """The attempts at the tasks of one store; safe to use from any thread and process."""
 
     def __init__(self, store: Store) -> None:
+        ensure_tables(store)
         store.ensure("runtime", _VERSION, _METADATA)
         self._store = store
 
@@ -107,15 +108,14 @@ class Attempts:
             Whether a body that succeeds within a moment need not be said to run at all: one that stores
             nothing, and may run again unnoticed.
         """
-        executor = owner_of(self._store, task) or ""
         if not soon:
             with self._store.transaction() as connection:
-                attempt = self._begin(connection, task, executor)
+                attempt = self._begin(connection, task)
             with self._ending(attempt, last):
                 yield attempt
             return
         with self._store.reading() as connection:
-            attempt = self._next(connection, task, executor)
+            attempt = self._next(connection, task)
         with looked_for(partial(self._write, attempt)) as over, self._ending(attempt, last, over):
             yield attempt
 
@@ -158,12 +158,13 @@ class Attempts:
             for i in range(0, len(tasks), _CHUNK):
                 connection.execute(delete(_ATTEMPTS).where(_ATTEMPTS.c.task.in_(tasks[i : i + _CHUNK])))
 
-    def _begin(self, connection: Connection, task: str, executor: str) -> Attempt:
-        attempt = self._next(connection, task, executor)
+    def _begin(self, connection: Connection, task: str) -> Attempt:
+        attempt = self._next(connection, task)
         self._note(connection, attempt)
         return attempt
 
-    def _next(self, connection: Connection, task: str, executor: str) -> Attempt:
+    def _next(self, connection: Connection, task: str) -> Attempt:
+        executor = owner_of(connection, task) or ""
         before = _NUMBER(connection, {"of_task": task}).fetchone()
         number = 1 if before is None else before[0] + 1
         return Attempt(task, number, executor, os.getpid(), self._store.clock.time())

@@ -7,7 +7,7 @@ looked for costs less than the start of a timer, and most work is over before an
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Condition, Lock, Thread
-from time import monotonic
+from time import monotonic, sleep
 from typing import Final
 
 __all__ = ["MOMENT", "looked_for"]
@@ -16,6 +16,7 @@ MOMENT: Final = 0.05
 """Seconds after which something has taken long."""
 
 _STEP: Final = MOMENT / 2
+_QUIET: Final = 8  # looks that see nothing, after which it looks no more until it is told to
 
 
 class _Work:
@@ -42,6 +43,7 @@ class _Work:
 _under_way: set[_Work] = set()
 _news = Condition()
 _thread: Thread | None = None
+_parked = False  # whether the thread has to be told that there is something to look for
 
 
 @contextmanager
@@ -69,17 +71,24 @@ def _begin(work: _Work) -> None:
         if _thread is None or not _thread.is_alive():  # a forked child has none
             _thread = Thread(target=_look, name="alula-lookout", daemon=True)
             _thread.start()
-        elif len(_under_way) == 1:
+        elif _parked:
             _news.notify()
 
 
 def _look() -> None:
+    global _parked
     while True:
         with _news:
+            _parked = True
             _news.wait_for(lambda: _under_way)
-        with _news:
-            _news.wait(_STEP)
-        now = monotonic()
-        for work in [work for work in list(_under_way) if work.due <= now]:
-            _under_way.discard(work)
-            work.tell()
+            _parked = False
+        quiet = 0
+        while quiet < _QUIET:  # to be woken for each of many short pieces costs more than they do
+            sleep(_STEP)
+            now = monotonic()
+            works = list(_under_way)
+            quiet = 0 if works else quiet + 1
+            for work in works:
+                if work.due <= now:
+                    _under_way.discard(work)
+                    work.tell()

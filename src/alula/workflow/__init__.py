@@ -59,6 +59,7 @@ from ._reading import read_node, read_output
 from ._records import Described
 from ._schedules import Overlap, Schedule, Schedules, open_schedules
 from ._search import Search
+from ._tables import ensure_tables
 from ._tasklist import TaskInfo
 from ._transactions import transaction
 from ._wait import wait
@@ -115,6 +116,7 @@ __all__ = [
     "delete_schedule",
     "draw",
     "end_node",
+    "ensure_tables",
     "follow",
     "fork",
     "get_event",

@@ -53,7 +53,7 @@ from ._runs import Runs
 from ._schedules import Schedules
 from ._site import Factory
 from ._status import ACTIVE, WorkflowStatus
-from ._tables import METADATA, VERSION, WORKFLOWS
+from ._tables import WORKFLOWS, ensure_tables
 from ._tasklist import TaskInfo
 from ._tasks import tasks_of
 from ._vault import Output, Packer, Vault
@@ -124,7 +124,7 @@ class Executor(Ending):
             Whether somebody has it `claim`, so that it need not look of its own accord after what it has put
             into named queues itself.
         """
-        store.ensure("workflow", VERSION, METADATA)
+        ensure_tables(store)
         self.lease, self.vault, self.engine = lease, vault, engine
         self._store, self._executors = store, executors
         self._watch = Watch(store)

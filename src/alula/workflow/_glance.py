@@ -17,7 +17,7 @@ from ..store import Executors, Store
 from ._logical import CALL
 from ._records import Records
 from ._rows import one_task
-from ._tables import METADATA, TASKS, VERSION
+from ._tables import TASKS, ensure_tables
 from ._vault import Link, Mentions, Split, Stored, Vault, artifacts_of
 
 __all__ = ["Glance", "Hidden", "Stand", "glance"]
@@ -90,7 +90,7 @@ def glance(
     WorkflowNotFoundError
         If there is no such workflow, or no task of that id in it.
     """
-    store.ensure("workflow", VERSION, METADATA)
+    ensure_tables(store)
     vault = Vault.of(settings)
     records = Records(store, Executors(store), vault, lambda row: None)
     c = TASKS.c

@@ -14,7 +14,7 @@ from ..store import Store
 from ._followed import follow_topic
 from ._queue import QUEUE
 from ._status import ACTIVE
-from ._tables import METADATA, TASKS, VERSION, WORKFLOWS
+from ._tables import TASKS, WORKFLOWS, ensure_tables
 from ._watch import TOPIC
 
 __all__ = ["attend", "listen"]
@@ -56,7 +56,7 @@ def attend(store: Store, workflow_id: str) -> tuple[Any, ...]:
     WorkflowNotFoundError
         If there is none of that id.
     """
-    store.ensure("workflow", VERSION, METADATA)
+    ensure_tables(store)
     with store.reading() as connection:
         row = connection.execute(select(*_WORKFLOW).where(_W.id == workflow_id)).one_or_none()
         if row is None:

@@ -10,9 +10,9 @@ from typing import Final
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from ..errors import FencedError
-from ..store import Lease, Prepared, Store
+from ..store import Lease, Prepared
 from ._status import ACTIVE, WorkflowStatus
-from ._tables import ATTEMPTS, METADATA, VERSION, WORKFLOWS
+from ._tables import ATTEMPTS, WORKFLOWS
 
 __all__ = ["Owner", "disown", "keep_attempt", "owner_of", "reserve", "shelve", "take"]
 
@@ -160,9 +160,7 @@ def reserve(connection: Connection, number: int, lease: Lease) -> None:
     connection.execute(update(WORKFLOWS).where(WORKFLOWS.c.number == number).values(**mine))
 
 
-def owner_of(store: Store, workflow_id: str) -> str | None:
+def owner_of(connection: Connection, workflow_id: str) -> str | None:
     """Give the name of the executor that owns a workflow, or did when it ended; None if there is none."""
-    store.ensure("workflow", VERSION, METADATA)
-    with store.reading() as connection:
-        row = _OWNER(connection, {"id": workflow_id}).fetchone()
+    row = _OWNER(connection, {"id": workflow_id}).fetchone()
     return None if row is None else row[0]

@@ -11,7 +11,7 @@ from sqlalchemy import Integer, cast, func, select
 
 from ..store import ExecutorInfo, Executors, Store
 from ._status import WorkflowStatus
-from ._tables import METADATA, TASKS, VERSION, WORKFLOWS
+from ._tables import TASKS, WORKFLOWS, ensure_tables
 
 __all__ = ["Pulse", "Waiting", "pulse"]
 
@@ -90,7 +90,7 @@ def pulse(store: Store, *, window: float = 300.0, steps: int = 60) -> Pulse:
     steps
         Into how many parts that time is divided.
     """
-    store.ensure("workflow", VERSION, METADATA)
+    ensure_tables(store)
     alive = tuple(sorted(Executors(store).alive(), key=lambda info: info.name))
     now = store.clock.time()
     taken = select(_W.executor, func.count()).where(_RUNNING).group_by(_W.executor)

@@ -15,7 +15,7 @@ from ._logical import CALL
 from ._patience import pauses
 from ._records import Records
 from ._rows import one_task
-from ._tables import METADATA, TASKS, VERSION
+from ._tables import TASKS, ensure_tables
 from ._vault import Stored, Unpacker, Vault
 
 __all__ = ["read_node", "read_output"]
@@ -41,7 +41,7 @@ def read_output(store: Store, settings: Settings, workflow_id: str, *, waits: bo
     WorkflowOutputNotReady
         If it has not ended, or its output was not recorded.
     """
-    store.ensure("workflow", VERSION, METADATA)
+    ensure_tables(store)
     vault = Vault.of(settings)
     records = Records(store, Executors(store), vault, lambda row: None)
     for pause in (*(pauses() if waits else ()), None):
@@ -71,7 +71,7 @@ def read_node(store: Store, settings: Settings, workflow_id: str, task_id: str |
     SealError
         If what is stored was damaged.
     """
-    store.ensure("workflow", VERSION, METADATA)
+    ensure_tables(store)
     vault = Vault.of(settings)
     records = Records(store, Executors(store), vault, lambda row: None)
     c = TASKS.c

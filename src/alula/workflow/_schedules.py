@@ -25,7 +25,7 @@ from ._queue import QUEUE
 from ._queues import Ticket, admit
 from ._rows import heads_of
 from ._status import WorkflowStatus
-from ._tables import METADATA, SCHEDULES, VERSION, WORKFLOWS
+from ._tables import SCHEDULES, WORKFLOWS, ensure_tables
 from ._tasks import Task, tasks_of
 from ._texts import checked_text, is_storable
 from ._vault import Stored, Vault
@@ -322,7 +322,7 @@ class Schedules:
 
 def open_schedules(store: Store, settings: Settings) -> Schedules:
     """Give the schedules of a store that is open, to a process that need not be an executor."""
-    store.ensure("workflow", VERSION, METADATA)
+    ensure_tables(store)
 
     def write(work: Callable[[Connection], Any]) -> Any:
         with store.transaction() as connection:

@@ -24,6 +24,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from ..store import Store
+
 __all__ = [
     "ATTEMPTS",
     "EVENTS",
@@ -35,6 +37,7 @@ __all__ = [
     "TASKS",
     "VERSION",
     "WORKFLOWS",
+    "ensure_tables",
 ]
 
 VERSION: Final = 3
@@ -200,3 +203,8 @@ EVENTS = Table(
     Column("value", LargeBinary),
     Column("set_at", Double, nullable=False),
 )
+
+
+def ensure_tables(store: Store) -> None:
+    """Make the tables of workflows in a store, where there are none."""
+    store.ensure("workflow", VERSION, METADATA)
