@@ -14,6 +14,7 @@ from ._code import Code
 from ._default import default_executor
 from ._executor import Conflict
 from ._handle import Handle
+from ._listings import tasks_listing, workflows_listing
 from ._pictures import Picture, picture_of
 from ._queues import Queue, Ticket
 from ._schedules import Overlap, Schedule
@@ -437,7 +438,7 @@ def list_all(
         limit=limit,
         after=after,
     )
-    return default_executor().records.list(search)
+    return workflows_listing(default_executor().records.list(search))
 
 
 def list_tasks(workflow_id: str) -> list[TaskInfo]:
@@ -448,7 +449,7 @@ def list_tasks(workflow_id: str) -> list[TaskInfo]:
     WorkflowNotFoundError
         If there is none of that id. A `ValueError`.
     """
-    return list(default_executor().records.tasks(workflow_id))
+    return tasks_listing(default_executor().records.tasks(workflow_id))
 
 
 def draw(workflow_id: str, *, fold: int = 8, link: Callable[[str], str] | None = None) -> Picture:
