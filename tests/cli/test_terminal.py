@@ -81,6 +81,13 @@ def test_what_nobody_foresaw_is_one_paragraph_unless_the_rest_is_asked_for(
     assert capsys.readouterr().err == ("" if shows else told)
 
 
+@pytest.mark.parametrize("label", ["a,b", " ", ""])
+def test_what_is_no_label_is_a_wrong_command_line(label: str) -> None:
+    done = CliRunner().invoke(app, ["worker", "--label", label])
+    assert done.exit_code == 2
+    assert "is no label" in done.output
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_shells_are_given_a_completion(shell: str) -> None:
     words = {"_ALULA_COMPLETE": f"source_{shell}"}

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 import alula
 from alula import workflow
-from alula.cli import app
+from alula.cli import _workflow, app
 from alula.errors import AlulaError, WorkflowError, WorkflowExecutionError, WorkflowNotFoundError
 from alula.testing import Turnstile
 from tests.workflow.bodies import Tally, add, countdown, fail_unless, held, noted
@@ -259,6 +259,14 @@ def test_the_tail_ends_with_the_workflow(tmp_path: Path) -> None:
     assert "✗ FAILED      shaky" in done.output
     lines = [json.loads(line) for line in call("tail", "bad", "--json").output.splitlines()]
     assert [line["status"] for line in lines] == ["FAILED", "PENDING"]
+
+
+def test_who_waits_for_one_is_told_how_many_of_its_tasks_have_ended() -> None:
+    workflow.run(add.bind(add.bind(1), 2), workflow_id="w")
+    said: list[str] = []
+    _workflow._counted("w", said.append)
+    assert said[-1] == "2 of 2 tasks"
+    _workflow._counted("nope", said.append)  # that is said elsewhere
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import typer
 from rich.text import Text
 
 from .._core._settings import Settings
@@ -54,6 +55,11 @@ def run_up(
 
 def _settings(labels: list[str], num_cpus: int | None, home: Path | None) -> Settings:
     import_from_here()
+    for label in labels:
+        if not label.strip() or "," in label:
+            raise typer.BadParameter(
+                f"{label!r} is no label: give --label once for each", param_hint="--label"
+            )
     if home is not None:
         os.environ["ALULA_HOME"] = str(home.absolute())  # for tasks, too, wherever they run
     return Settings.load(labels=labels or None, num_cpus=num_cpus)
