@@ -5,7 +5,6 @@ that comes from outside is escaped.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from html import escape
 from typing import Final, TypeVar
 
 __all__ = ["Listing", "Raw", "bar", "card", "grid", "seconds", "short", "status"]
@@ -44,6 +43,13 @@ _LONGEST: Final = 200  # characters of one fact
 _MOST: Final = 20  # rows of a table
 
 
+def _escaped(text: str) -> str:
+    """Give a text as HTML, for between tags and in attributes."""
+    import html  # here, for it brings a large table, which nobody needs who looks at nothing
+
+    return html.escape(text, quote=True)
+
+
 class Raw(str):
     """A text that is HTML already."""
 
@@ -70,11 +76,11 @@ class Listing(list[T]):
 def card(what: str, name: str, facts: Mapping[str, object]) -> Raw:
     """Show one thing: what it is, its name, and what is known of it; None and empty facts are left out."""
     rows = [
-        f'<tr><th scope="row">{escape(key)}</th><td>{_told(value)}</td></tr>'
+        f'<tr><th scope="row">{_escaped(key)}</th><td>{_told(value)}</td></tr>'
         for key, value in facts.items()
         if value not in (None, "", (), [], {})
     ]
-    head = f"<small>{escape(what)}</small> <strong>{escape(name)}</strong>"
+    head = f"<small>{_escaped(what)}</small> <strong>{_escaped(name)}</strong>"
     return _box(f"<div>{head}</div>" + (f"<table>{''.join(rows)}</table>" if rows else ""))
 
 
@@ -87,11 +93,11 @@ def grid(caption: str, columns: Sequence[str], rows: Sequence[Sequence[object]],
         How many there are, if that is more than the rows.
     """
     shown = rows[:_MOST]
-    head = "".join([f'<th scope="col">{escape(each)}</th>' for each in columns])
+    head = "".join([f'<th scope="col">{_escaped(each)}</th>' for each in columns])
     body = "".join([f"<tr>{''.join([f'<td>{_told(each)}</td>' for each in row])}</tr>" for row in shown])
     left = max(total, len(rows)) - len(shown)
     more = f"<small>and {left:,} more</small>" if left > 0 else ""
-    told = f"<caption><strong>{escape(caption)}</strong></caption>"
+    told = f"<caption><strong>{_escaped(caption)}</strong></caption>"
     return _box(f"<table>{told}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}")
 
 
@@ -102,14 +108,14 @@ def _box(content: str) -> Raw:
 def status(name: str) -> Raw:
     """Show a status as a sign and a word."""
     sign, colour = _LOOKS.get(name, ("", "inherit"))
-    return Raw(f'<span aria-hidden="true" style="color:{colour}">{sign}</span> {escape(name)}')
+    return Raw(f'<span aria-hidden="true" style="color:{colour}">{sign}</span> {_escaped(name)}')
 
 
 def bar(fraction: float, text: str) -> Raw:
     """Show a share from 0 to 1 as a bar, and beside it a text."""
     share = min(max(fraction, 0.0), 1.0)
     return Raw(
-        f'<progress value="{share:.4f}" max="1" aria-label="{escape(text)}"></progress> {escape(text)}'
+        f'<progress value="{share:.4f}" max="1" aria-label="{_escaped(text)}"></progress> {_escaped(text)}'
     )
 
 
@@ -128,11 +134,11 @@ def seconds(count: float | None) -> str:
 
 def short(text: str) -> Raw:
     """Show the beginning of an id, with all of it for who points there."""
-    return Raw(f'<code title="{escape(text)}">{escape(text[:8])}</code>')
+    return Raw(f'<code title="{_escaped(text)}">{_escaped(text[:8])}</code>')
 
 
 def _told(value: object) -> str:
     if isinstance(value, Raw):
         return value
     text = str(value)
-    return escape(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
+    return _escaped(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
