@@ -15,7 +15,6 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from typer.main import get_command
 
-import alula
 from alula.cli import app
 
 ROOT = Path(__file__).parents[2]
@@ -172,11 +171,12 @@ def _decisions() -> str:
 
 def _changelog() -> str:
     """What is not released yet from its fragments, by kind, and then what is released."""
-    parts = ["# Changelog", "", f"## After {alula.__version__}", ""]
+    parts = ["# Changelog", "", "## Not released yet", ""]
     for kind in KINDS:
         texts = [path.read_text() for path in sorted((ROOT / "changelog.d").glob(f"*.{kind}.md"))]
         parts += [f"### {kind.capitalize()}", "", *texts] if texts else []
-    return "\n".join(parts)
+    _, section, released = (ROOT / "CHANGELOG.md").read_text().partition("\n## ")
+    return "\n".join(parts) + section + released
 
 
 def _examples() -> str:
