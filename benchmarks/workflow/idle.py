@@ -62,7 +62,7 @@ def fill(home: str, count: int) -> None:
 
 def share(program: str, asleep: int, seconds: float) -> float:
     """Start the program, wait, and give what it uses of a core."""
-    port = ["--port", "0"] if program == "up" else []
+    port = ["--port", "0", "--port-web", "0"] if program == "up" else []
     with tempfile.TemporaryDirectory() as home:
         fill(home, asleep)
         command = [sys.executable, "-m", "alula", program, "--home", home, "--num-cpus", "2", *port]

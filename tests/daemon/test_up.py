@@ -149,7 +149,7 @@ def test_labels_say_who_takes_what(start: Start) -> None:
 
 
 def test_up_is_an_executor_and_a_server(start: Start) -> None:
-    both = start("up", "--num-cpus", "1", "--port", "0")
+    both = start("up", "--num-cpus", "1", "--port", "0", "--no-web")
     assert both.stdout is not None
     port = int(both.stdout.readline().rpartition(":")[2])
     with redis.Redis(port=port, protocol=2) as client:
@@ -177,7 +177,7 @@ def server_of(up: Program) -> int:
 
 def test_a_server_that_crashes_again_and_again_is_given_up_and_all_else_goes_on(start: Start) -> None:
     watched = free_port()
-    both = start("up", "--num-cpus", "1", "--port", "0", "--metrics-port", str(watched))
+    both = start("up", "--num-cpus", "1", "--port", "0", "--metrics-port", str(watched), "--no-web")
     assert both.stdout is not None
     assert both.stderr is not None
     port = int(both.stdout.readline().rpartition(":")[2])
@@ -213,7 +213,7 @@ def answer(url: str) -> str:
 
 
 def test_up_may_do_without_the_server(start: Start) -> None:
-    alone = start("up", "--num-cpus", "1", "--no-serve")
+    alone = start("up", "--num-cpus", "1", "--no-serve", "--no-web")
     assert ended(alone) == (0, "")
     assert alone.stdout is not None
 
@@ -236,7 +236,7 @@ def refusal(*command: str) -> str:
 def test_a_busy_port_is_one_line_and_no_executor_is_left(home: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert refusal("up", "--port", str(port)).startswith(f"alula: setting 'port' = {port}")
+        assert refusal("up", "--port", str(port), "--no-web").startswith(f"alula: setting 'port' = {port}")
     assert workflow.default_executor().lease.epoch == 1  # nobody had its name before
 
 

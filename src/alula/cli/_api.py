@@ -1,4 +1,4 @@
-"""``alula api``: the REST interface in the foreground."""
+"""``alula api``: the REST interface and the dashboard, in the foreground."""
 
 import os
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.text import Text
 
+from ..daemon import inherited
 from ..web import Access, Facts, serve
 from ._folder import import_from_here
 from ._terminal import out
@@ -21,6 +22,7 @@ def run(
     file: Path | None,
     origins: Sequence[str],
     largest: int,
+    read_only: bool,
     home: Path | None,
     server: str,
 ) -> None:
@@ -28,11 +30,28 @@ def run(
     import_from_here()
     if home is not None:
         os.environ["ALULA_HOME"] = str(home.absolute())  # for tasks, too, wherever they run
-    access = Access.load(rules, file=file)
-    serve(access, host=host, port=port, origins=origins, largest=largest, server=server, ready=_say)
+    access, parent = Access.load(rules, file=file), inherited()
+
+    def ready(facts: Facts) -> None:
+        _say(facts)
+        if parent is not None:
+            parent.say_ready()
+            parent.follow()
+
+    serve(
+        access,
+        host=host,
+        port=port,
+        origins=origins,
+        largest=largest,
+        read_only=read_only,
+        server=server,
+        sockets=() if parent is None else parent.listening,
+        ready=ready,
+    )
 
 
 def _say(facts: Facts) -> None:
     asked = "asks for a token" if facts.secured else "asks for no token, and serves this machine alone"
-    told = f"{facts.url}/api/v1 {asked}; {facts.url}/api/doc says what there is"
+    told = f"{facts.url}/api/v1 {asked}; {facts.url}/api/doc says what there is, {facts.url} is for people"
     out().print(Text.assemble((f"{'REST':<10}", "bold green"), told, overflow="fold"))

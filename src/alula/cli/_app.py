@@ -47,6 +47,9 @@ _Server = Annotated[
         envvar="ALULA_SERVER", help="The tensor server that the dashboard shows, with its password if any."
     ),
 ]
+_ReadOnly = Annotated[
+    bool, typer.Option("--read-only", help="Let nobody change anything over HTTP, whatever the rules allow.")
+]
 
 app = typer.Typer(
     name="alula",
@@ -113,8 +116,14 @@ def up(
         int | None, typer.Option(min=1, max=65535, help="Port for Prometheus and /healthz.")
     ] = None,
     supervise: Annotated[bool, typer.Option(help="Start the server again when it has crashed.")] = True,
+    web: Annotated[bool, typer.Option("--web/--no-web", help="Also serve the dashboard and REST.")] = True,
+    host_web: Annotated[str, typer.Option(help="Address of the dashboard.")] = "127.0.0.1",
+    port_web: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the dashboard; 0 takes any free one.")
+    ] = 8265,
+    read_only: _ReadOnly = False,
 ) -> None:
-    """Run all that a store needs, until Ctrl-C: an executor, and a tensor server."""
+    """Run all that a store needs, until Ctrl-C: an executor, a tensor server, and the dashboard."""
     _load("_up").run_up(
         labels=label or [],
         num_cpus=num_cpus,
@@ -125,6 +134,7 @@ def up(
         port=port,
         metrics_port=metrics_port,
         supervised=supervise,
+        web=(host_web, port_web, read_only) if web else None,
     )
 
 
@@ -147,10 +157,11 @@ def api(
         list[str] | None, typer.Option(help="Origin of pages that may call it; as often as there are some.")
     ] = None,
     max_body: Annotated[int, typer.Option(min=1, help="MB that the body of a request may have.")] = 64,
+    read_only: _ReadOnly = False,
     home: _Home = None,
     server: _Server = "redis://127.0.0.1:6379",
 ) -> None:
-    """Serve datasets, models and their tasks over HTTP with JSON, until Ctrl-C."""
+    """Serve datasets, models and their tasks over HTTP with JSON, and the dashboard, until Ctrl-C."""
     _load("_api").run(
         rules or [],
         host=host,
@@ -158,6 +169,7 @@ def api(
         file=access,
         origins=cors or [],
         largest=max_body << 20,
+        read_only=read_only,
         home=home,
         server=server,
     )

@@ -7,8 +7,10 @@ import typer
 from rich.text import Text
 
 from .._core._settings import Settings
-from ..daemon import Facts, up, work
+from ..daemon import Beside, Facts, up, work
 from ..errors import CrashLoopError
+from ..server import Config, listening
+from ..web import Access, missing
 from ._folder import import_from_here
 from ._terminal import err, out
 
@@ -31,13 +33,24 @@ def run_up(
     port: int,
     metrics_port: int | None,
     supervised: bool,
+    web: tuple[str, int, bool] | None,
 ) -> None:
-    """Run an executor and a tensor server until Ctrl-C or SIGTERM."""
+    """Run an executor, a tensor server and the dashboard until Ctrl-C or SIGTERM.
+
+    Parameters
+    ----------
+    web
+        Where the dashboard listens, and whether it is read-only; None for no dashboard.
+    """
+    beside = [] if web is None or _lacks_web() else [_dashboard(*web)]
 
     def ready(facts: Facts) -> None:
         _say(facts)
         if facts.port is not None:
             out().print(_line("RESP", f"listening on {host}:{facts.port}"))
+        for each in beside:
+            name, port = each.listening[0].getsockname()[:2]
+            out().print(_line("web", f"http://{f'[{name}]' if ':' in name else name}:{port}"))
 
     settings = _settings(labels, num_cpus, home)
     up(
@@ -48,9 +61,26 @@ def run_up(
         port=port,
         metrics_port=metrics_port,
         supervised=supervised,
+        beside=beside,
         ready=ready,
         lost=_say_lost,
     )
+
+
+def _lacks_web() -> bool:
+    """Tell whether there can be no dashboard, and say so in one line."""
+    if (package := missing()) is None:
+        return False
+    text = f"no dashboard, for {package} is not installed: pip install 'alula[web]', or say --no-web"
+    err().print(_line("web", text, style="bold yellow"), soft_wrap=True)
+    return True
+
+
+def _dashboard(host: str, port: int, read_only: bool) -> Beside:
+    Access.load().refuse_others(host)
+    sockets = listening(Config(bind=host, port=port))
+    words = ["api", "--host", host, "--port", str(sockets[0].getsockname()[1])]
+    return Beside(words=[*words, *["--read-only"] * read_only], listening=sockets)
 
 
 def _settings(labels: list[str], num_cpus: int | None, home: Path | None) -> Settings:
@@ -72,7 +102,8 @@ def _say(facts: Facts) -> None:
 
 def _say_lost(error: CrashLoopError) -> None:
     text = f"crashed {error.times} times in a row and is given up; the last time it {error.how}"
-    err().print(_line("server", f"{text}. All else goes on", style="bold red"), soft_wrap=True)
+    part = "web" if error.program.endswith("api") else "server"
+    err().print(_line(part, f"{text}. All else goes on", style="bold red"), soft_wrap=True)
 
 
 def _line(part: str, text: str, style: str = "bold green") -> Text:

@@ -4,9 +4,10 @@ from ._logs import LogFormat, log_to
 from ._serve import Serving, serve
 from ._signals import End
 from ._supervise import Supervisor, inherited, supervise
-from ._up import Facts, up, work
+from ._up import Beside, Facts, up, work
 
 __all__ = [
+    "Beside",
     "End",
     "Facts",
     "LogFormat",

@@ -67,7 +67,7 @@ class Supervisor:
         calm: float = 60.0,
         delays: tuple[float, float] = (0.1, 10.0),
     ) -> None:
-        self._command, self._listening, self._name, self._ready = command, listening, name, ready
+        self._command, self._listening, self.name, self._ready = command, listening, name, ready
         self._environment = dict(os.environ) if environment is None else environment
         self._output = subprocess.DEVNULL if quiet else None
         self._crashes, self._calm, self._delays = crashes, calm, delays
@@ -98,7 +98,7 @@ class Supervisor:
                     return max(0, status) if self._over else status
                 failures = 1 if monotonic() - begin > self._calm else failures + 1
                 if failures >= self._crashes:
-                    raise CrashLoopError(self._name, failures, _how(status))
+                    raise CrashLoopError(self.name, failures, _how(status))
                 if self._told_within(self._pause(failures, status)):
                     return 0
         finally:

@@ -24,11 +24,27 @@ from ._serve import deployed
 from ._signals import End
 from ._supervise import Supervisor
 
-__all__ = ["Facts", "up", "work"]
+__all__ = ["Beside", "Facts", "up", "work"]
 
 _log = logging.getLogger("alula.daemon")
 
 _AHEAD: Final = 2  # tasks for each core: the one that runs, and one to go on with while more is claimed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """One more program of ours that runs as long as `up` does, in a process of its own.
+
+    Attributes
+    ----------
+    words
+        Its command line, behind ``alula``.
+    listening
+        Sockets that it is to listen on.
+    """
+
+    words: Sequence[str]
+    listening: Sequence[socket]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +110,7 @@ def up(
     port: int = 6379,
     metrics_port: int | None = None,
     supervised: bool = True,
+    beside: Sequence[Beside] = (),
     ready: Callable[[Facts], None] = lambda facts: None,
     lost: Callable[[CrashLoopError], None] = _log_loss,
 ) -> None:
@@ -111,16 +128,19 @@ def up(
         Where its numbers are given to Prometheus, and its health to whoever asks; None gives them nowhere.
     supervised
         Whether the server is a process of its own, started again when it has crashed; else it runs here.
+    beside
+        What else is started, and again whenever it has crashed.
     lost
-        Told when the server has crashed too often in a row and is not started again. All else goes on. Its
-        port is closed then, and ``/healthz`` says why; by default it is logged.
+        Told when the server, or what is beside it, has crashed too often in a row and is not started again.
+        All else goes on. Its port is closed then, and ``/healthz`` says why if it was the server; by default
+        it is logged.
 
     Raises
     ------
     SettingError
         If nobody can listen there.
     CrashLoopError
-        If the server cannot be started.
+        If the server, or what is beside it, cannot be started.
     MissingExtraError
         If the packages of the extra ``serve`` are not installed, and there is to be a server here.
     StoreUnavailableError, ExecutorAliveError, NodeDiedError
@@ -129,6 +149,7 @@ def up(
     with ExitStack() as parts:
         end = parts.enter_context(End())
         at = None
+        children = [parts.enter_context(_kept(settings, each, lost)) for each in beside]
         if serve:
             sockets = listening(Config(bind=host, port=port))
             if supervised:
@@ -136,6 +157,8 @@ def up(
             else:
                 at = parts.enter_context(_serving(settings, sockets, metrics_port))
         facts = parts.enter_context(_executing(settings, name, end))
+        for started in children:
+            started.result()
         ready(Facts(name=facts.name, labels=facts.labels, cpus=facts.cpus, port=at))
         end.wait()
 
@@ -155,15 +178,13 @@ def _supervised(
     lost: Callable[[CrashLoopError], None],
 ) -> Iterator[int]:
     host, port = sockets[0].getsockname()[:2]
-    given = {"home": settings.home, "store": settings.store, "artifacts": settings.artifacts}
-    environment = {f"ALULA_{name.upper()}": str(value) for name, value in given.items()}
     watched = [] if metrics_port is None else ["--metrics-port", str(metrics_port)]
     words = ["--host", host, "--port", str(port), "--loglevel", "warning", *watched]
     started: Future[None] = Future()
     supervisor = Supervisor(
         [sys.executable, "-m", "alula", "serve", *words],
         sockets,
-        environment={**os.environ, **environment},
+        environment=_environment(settings),
         ready=lambda: started.set_result(None),
         quiet=True,
     )
@@ -188,13 +209,42 @@ def _supervised(
             thread.join()
 
 
+def _environment(settings: Settings) -> dict[str, str]:
+    """Give the environment of a program that is to work on the same store."""
+    given = {"home": settings.home, "store": settings.store, "artifacts": settings.artifacts}
+    return {**os.environ, **{f"ALULA_{name.upper()}": str(value) for name, value in given.items()}}
+
+
+@contextmanager
+def _kept(
+    settings: Settings, beside: Beside, lost: Callable[[CrashLoopError], None]
+) -> "Iterator[Future[None]]":
+    """Keep a program running; what is given tells when it is ready."""
+    started: Future[None] = Future()
+    supervisor = Supervisor(
+        [sys.executable, "-m", "alula", *beside.words],
+        beside.listening,
+        name=f"alula {beside.words[0]}",
+        environment=_environment(settings),
+        ready=lambda: started.set_result(None),
+        quiet=True,
+    )
+    thread = Thread(target=_supervise, args=(supervisor, started, lost), name="alula-beside", daemon=True)
+    thread.start()
+    try:
+        yield started
+    finally:
+        supervisor.stop()
+        thread.join()
+
+
 def _supervise(
     supervisor: Supervisor, started: "Future[None]", give_up: Callable[[CrashLoopError], None]
 ) -> None:
     try:
         status = supervisor.run()
         if not started.done():
-            raise CrashLoopError("alula serve", 1, f"ended with status {status}")
+            raise CrashLoopError(supervisor.name, 1, f"ended with status {status}")
     except CrashLoopError as error:
         if started.done():
             give_up(error)

@@ -5,7 +5,7 @@ nothing here is imported before `serve` needs it but what decides who may do wha
 """
 
 from ._access import ACTIONS, Access, Rights, Rule
-from ._serve import Facts, serve
+from ._serve import Facts, missing, serve
 from ._values import as_json
 
-__all__ = ["ACTIONS", "Access", "Facts", "Rights", "Rule", "as_json", "serve"]
+__all__ = ["ACTIONS", "Access", "Facts", "Rights", "Rule", "as_json", "missing", "serve"]

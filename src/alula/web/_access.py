@@ -184,6 +184,23 @@ class Access:
             return self.anyone
         return self.tokens.get(sha256(token.encode()).hexdigest())
 
+    def refuse_others(self, host: str) -> None:
+        """Refuse to let others than this machine in without a token.
+
+        Parameters
+        ----------
+        host
+            The addresses to listen on, with spaces between them.
+
+        Raises
+        ------
+        SettingError
+            If there is no token, and one of them can be reached from elsewhere.
+        """
+        if self.anyone is not None and not all(map(is_loopback, host.split())):
+            why = f"whoever reaches it could run code here: set {TOKEN}, or listen on 127.0.0.1"
+            raise SettingError("host", host, why)
+
     def read_only(self) -> Self:
         """Give the same without all that changes anything."""
         tokens = {digest: replace(rights, reading=True) for digest, rights in self.tokens.items()}

@@ -4,21 +4,24 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
+from socket import socket
 from threading import Thread
 from typing import Any, Final
 
 from ..daemon import End
-from ..errors import MissingExtraError, SettingError
+from ..errors import MissingExtraError
 from ..runtime import close_default, default
 from ..server import Config, listening
-from ._access import TOKEN, Access, is_loopback
+from ._access import Access
 
-__all__ = ["SERVER", "Facts", "serve"]
+__all__ = ["SERVER", "Facts", "missing", "serve"]
 
 SERVER: Final = "redis://127.0.0.1:6379"
 """Where a tensor server is if nobody says otherwise."""
 
 _LARGEST: Final = 64 << 20
+_PACKAGES: Final = ("fastapi", "jinja2", "uvicorn")
 _PATIENCE: Final = 10  # seconds for which a request that is being answered may hold up the end
 
 
@@ -50,6 +53,7 @@ def serve(
     largest: int = _LARGEST,
     read_only: bool = False,
     server: str = SERVER,
+    sockets: Sequence[socket] = (),
     ready: Callable[[Facts], None] = lambda facts: None,
 ) -> None:
     """Serve the default instance over HTTP, with the dashboard, until SIGTERM or SIGINT; in the main thread.
@@ -71,6 +75,8 @@ def serve(
         Whether all that changes anything is refused, whatever the rules allow.
     server
         Address of the tensor server that the dashboard looks at: ``redis://:password@host:port``.
+    sockets
+        That listen already at that address; they are closed in the end.
     ready
         Told when requests are answered.
 
@@ -82,12 +88,10 @@ def serve(
         If the packages of the extra ``web`` are not installed.
     """
     access = access or Access.load()
-    if access.anyone is not None and not all(map(is_loopback, host.split())):
-        why = f"whoever reaches it could run code here: set {TOKEN}, or listen on 127.0.0.1"
-        raise SettingError("host", host, why)
+    access.refuse_others(host)
     application, uvicorn = _stack()
     instance = default()
-    sockets = listening(Config(bind=host, port=port))
+    sockets = sockets or listening(Config(bind=host, port=port))
     address = f"http://{f'[{host}]' if ':' in host else host}:{sockets[0].getsockname()[1]}"
     rights = access.read_only() if read_only else access
     running = _Running(
@@ -105,6 +109,11 @@ def serve(
         for each in sockets:
             each.close()
         close_default()
+
+
+def missing() -> str | None:
+    """Name a package of the extra ``web`` that is not installed, importing none; None if all are there."""
+    return next((name for name in _PACKAGES if find_spec(name) is None), None)
 
 
 class _Running:
@@ -146,10 +155,6 @@ class _Running:
 
 
 def _stack() -> tuple[Any, Any]:
-    try:
-        import fastapi  # noqa: F401  # to say what is missing before anything else is imported
-        import jinja2  # noqa: F401  # the same
-        import uvicorn
-    except ImportError as error:
-        raise MissingExtraError(error.name or "fastapi", "web", "alula api") from error
-    return import_module("._app", __package__), uvicorn
+    if (package := missing()) is not None:
+        raise MissingExtraError(package, "web", "alula api")
+    return import_module("._app", __package__), import_module("uvicorn")

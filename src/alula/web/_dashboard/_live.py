@@ -20,6 +20,7 @@ __all__ = ["TICK", "Live"]
 TICK: Final = "tick"
 _WORKFLOW: Final = "workflow/"
 
+_CHANGE: Final = "event: change\ndata:\n\n"
 _LEAST: Final = 0.4  # seconds between two events to one page, or a busy store would do nothing but draw
 _TICK: Final = 4.0  # seconds between looks at what rings no bell
 _ATTEND: Final = 2.0  # seconds after which an executor is told again that somebody follows what it runs
@@ -32,7 +33,7 @@ class Live:
         self._ending = ending
         self._open: set[asyncio.Event] = set()
         self._ender: asyncio.Task[None] | None = None
-        self._stop: Callable[[], None] | None = None
+        self._ear: _Ear | None = None
 
     async def events(self, topics: Sequence[str]) -> AsyncGenerator[str, None]:
         """Give events as they are written to the wire, until the page is closed or the server ends.
@@ -44,17 +45,18 @@ class Live:
             every few seconds.
         """
         news = asyncio.Event()
-        await self._join(news)
         try:
+            await self._join(news)
             yield "retry: 1000\n\n"
             ids = [topic.removeprefix(_WORKFLOW) for topic in topics if topic.startswith(_WORKFLOW)]
             before: object = await _marks(ids)
+            yield _CHANGE  # for there may have been news since the page was made, or the connection lost
             while not self._ending.is_set():
                 rang = await self._wait(news, _ATTEND if ids else _TICK)
                 marks = await _marks(ids) if ids else None
                 if ("workflows" in topics and rang) or TICK in topics or marks != before:
                     before = marks
-                    yield "event: change\ndata:\n\n"
+                    yield _CHANGE
                     await asyncio.sleep(_LEAST)
                 elif not rang:
                     yield ":\n\n"  # so that a connection whose other end is gone is noticed
@@ -73,18 +75,17 @@ class Live:
 
     async def _join(self, news: asyncio.Event) -> None:
         self._open.add(news)
+        if self._ear is None:
+            self._ear = _Ear(self._tell)
         if self._ender is None:
             self._ender = asyncio.create_task(self._end())
-        if self._stop is None:
-            loop = asyncio.get_running_loop()
-            self._stop = _nothing  # who comes meanwhile finds that somebody is at it
-            self._stop = await run_in_threadpool(_listen, lambda: loop.call_soon_threadsafe(self._tell))
+        await self._ear.hears.wait()
 
     def _leave(self, news: asyncio.Event) -> None:
         self._open.discard(news)
-        if not self._open and self._stop is not None and self._stop is not _nothing:
-            stop, self._stop = self._stop, None
-            asyncio.get_running_loop().run_in_executor(None, stop)
+        if not self._open and self._ear is not None:
+            self._ear.over.set()
+            self._ear = None
 
     def _tell(self) -> None:
         for each in self._open:
@@ -95,16 +96,22 @@ class Live:
         self._tell()
 
 
-def _nothing() -> None:
-    """Stand for what ends the listening, until that has begun."""
+class _Ear:
+    """Listens to the store from its making until nobody wants to know any more."""
 
+    def __init__(self, tell: Callable[[], None]) -> None:
+        self.hears, self.over = asyncio.Event(), asyncio.Event()
+        self._task = asyncio.create_task(self._listen(asyncio.get_running_loop(), tell))
 
-def _listen(then: Callable[[], object]) -> Callable[[], None]:
-    def told() -> None:
-        with suppress(RuntimeError):  # the loop has ended, and so has every page
-            then()
+    async def _listen(self, loop: asyncio.AbstractEventLoop, tell: Callable[[], None]) -> None:
+        def told() -> None:
+            with suppress(RuntimeError):  # the loop has ended, and so has every page
+                loop.call_soon_threadsafe(tell)
 
-    return listen(default().store, told)
+        stop = await run_in_threadpool(lambda: listen(default().store, told))
+        self.hears.set()
+        await self.over.wait()
+        await run_in_threadpool(stop)
 
 
 async def _marks(ids: Sequence[str]) -> list[object]:
