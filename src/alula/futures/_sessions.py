@@ -44,14 +44,20 @@ class SessionFacts:
     facts: dict[str, Any]
 
 
-def sessions() -> list[SessionFacts]:
-    """Look at every session of this user on this machine, the oldest first."""
+def sessions(*, within: float = _TIMEOUT) -> list[SessionFacts]:
+    """Look at every session of this user on this machine, the oldest first.
+
+    Parameters
+    ----------
+    within
+        Seconds in which each has to answer; one that does not is left out.
+    """
     found: list[SessionFacts] = []
     with suppress(OSError):  # nobody has ever started one
         sockets = sorted((runtime_folder() / "sessions").iterdir(), key=_age)
         for path in sockets:
             pid = int(path.name.partition("-")[0])
-            if (facts := _ask(path)) is not None:
+            if (facts := _ask(path, within)) is not None:
                 _add_what_the_system_knows(facts)
                 found.append(SessionFacts(pid, _program(pid), facts))
     return found
@@ -63,12 +69,12 @@ def _age(path: Path) -> float:
     return 0.0
 
 
-def _ask(path: Path) -> dict[str, Any] | None:
+def _ask(path: Path, within: float) -> dict[str, Any] | None:
     import json  # here, for most programs look at no session
 
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.settimeout(_TIMEOUT)
+            sock.settimeout(within)
             sock.connect(str(path))
             with sock.makefile("rb") as file:
                 answer: dict[str, Any] = json.load(file)

@@ -25,6 +25,7 @@ MARK: Final = "runtime"
 router = APIRouter()
 
 _FAILED: Final = 10  # failures that are shown
+_PATIENCE: Final = 0.3  # seconds that an engine has to say what it does
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def show_now(view: Viewer) -> Response:
     """Show the first page."""
     view.permit_some("executor", "list")
     beat = pulse(view.om().store)
-    seen = {each.pid: each for each in sessions()}
+    seen = {each.pid: each for each in sessions(within=_PATIENCE)}
     return view.page(
         "now.html",
         tab=TAB.key,

@@ -40,7 +40,7 @@
 
   const sized = new ResizeObserver((entries) => {
     for (const { target } of entries) {
-      if (target.chart) target.chart.setSize({ width: target.clientWidth, height: HEIGHT });
+      if (target.chart && target.chart.width !== target.clientWidth) target.chart.setSize({ width: target.clientWidth, height: HEIGHT });
     }
   });
 
