@@ -69,7 +69,7 @@ def _age(path: Path) -> float:
     return 0.0
 
 
-def _ask(path: Path, within: float) -> dict[str, Any] | None:
+def _ask(path: Path, within: float = _TIMEOUT) -> dict[str, Any] | None:
     import json  # here, for most programs look at no session
 
     try:

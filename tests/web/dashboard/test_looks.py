@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ PAGES = (
 
 
 @alula.remote
-def picture(size: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
+def picture(size: int) -> Any:
     return (np.indices((size, size)).sum(0) % 255).astype(np.uint8)
 
 
@@ -49,7 +49,9 @@ def filled(board: str) -> str:
     return board
 
 
-@pytest.fixture(params=[("light", 1440), ("dark", 390)], ids=["light and wide", "dark and narrow"])
+@pytest.fixture(
+    scope="module", params=[("light", 1440), ("dark", 390)], ids=["light and wide", "dark and narrow"]
+)
 def window(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     scheme: Literal["light", "dark"]
     scheme, width = request.param

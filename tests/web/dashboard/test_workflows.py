@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from alula import workflow
 from alula.testing import Turnstile
@@ -101,7 +101,12 @@ def test_a_workflow_is_cancelled_by_whoever_says_so_twice(board: str, page: Page
     workflow.run_async(add.bind(wait_for_signal("never")), workflow_id="cancelled")
     page.goto(f"{board}/workflow/cancelled")
     asked = list[str]()
-    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept()))
+
+    def agree(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.accept()
+
+    page.once("dialog", agree)
     page.get_by_role("button", name="Cancel", exact=True).click()
     expect(page.locator("#status")).to_contain_text("canceled")
     assert asked == ["Cancel cancelled?"]
