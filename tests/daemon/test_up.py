@@ -36,9 +36,9 @@ def start(home: Path) -> Iterator[Start]:
     """Start a command of the program, which is up when this returns; its first line is in `said`."""
     started: list[Program] = []
 
-    def start_one(*command: str) -> Program:
+    def start_one(*command: str, path: str = "") -> Program:
         pipe = subprocess.PIPE
-        path = f"{ROOT / 'src'}:{ROOT}"
+        path = f"{path}:{ROOT / 'src'}:{ROOT}"
         child = subprocess.Popen(
             [sys.executable, "-m", "alula", *command],
             text=True,
@@ -255,3 +255,37 @@ def test_a_worker_whose_engine_dies_says_so_and_fails(start: Start) -> None:
     assert worker.returncode == 1
     assert errors.startswith("alula: ")
     assert "Traceback" not in errors
+
+
+def children_of(pid: int, command: str) -> list[int]:
+    """Give the processes that a program has started with this command of ours."""
+    path = Path(f"/proc/{pid}/task")
+    found = {int(child) for task in path.iterdir() for child in (task / "children").read_text().split()}
+    return [each for each in found if command in Path(f"/proc/{each}/cmdline").read_text().split("\0")]
+
+
+def test_the_dashboard_comes_back_when_its_process_has_died(start: Start) -> None:
+    alone = start("up", "--num-cpus", "1", "--no-serve", "--port-web", "0")
+    assert alone.stdout is not None
+    url = alone.stdout.readline().split()[1]
+    assert urlopen(url, timeout=LIMIT).status == 200
+    [page_server] = children_of(alone.pid, "api")
+    kill(page_server)
+    assert urlopen(url, timeout=LIMIT).status == 200
+    assert children_of(alone.pid, "api") != [page_server]
+    assert ended(alone)[0] == 0
+
+
+def test_without_the_packages_of_the_dashboard_all_else_starts(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['jinja2'] = None\n")
+    alone = start("up", "--num-cpus", "1", "--no-serve", "--port-web", "0", path=str(tmp_path))
+    status, said = ended(alone)
+    assert status == 0
+    assert "no dashboard, for jinja2 is not installed" in said
+
+
+def test_a_dashboard_for_others_needs_a_token_and_a_port_that_is_free(home: Path) -> None:
+    assert "ALULA_API_TOKEN" in refusal("up", "--no-serve", "--host-web", "0.0.0.0")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert f"setting 'port' = {port}" in refusal("up", "--no-serve", "--port-web", str(port))

@@ -42,7 +42,7 @@ def run_up(
     web
         Where the dashboard listens, and whether it is read-only; None for no dashboard.
     """
-    beside = [] if web is None or _lacks_web() else [_dashboard(*web)]
+    beside = [] if web is None or _lacks_web() else [_dashboard(*web, serving=host)]
 
     def ready(facts: Facts) -> None:
         _say(facts)
@@ -76,11 +76,16 @@ def _lacks_web() -> bool:
     return True
 
 
-def _dashboard(host: str, port: int, read_only: bool) -> Beside:
+def _dashboard(host: str, port: int, read_only: bool, serving: str) -> Beside:
     Access.load().refuse_others(host)
     sockets = listening(Config(bind=host, port=port))
-    words = ["api", "--host", host, "--port", str(sockets[0].getsockname()[1])]
-    return Beside(words=[*words, *["--read-only"] * read_only], listening=sockets)
+
+    def words(served: int | None) -> list[str]:
+        own = ["api", "--host", host, "--port", str(sockets[0].getsockname()[1])]
+        shown = [] if served is None else ["--server", f"redis://{serving}:{served}"]
+        return [*own, *shown, *["--read-only"] * read_only]
+
+    return Beside(words=words, listening=sockets)
 
 
 def _settings(labels: list[str], num_cpus: int | None, home: Path | None) -> Settings:

@@ -38,12 +38,12 @@ class Beside:
     Attributes
     ----------
     words
-        Its command line, behind ``alula``.
+        Gives its command line, behind ``alula``, for the port of the tensor server, or None if there is none.
     listening
         Sockets that it is to listen on.
     """
 
-    words: Sequence[str]
+    words: Callable[[int | None], Sequence[str]]
     listening: Sequence[socket]
 
 
@@ -149,13 +149,13 @@ def up(
     with ExitStack() as parts:
         end = parts.enter_context(End())
         at = None
-        children = [parts.enter_context(_kept(settings, each, lost)) for each in beside]
         if serve:
             sockets = listening(Config(bind=host, port=port))
             if supervised:
                 at = parts.enter_context(_supervised(settings, sockets, metrics_port, lost))
             else:
                 at = parts.enter_context(_serving(settings, sockets, metrics_port))
+        children = [parts.enter_context(_kept(settings, each, at, lost)) for each in beside]
         facts = parts.enter_context(_executing(settings, name, end))
         for started in children:
             started.result()
@@ -217,14 +217,15 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 @contextmanager
 def _kept(
-    settings: Settings, beside: Beside, lost: Callable[[CrashLoopError], None]
+    settings: Settings, beside: Beside, served: int | None, lost: Callable[[CrashLoopError], None]
 ) -> "Iterator[Future[None]]":
     """Keep a program running; what is given tells when it is ready."""
     started: Future[None] = Future()
+    words = beside.words(served)
     supervisor = Supervisor(
-        [sys.executable, "-m", "alula", *beside.words],
+        [sys.executable, "-m", "alula", *words],
         beside.listening,
-        name=f"alula {beside.words[0]}",
+        name=f"alula {words[0]}",
         environment=_environment(settings),
         ready=lambda: started.set_result(None),
         quiet=True,
