@@ -65,9 +65,8 @@ def fill(number: int) -> None:
     workflow.run(count.bind(1000), workflow_id="chain")
     store = Store.open(Settings.load().store)
     with store.transaction() as connection:
-        first: Mapping[str, Any] = (
-            connection.execute(select(WORKFLOWS).where(WORKFLOWS.c.id == "original")).mappings().one()
-        )
+        mine = connection.execute(select(WORKFLOWS).where(WORKFLOWS.c.id == "original"))
+        first = {str(name): value for name, value in mine.mappings().one().items()}
         tasks = connection.execute(select(TASKS).where(TASKS.c.workflow == first["number"])).mappings().all()
         [entry] = [dict(task) for task in tasks if task["key"] == first["entry"]]
         base = first["number"] + 10
