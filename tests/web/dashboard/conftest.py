@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from alula.futures import Engine
 from tests.faults.processes import TREE
 from tests.web.browser import browsing
 
@@ -50,7 +51,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def board(shared_home: Path) -> Iterator[str]:
+def board(engine: Engine, shared_home: Path) -> Iterator[str]:
     """Give the address of the dashboard of a store, on which tests put work."""
     with running(shared_home) as url:
         yield url

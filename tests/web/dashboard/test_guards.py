@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from alula import workflow
+from alula.futures import Engine
 from tests.web.browser import barriers
 from tests.web.conftest import Answer, Api, serving
 from tests.workflow.bodies import add
@@ -16,7 +17,7 @@ TOKEN, LESS = "who-has-this-may-do-all", "who-has-this-may-look-only"
 
 
 @pytest.fixture(scope="module")
-def guarded(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+def guarded(engine: Engine, shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     file = tmp_path_factory.mktemp("access") / "api.toml"
     file.write_text(
         f'[tokens.ada]\ntoken = "{TOKEN}"\n'
@@ -30,7 +31,7 @@ def guarded(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture(scope="module")
-def api(shared_home: Path) -> Iterator[Api]:
+def api(engine: Engine, shared_home: Path) -> Iterator[Api]:
     workflow.run(add.bind(1, 2), workflow_id="mine")
     with serving("--read-only") as api:
         yield api
