@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,8 @@ def run(body: Body) -> None:
         async with asyncio.timeout(30):
             await body(Live(ending), ending)
 
-    asyncio.run(main())
+    with ThreadPoolExecutor(1) as apart:  # the browser of other tests has a loop in this thread
+        apart.submit(lambda: asyncio.run(main())).result()
 
 
 async def begun(live: Live, *topics: str) -> AsyncGenerator[str, None]:
