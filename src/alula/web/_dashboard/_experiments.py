@@ -50,14 +50,15 @@ def show_experiment(
     """Show the runs of an experiment."""
     view.permit("experiment", name, "get")
     board = view.om().runtime.experiments.board(name)
-    wrong, page = "", None
+    wrong = ""
+    asked = None if column is None else [each for each in column if each]  # a form says so that it has none
     try:
-        page = board.page(where, sort=sort, columns=column, limit=_RUNS, offset=start)
+        page = board.page(where, sort=sort, columns=asked, limit=_RUNS, offset=start)
     except ValueError as error:
         wrong = str(error)
         page = board.page(limit=_RUNS)
         sort = "-run"
-    columns = _chosen(page, column)
+    columns = list(page.columns[:_COLUMNS]) if asked is None else asked
     link = _Links(view, name, {"where": where, "sort": sort, "column": column, "metric": metric})
     keys = [each.removeprefix("metrics.") for each in page.columns if each.startswith("metrics.")]
     drawn = metric if metric in keys else _first(sort, keys)
@@ -93,12 +94,6 @@ class _Links:
     def sorted(self, column: str, sort: str) -> str:
         """Give the address that sorts by a column: the highest first, and the other way the next time."""
         return self(sort=column if sort == f"-{column}" else f"-{column}")
-
-
-def _chosen(page: RunsPage, asked: Sequence[str] | None) -> list[str]:
-    if asked is not None:
-        return [each for each in asked if each]
-    return list(page.columns[:_COLUMNS])
 
 
 def _known(page: RunsPage, chosen: Iterable[str]) -> list[str]:
