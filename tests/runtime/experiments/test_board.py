@@ -81,13 +81,13 @@ def test_what_cannot_be_asked_is_refused(board: Board, how: dict[str, str], said
 
 
 def test_a_run_is_told_with_its_keys(board: Board) -> None:
-    assert board.run(4).status == "STOPPED"
-    assert board.values(4)["params.model"] == "line"
+    [four, one] = board.rows(4, 1)
+    assert (four.run.number, four.run.status, one.run.number) == (4, "STOPPED", 1)
+    assert (four.values["params.model"], one.values["params.model"]) == ("line", "tree")
     keys = board.keys(3, 4)
     assert (keys.metrics, keys.params, keys.profile) == (("acc", "only"), ("model",), ())
     with pytest.raises(NameNotFoundError, match="run 9"):
-        board.run(9)
-    assert board.values(9) == {}
+        board.rows(4, 9)
 
 
 @ON_BOTH
@@ -99,6 +99,8 @@ def test_a_metric_is_a_line_for_each_run(board: Board) -> None:
     assert [round(x - timed.points[0][0], 3) for x, _ in timed.points] == [0, 1, 2]
     with pytest.raises(ValueError, match="x='color'"):
         board.series("acc", [1], x="color")  # type: ignore[arg-type]  # wrong on purpose
+    with pytest.raises(ValueError, match="points=3"):
+        board.series("acc", [1], points=3)
 
 
 @ON_BOTH

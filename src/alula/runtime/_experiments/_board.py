@@ -10,9 +10,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Connection, Integer, Row, Select, exists, func, literal, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Row,
+    Select,
+    bindparam,
+    exists,
+    func,
+    literal,
+    select,
+)
 
 from ...errors import NameNotFoundError, suggest
+from ...store import Prepared, Store
 from ._ledger import Run
 from ._search import Expression, own_facts, parse
 from ._tables import ROWS, RUNS
@@ -127,27 +139,16 @@ class Board:
         Of the experiment.
     """
 
-    def __init__(
-        self,
-        name: str,
-        provider: str,
-        experiment: int,
-        reading: Callable[[], Any],
-        runs: Callable[[], list[Run]],
-    ) -> None:
-        """Make one; people get it from ``runtime.board``.
+    def __init__(self, name: str, provider: str, experiment: int, store: Store) -> None:
+        """Make one; people get it from ``runtime.experiments``.
 
         Parameters
         ----------
         experiment
             The id of its row.
-        reading
-            Gives a connection to the store for a while.
-        runs
-            Gives all runs, by number.
         """
         self.name, self.provider = name, provider
-        self._experiment, self._reading, self._runs = experiment, reading, runs
+        self._experiment, self._store = experiment, store
 
     def page(
         self,
@@ -181,46 +182,44 @@ class Board:
         key, descending = sort.removeprefix("-"), sort.startswith("-")
         for each in (key, *(columns or ())):
             _check_column(each)
-        known = self._runs()
-        with self._reading() as connection:
-            found = known if test is None else self._passing(connection, known, test)
-            ordered = self._sorted(connection, found, key, descending=descending)
-            shown = ordered[offset : offset + limit]
-            ids = [run.id for run in shown]
-            there = _columns(connection, ids)
+        with self._store.reading() as connection:
+            total = int(connection.scalar(select(func.count()).select_from(RUNS).where(self._mine())) or 0)
+            if test is None and not key.startswith("params."):
+                matched = total
+                shown = self._read(connection, _order_by(key, descending=descending), limit, offset)
+            else:
+                found = self._passing(connection, self._read(connection, [RUNS.c.number]), test)
+                matched = len(found)
+                shown = self._sorted(connection, found, key, descending=descending)[offset : offset + limit]
+            there = _columns(connection, [run.id for run in shown])
             asked = there if columns is None else [each for each in columns if each in there]
-            values = self._values(connection, asked, ids)
-        rows = tuple(RunRow(run, values.get(run.id, {})) for run in shown)
-        return RunsPage(rows=rows, columns=tuple(there), matched=len(found), total=len(known))
+            rows = self._beside(connection, shown, asked)
+        return RunsPage(rows=rows, columns=tuple(there), matched=matched, total=total)
 
-    def run(self, number: int) -> Run:
-        """Give one run.
+    def rows(self, *numbers: int) -> tuple[RunRow, ...]:
+        """Give some runs, in this order, with all their values.
 
         Raises
         ------
         NameNotFoundError
-            If there is no run of that number.
+            If there is no run of one of these numbers.
         """
-        known = self._runs()
-        found = next((run for run in known if run.number == number), None)
-        if found is None:
-            where = f"experiments/{self.name} run"
-            raise NameNotFoundError(f"{where} {number}", [f"{where} {run.number}" for run in known[-20:]])
-        return found
+        with self._store.reading() as connection:
+            found = self._named(connection, numbers)
+            for number in numbers:
+                if number not in found:
+                    last = connection.scalar(select(func.max(RUNS.c.number)).where(self._mine()))
+                    where = f"experiments/{self.name} run"
+                    raise NameNotFoundError(f"{where} {number}", [f"{where} {last}"] if last else [])
+            runs = [found[number] for number in numbers]
+            return self._beside(connection, runs, _columns(connection, [run.id for run in runs]))
 
-    def keys(self, *runs: int) -> RunKeys:
+    def keys(self, *numbers: int) -> RunKeys:
         """Give the keys of metrics, parameters and figures of the machine that runs have."""
-        ids = self._ids(runs)
-        with self._reading() as connection:
-            found = _keys(connection, list(ids.values()))
+        with self._store.reading() as connection:
+            found = _keys(connection, [run.id for run in self._named(connection, numbers).values()])
         told = {event: [key for key, events in found.items() if event in events] for event in _KINDS}
         return RunKeys(*(tuple(sorted(told[event])) for event in _KINDS))
-
-    def values(self, number: int) -> Mapping[str, Any]:
-        """Give the last values of metrics and parameters of a run, by ``metrics.KEY`` and ``params.KEY``."""
-        ids = list(self._ids([number]).values())
-        with self._reading() as connection:
-            return self._values(connection, _columns(connection, ids), ids).get(ids[0], {}) if ids else {}
 
     def series(
         self,
@@ -240,24 +239,25 @@ class Board:
         x
             What lies below: ``"step"``, or ``"time"``, seconds since the start of the run.
         points
-            How many of each run at most.
+            How many of each run at most; 4 at least.
         event
             ``"profile"`` for figures of the machine.
 
         Raises
         ------
         ValueError
-            If `x` is neither.
+            If `x` is neither, or there are to be too few points.
         """
         if x not in ("step", "time"):
             raise ValueError(f"x={x!r} is none; {suggest(x, ('step', 'time'))}")
-        picked = list(self._ids(runs).items())[:_MANY]
-        started = {run.id: run.started for run in self._runs()}
-        with self._reading() as connection:
-            read = [(n, i, *_looked_at(connection, i, key, event)) for n, i in picked]
+        if points < 4:
+            raise ValueError(f"points={points}: a line of at most so many shows nothing, give 4 or more")
+        with self._store.reading() as connection:
+            found = self._named(connection, list(runs)[:_MANY]).values()
+            read = [(run, *_looked_at(connection, run.id, key, event)) for run in found]
         return [
-            Series(run=number, points=thinned(_placed(rows, x, started[id_], whole), points), whole=whole)
-            for number, id_, rows, whole in read
+            Series(run=run.number, points=thinned(_placed(rows, x, run.started, whole), points), whole=whole)
+            for run, rows, whole in read
             if rows
         ]
 
@@ -273,21 +273,40 @@ class Board:
         limit
             How many at most.
         """
-        mine = ROWS.c.event.not_in(_NUMBERED) if event is None else ROWS.c.event == event
+        kind = ROWS.c.event.not_in(_NUMBERED) if event is None else ROWS.c.event == event
         columns = [ROWS.c[name] for name in ("id", "dt", "event", "key", "value", "step", "task", "node")]
-        ids = list(self._ids([run]).values())
-        asked = select(*columns).where(ROWS.c.run.in_(ids), mine, ROWS.c.id > after)
-        with self._reading() as connection:
+        with self._store.reading() as connection:
+            ids = [each.id for each in self._named(connection, [run]).values()]
+            asked = select(*columns).where(ROWS.c.run.in_(ids), kind, ROWS.c.id > after)
             return [_event(row) for row in connection.execute(asked.order_by(ROWS.c.id).limit(limit))]
 
     # ------------------------------------------------------------------------------------- inside
 
-    def _ids(self, numbers: Iterable[int]) -> dict[int, int]:
-        """Give the ids of runs by their numbers, in this order."""
-        by_number = {run.number: run.id for run in self._runs()}
-        return {number: by_number[number] for number in numbers if number in by_number}
+    def _mine(self) -> ColumnElement[bool]:
+        return RUNS.c.experiment == self._experiment
 
-    def _passing(self, connection: Connection, known: list[Run], test: Expression) -> list[Run]:
+    def _read(
+        self,
+        connection: Connection,
+        order: Sequence[ColumnElement[Any]],
+        limit: int | None = None,
+        offset: int | None = None,
+        *where: ColumnElement[bool],
+    ) -> list[Run]:
+        asked = select(*_RUN).where(self._mine(), *where).order_by(*order).limit(limit).offset(offset)
+        names = [column.name for column in _RUN]
+        return [Run(**dict(zip(names, row, strict=True))) for row in connection.execute(asked)]
+
+    def _named(self, connection: Connection, numbers: Iterable[int]) -> dict[int, Run]:
+        """Give runs by their numbers, in this order."""
+        wanted = list(numbers)
+        some = self._read(connection, [RUNS.c.number], None, None, RUNS.c.number.in_(wanted))
+        by_number = {run.number: run for run in some}
+        return {number: by_number[number] for number in wanted if number in by_number}
+
+    def _passing(self, connection: Connection, known: list[Run], test: Expression | None) -> list[Run]:
+        if test is None:
+            return known
         values = self._values(connection, sorted(test.fields), None)
         return [run for run in known if test.test({**own_facts(run), **values.get(run.id, {})})]
 
@@ -301,21 +320,26 @@ class Board:
         without = [run for run in found if told.get(run.id) is None]
         return having + (without[::-1] if descending else without)
 
+    def _beside(
+        self, connection: Connection, runs: Sequence[Run], columns: Sequence[str]
+    ) -> tuple[RunRow, ...]:
+        values = self._values(connection, columns, [run.id for run in runs])
+        return tuple(RunRow(run, values.get(run.id, {})) for run in runs)
+
     def _values(
         self, connection: Connection, columns: Sequence[str], ids: Sequence[int] | None
     ) -> dict[int, dict[str, Any]]:
         """Give the last value in some columns by the ids of runs, of all runs by default."""
         found: dict[int, dict[str, Any]] = {}
+        mine = self._mine() if ids is None else RUNS.c.id.in_(ids)
         for column in columns:
-            group, _, key = column.partition(".")
-            last = _last(key, "metric" if group == "metrics" else "param")
-            asked = select(RUNS.c.id, last).where(RUNS.c.experiment == self._experiment)
-            for run, text in connection.execute(asked if ids is None else asked.where(RUNS.c.id.in_(ids))):
+            for run, text in connection.execute(select(RUNS.c.id, _last(column, ROWS.c.value)).where(mine)):
                 if text is not None:
                     found.setdefault(run, {})[column] = json.loads(text)
         return found
 
 
+_RUN: Final = [column for column in RUNS.columns if column.name != "experiment"]
 _KINDS: Final = ("metric", "param", "profile")
 _GROUPS: Final = {"metric": "metrics", "param": "params"}
 _OWN: Final[dict[str, Callable[[Run], Any]]] = {
@@ -340,14 +364,24 @@ def _order(value: Any) -> tuple[int, Any]:
     return (1, value) if isinstance(value, str) else (2, json.dumps(value))
 
 
-def _mine(run: Any, key: Any, event: str) -> tuple[ColumnElement[bool], ...]:
+def _mine(run: Any, key: Any, event: Any) -> tuple[ColumnElement[bool], ...]:
     return ROWS.c.run == run, ROWS.c.key == key, ROWS.c.event == event
 
 
-def _last(key: str, event: str) -> Any:
-    """Give the last value under a key of each run: one step into the index."""
-    asked = select(ROWS.c.value).where(*_mine(RUNS.c.id, key, event)).order_by(ROWS.c.id.desc()).limit(1)
-    return asked.correlate(RUNS).scalar_subquery()
+def _last(column: str, what: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Give what stands in the last row of a metric or parameter of each run: one step into the index."""
+    group, _, key = column.partition(".")
+    mine = _mine(RUNS.c.id, key, "metric" if group == "metrics" else "param")
+    return select(what).where(*mine).order_by(ROWS.c.id.desc()).limit(1).correlate(RUNS).scalar_subquery()
+
+
+def _order_by(key: str, *, descending: bool) -> list[ColumnElement[Any]]:
+    """Sort by what the database can compare: what is not there comes last, and the number decides a tie."""
+    by = {"run": RUNS.c.number, "seconds": RUNS.c.ended - RUNS.c.started}.get(key)
+    if by is None:
+        by = RUNS.c[key] if key in _OWN else _last(key, ROWS.c.number)
+    ordered = [by, RUNS.c.number]
+    return [by.is_(None), *(each.desc() if descending else each for each in ordered)]
 
 
 def _columns(connection: Connection, ids: Sequence[int]) -> list[str]:
@@ -372,15 +406,23 @@ def _keys(connection: Connection, ids: Sequence[int]) -> dict[str, set[str]]:
     return found
 
 
+_SERIES: Final = Prepared(
+    select(ROWS.c.step, ROWS.c.number, ROWS.c.dt)
+    .where(*_mine(bindparam("run"), bindparam("key"), bindparam("event")))
+    .order_by(ROWS.c.id)
+    .limit(bindparam("most"))
+)
+
+
 def _looked_at(connection: Connection, run: int, key: str, event: str) -> tuple[list[Any], bool]:
     """Give all rows of a metric in a run, or some of many that lie evenly; and whether it is all."""
-    mine = _mine(run, key, event)
-    asked = select(ROWS.c.step, ROWS.c.number, ROWS.c.dt).order_by(ROWS.c.id)
-    some = list(connection.execute(asked.where(*mine).limit(_LOOKED_AT + 1)))
+    given = {"run": run, "key": key, "event": event, "most": _LOOKED_AT + 1}
+    some = _SERIES(connection, given).fetchall()
     if len(some) <= _LOOKED_AT:
         return some, True
-    ids = list(connection.scalars(_spread(connection, mine)))
-    return list(connection.execute(asked.where(ROWS.c.id.in_(ids)))), False
+    ids = list(connection.scalars(_spread(connection, _mine(run, key, event))))
+    asked = select(ROWS.c.step, ROWS.c.number, ROWS.c.dt).where(ROWS.c.id.in_(ids)).order_by(ROWS.c.id)
+    return [tuple(row) for row in connection.execute(asked)], False
 
 
 def _spread(connection: Connection, mine: tuple[ColumnElement[bool], ...]) -> Select[Any]:
@@ -397,19 +439,11 @@ def _spread(connection: Connection, mine: tuple[ColumnElement[bool], ...]) -> Se
     return select(at_or_after.correlate(count).scalar_subquery()).select_from(count).distinct()
 
 
-def _placed(
-    rows: Sequence[Any],
-    x: str,
-    started: float,
-    whole: bool,
-) -> Points:
-    by_time = x == "time" or (not whole and any(row.step is None for row in rows))
+def _placed(rows: Sequence[tuple[Any, ...]], x: str, started: float, whole: bool) -> Points:
+    by_time = x == "time" or (not whole and any(step is None for step, _, _ in rows))
     return [
-        (
-            row.dt - started if by_time else n if row.step is None else row.step,
-            float("nan") if row.number is None else row.number,
-        )
-        for n, row in enumerate(rows)
+        (dt - started if by_time else n if step is None else step, float("nan") if much is None else much)
+        for n, (step, much, dt) in enumerate(rows)
     ]
 
 

@@ -77,8 +77,7 @@ class Experiments:
             If there is none of that name; says which is nearest.
         """
         found = existing(self._place, name)
-        store = self._place.catalogs.store
-        return Board(found.name, found.provider, found.number, store.reading, found.runs)
+        return Board(found.name, found.provider, found.number, self._place.catalogs.store)
 
     def _counted(self, names: Sequence[str]) -> Mapping[str, dict[str, Any]]:
         store = self._place.catalogs.store

@@ -1,10 +1,11 @@
 """Several runs of an experiment beside each other: a chart for each metric, and what differs in a table."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Response
 
-from ...runtime import Board
+from ...runtime import Board, RunRow
 from ._render import address
 from ._series import chart_of
 from ._view import Viewer
@@ -15,7 +16,7 @@ router = APIRouter()
 
 _MOST: Final = 20  # runs that a chart can tell apart, with eight colours and four kinds of lines
 _LATEST: Final = 5  # runs that are compared where nobody chose any
-_CHARTS: Final = 6
+_CHARTS: Final = 4
 _POINTS: Final = 3000  # of all lines of a chart together
 
 Runs = Annotated[list[int] | None, Query(alias="run")]
@@ -37,8 +38,7 @@ def compare(
     numbers = list(dict.fromkeys(run or []))[:_MOST] or [
         row.run.number for row in board.page(columns=[], limit=_LATEST).rows
     ]
-    runs = [board.run(number) for number in numbers]
-    values = {number: board.values(number) for number in numbers}
+    rows = board.rows(*numbers)
     keys = board.keys(*numbers).metrics
     drawn = [each for each in (metric or keys) if each in keys][:_CHARTS]
     charts = [(key, _drawn(board, key, numbers, x, log=log)) for key in drawn]
@@ -46,9 +46,8 @@ def compare(
         "compare.html",
         tab="experiments",
         board=board,
-        runs=runs,
-        values=values,
-        table=_differing(values),
+        runs=[row.run for row in rows],
+        table=_differing(rows),
         metrics=keys,
         drawn=drawn,
         charts=charts,
@@ -71,10 +70,8 @@ def _drawn(
     return {**facts, "log": log, "whole": all(each.whole for each in series)}
 
 
-def _differing(values: dict[int, Any]) -> list[tuple[str, list[Any], bool]]:
+def _differing(rows: Sequence[RunRow]) -> list[tuple[str, list[Any], bool]]:
     """Give for each name the values of the runs, and whether they differ; parameters first."""
-    names = sorted(
-        {name for each in values.values() for name in each}, key=lambda name: (name[0] != "p", name)
-    )
-    rows = [(name, [each.get(name) for each in values.values()]) for name in names]
-    return [(name, row, any(each != row[0] for each in row)) for name, row in rows]
+    names = sorted({name for row in rows for name in row.values}, key=lambda name: (name[0] != "p", name))
+    table = [(name, [row.values.get(name) for row in rows]) for name in names]
+    return [(name, values, any(each != values[0] for each in values)) for name, values in table]

@@ -14,7 +14,7 @@ __all__ = ["router"]
 
 router = APIRouter()
 
-_CHARTS: Final = 8
+_CHARTS: Final = 6
 _EVENTS: Final = 50
 _RECORDS: Final = 100
 _TASKS: Final = 5  # whose logs are shown
@@ -26,12 +26,12 @@ def show_run(view: Viewer, number: int, name: str, after: int = 0) -> Response:
     """Show a run of an experiment."""
     view.permit("experiment", name, "get")
     board = view.om().runtime.experiments.board(name)
-    run = board.run(number)
-    keys, values = board.keys(number), board.values(number)
+    [row] = board.rows(number)
+    keys = board.keys(number)
     events = board.events(number, after=after, limit=_EVENTS + 1)
     tasks = list(dict.fromkeys(each.task for each in events if each.task is not None))
     params, metrics = (
-        {key: values[f"{group}.{key}"] for key in found if f"{group}.{key}" in values}
+        {key: row.values[f"{group}.{key}"] for key in found if f"{group}.{key}" in row.values}
         for group, found in (("params", keys.params), ("metrics", keys.metrics))
     )
     more = address("run", str(number), name, after=events[_EVENTS - 1].id) if len(events) > _EVENTS else ""
@@ -39,7 +39,7 @@ def show_run(view: Viewer, number: int, name: str, after: int = 0) -> Response:
         "experiment_run.html",
         tab="experiments",
         board=board,
-        run=run,
+        run=row.run,
         params=params,
         metrics=metrics,
         charts=_charts(board, number, keys.metrics),
