@@ -1,5 +1,6 @@
 """The tensor server: what it has loaded, how fast that runs, what runs in the background, what took long."""
 
+from math import inf
 from typing import Final
 
 from fastapi import APIRouter, Response
@@ -8,6 +9,7 @@ from ...errors import SettingError, StoreUnavailableError
 from ...server import Inspector, ModelFigures
 from ._render import address
 from ._view import Poster, Tab, Viewer
+from ._words import count, took
 
 __all__ = ["TAB", "router"]
 
@@ -26,7 +28,7 @@ def show_server(view: Viewer) -> Response:
     try:
         figures = inspector.figures(models=_MODELS)
     except (StoreUnavailableError, SettingError) as error:
-        return view.page("server.html", tab=TAB.key, where=inspector.address, why=str(error), figures=None)
+        return view.page("server.html", tab=TAB.key, where=inspector.address, why=_why(error), figures=None)
     deployed = {each.key for each in view.om().deployments.list()}
     loaded = {each.key for each in figures.models}
     return view.page(
@@ -50,8 +52,22 @@ def cancel_run(view: Poster) -> Response:
     return view.back(address("server"), said, failed=not stopped)
 
 
-def _quantiles(model: ModelFigures) -> dict[str, list[float | None]]:
+def _quantiles(model: ModelFigures) -> dict[str, list[str]]:
+    """Give how long runs took and waited, and how many ran together, by share."""
     return {
-        name: [spread.quantile(share) for share in _SHARES]
-        for name, spread in (("run", model.run), ("queue", model.queue), ("batch", model.batch))
+        "run": [_time(model.run.quantile(share)) for share in _SHARES],
+        "queue": [_time(model.queue.quantile(share)) for share in _SHARES],
+        "batch": [count(model.batch.quantile(share)) for share in _SHARES],
     }
+
+
+def _time(seconds: float | None) -> str:
+    """Write the bound of a bin: models may be quicker than what pages tell of elsewhere."""
+    if seconds is None or seconds >= 0.001:
+        return "> 5 s" if seconds == inf else took(seconds)
+    return f"{seconds * 1e6:g} µs"
+
+
+def _why(error: BaseException) -> str:
+    """Say what the connection has run into; that it is no store is nobody's fault here."""
+    return str(error.__cause__ or error)
