@@ -109,6 +109,8 @@ def test_its_first_time_may_be_long_ago(keeper: Executor, schedules: Schedules, 
     every_minute(schedules, since=NOON - 7200)
     [made] = schedules.listed()
     assert made.next_time == NOON - 7140
+    assert made.next_times(3) == [NOON - 7140, NOON - 7080, NOON - 7020]
+    assert made.next_times(0) == []
     assert fire(keeper).workflows == ["s@2026-01-01T12:00:00+00:00"]
 
 

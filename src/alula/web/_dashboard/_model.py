@@ -54,22 +54,28 @@ def show_model(view: Viewer, name: str) -> Response:
 @router.post("/deploy/{name:path}")
 def deploy(view: Poster, name: str) -> Response:
     """Hand a version to the tensor servers; that is a task, which this does not wait for."""
-    view.permit("model", check_name(name), "deploy")
-    version, key = view.form.get("version", ""), view.form.get("key", "").strip()
+    version, key = view.form.get("version", ""), view.form.get("key", "").strip() or name
+    _permit(view, name, key, "deploy")
     with view.doing():
-        task = view.om().runtime.model(f"{name}@v{version}").deploy(key or None)
-    said = f"{name} v{version} is being deployed as {key or name}: task {task.id}"
+        task = view.om().runtime.model(f"{name}@v{version}").deploy(key)
+    said = f"{name} v{version} is being deployed as {key}: task {task.id}"
     return view.back(address("model", name, version=version), said)
 
 
 @router.post("/undeploy/{name:path}")
 def undeploy(view: Poster, name: str) -> Response:
     """Take a model away from the tensor servers."""
-    view.permit("model", check_name(name), "undeploy")
     key = view.form.get("key", "")
+    _permit(view, name, key, "undeploy")
     with view.doing():
         view.om().runtime.model(name).undeploy(key)
     return view.back(address("model", name), f"{key} is not deployed any more")
+
+
+def _permit(view: View, name: str, key: str, action: str) -> None:
+    """Refuse unless that is allowed on the model, and on what has its key on the servers."""
+    view.permit("model", check_name(name), action)
+    view.permit("model", key, action)
 
 
 def _step(view: View, step: Any) -> dict[str, Any]:

@@ -8,10 +8,12 @@ import re
 from typing import Any, Final
 
 from fastapi import APIRouter, Response
+from markupsafe import escape
 from starlette.responses import HTMLResponse
 
+from ...errors import AlulaError
 from ...objects import check_name
-from .._problems import Refused
+from .._problems import Refused, status_of
 from ._versions import shown
 from ._view import Viewer
 
@@ -60,5 +62,8 @@ def render_notebook(view: Viewer, name: str, version: int | None = None) -> Resp
     wanted = name if version is None else f"{name}@v{version}"
     if jobs.resolve(wanted).size > _LARGEST:
         raise Refused(413, f"{name} is too large to be shown: export it with alula jobs export")
-    html = jobs.export(wanted, "memory", "html")
-    return HTMLResponse(_SCRIPTS.sub("", html), headers=_HEADERS)
+    try:
+        html = _SCRIPTS.sub("", jobs.export(wanted, "memory", "html"))
+    except AlulaError as error:  # an error page is for no frame
+        return HTMLResponse(f"<p>{escape(error)}</p>", status_of(error), headers=_HEADERS)
+    return HTMLResponse(html, headers=_HEADERS)

@@ -138,6 +138,7 @@ def promote_version(view: Poster, resource: str, name: str) -> Response:
     view.permit(resource, name, "promote")
     version = view.form.get("version", "")
     bucket, asname = (view.form.get(field, "").strip() for field in ("bucket", "asname"))
+    view.permit(resource, asname or name, "promote")
     if view.rights is None or not view.rights.allow_bucket(bucket or view.bucket):
         raise Refused(403, f"bucket {bucket} is not available: no rule of this token allows it")
     with view.doing():

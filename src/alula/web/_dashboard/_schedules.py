@@ -8,6 +8,7 @@ from fastapi import APIRouter, Response
 
 from ... import workflow
 from ...errors import NameNotFoundError, WorkflowNotFoundError
+from .._problems import Refused
 from ._render import address
 from ._view import Poster, Tab, View, Viewer
 
@@ -29,7 +30,7 @@ def show_schedules(view: Viewer) -> Response:
     every = [
         each
         for each in workflow.list_schedules()
-        if asked.lower() in each.name.lower() and view.may("schedule", each.name, "list")
+        if asked.lower() in each.name.lower() and _may(view, each.name, "list")
     ]
     later = [each for each in every if each.name > after]
     shown = later[:_PAGE]
@@ -83,7 +84,16 @@ def delete(view: Poster) -> Response:
 def _permitted(view: View, action: str) -> str:
     name = view.form.get("name", "")
     view.permit("schedule", name, action)
+    if not _may(view, name, action):
+        raise Refused(403, f"schedule/{name} is of a bucket that is not available")
     return name
+
+
+def _may(view: View, name: str, action: str) -> bool:
+    """Tell whether an action is allowed on a schedule, and in the bucket of what it runs."""
+    about = _OF_OBJECT.fullmatch(name)
+    in_bucket = about is None or (view.rights is not None and view.rights.allow_bucket(about["bucket"]))
+    return in_bucket and view.may("schedule", name, action)
 
 
 def _told(view: View, schedule: workflow.Schedule) -> Mapping[str, Any]:
