@@ -14,6 +14,7 @@ import alula as om
 from alula import workflow
 from alula._core._settings import Settings
 from alula.daemon._serve import deployed
+from alula.futures import Engine
 from alula.server import Client, Server, background
 from tests.server.world import endless
 from tests.web.browser import barriers, sideways
@@ -50,7 +51,7 @@ def site(tensors: Server, filled: None) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def filled(shared_home: Path) -> None:
+def filled(shared_home: Path, engine: Engine) -> None:
     exp = om.runtime.experiment("team/first")
     for r in (1, 2, 3):
         with exp:
@@ -162,7 +163,7 @@ def test_a_model_is_deployed_and_its_calls_are_counted(site: str, page: Page, te
     page.get_by_role("button", name="Deploy v1").click()
     expect(page.get_by_role("status").first).to_contain_text("is being deployed as served")
     page.goto(f"{site}/server")
-    expect(page.locator("[data-calls=served]")).to_have_text("0")  # it comes by itself
+    expect(page.locator("[data-calls=served]")).to_have_text("0", timeout=60_000)  # it comes by itself
     with Client(f"redis://127.0.0.1:{tensors.port}") as client:
         client.tensorset("x", np.ones((1, 1), "f4"))
         for _ in range(3):
