@@ -22,7 +22,7 @@ def guarded(engine: Engine, shared_home: Path, tmp_path_factory: pytest.TempPath
     file.write_text(
         f'[tokens.ada]\ntoken = "{TOKEN}"\n'
         f'[tokens.eve]\ntoken = "{LESS}"\n'
-        'rules = ["executor/*/list", "workflow/*/list", "workflow/mine/get"]\n'
+        'rules = ["executor/*/list", "workflow/*/list", "workflow/mine/get"]\nbuckets = ["small"]\n'
     )
     workflow.run(add.bind(1, 2), workflow_id="mine")
     workflow.run(add.bind(1, 2), workflow_id="theirs")

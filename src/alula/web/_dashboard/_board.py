@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...errors import AlulaError
+from ...runtime import default
 from .._call import Site
 from .._problems import Refused, problem_of
 from ._live import Live
@@ -75,11 +76,15 @@ def log_in(view: Annotated[View, Depends(anyone_posting)]) -> Response:
     """Begin a session of whoever knows a token; the one before ends, so that nobody else knows its id."""
     board, token = view.board, view.form.get("token", "").strip()
     to = ours(view.form.get("next", "/"))
-    if board.site.access.rights(token or None) is None:
+    rights = board.site.access.rights(token or None)
+    if rights is None:
         _log.warning("somebody tried to log in with a token that there is not")
         return view.page("login.html", status=401, next=to, wrong=True)
     board.sessions.end(view.session)
-    view.request.state.new_session = board.sessions.begin(token if board.site.access.tokens else None)
+    made = board.sessions.begin(token if board.site.access.tokens else None)
+    if not rights.allow_bucket(made.bucket or default().bucket):
+        made.bucket = rights.buckets[0]  # of those it may see, for there is no other to begin with
+    view.request.state.new_session = made
     return view.back(to)
 
 
