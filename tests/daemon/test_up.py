@@ -57,6 +57,11 @@ def start(home: Path) -> Iterator[Start]:
         child.communicate()
 
 
+def owner(workflow_id: str, executor: Executor | None = None) -> str | None:
+    with (executor or workflow.default_executor())._store.reading() as connection:
+        return workflow.owner_of(connection, workflow_id)
+
+
 def ended(child: Program) -> tuple[int, str]:
     """Give status and errors of a program that is told to end."""
     child.send_signal(signal.SIGTERM)
@@ -102,7 +107,7 @@ def test_another_worker_goes_on_when_one_is_killed(start: Start, tally: Tally, t
     start("worker", "--num-cpus", "1", "--name", "second")
     first.kill()
     turnstile.arrived()  # the same task, in the second worker
-    assert workflow.owner_of(workflow.default_executor()._store, "w") == "second"
+    assert owner("w") == "second"
     turnstile.let()
     assert handle.result(LIMIT) == 2
     assert tally.counts() == {"first": 1}
@@ -143,7 +148,7 @@ def test_labels_say_who_takes_what(start: Start) -> None:
     with Executor.open(Settings.load()) as client:
         handle = client.submit(Graph.of(add.bind(1)), labels=["gpu"])
         assert handle.result(LIMIT) == 1
-        assert workflow.owner_of(client._store, handle.id) == "strong"
+        assert owner(handle.id, client) == "strong"
         [strong] = [info for info in client._executors.alive() if info.name == "strong"]
         assert strong.labels == ("gpu", "big")
 
@@ -155,7 +160,7 @@ def test_up_is_an_executor_and_a_server(start: Start) -> None:
     with redis.Redis(port=port, protocol=2) as client:
         assert client.ping()
     assert workflow.run(add.bind(1, 2), workflow_id="w") == 3
-    assert str(workflow.owner_of(workflow.default_executor()._store, "w")).startswith("alula@")
+    assert str(owner("w")).startswith("alula@")
     assert ended(both) == (0, "")
 
 
@@ -196,7 +201,7 @@ def test_a_server_that_crashes_again_and_again_is_given_up_and_all_else_goes_on(
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port))
     assert workflow.run(add.bind(1, 2), workflow_id="w") == 3
-    assert str(workflow.owner_of(workflow.default_executor()._store, "w")).startswith("alula@")
+    assert str(owner("w")).startswith("alula@")
     assert ended(both) == (0, "")
 
 
