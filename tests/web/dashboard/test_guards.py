@@ -116,6 +116,21 @@ def test_a_form_that_is_not_from_a_page_of_ours_is_refused(guarded: Api, fields:
     assert post(guarded, "/workflow/mine/cancel", "csrf=x", Cookie=cookie).status == 403
 
 
+def test_what_was_done_is_said_on_the_next_whole_page_and_once(guarded: Api) -> None:
+    workflow.run(add.bind(1), workflow_id="done")
+    cookie, csrf = entered(guarded)
+    inside = post(guarded, "/login", f"csrf={csrf}&token={TOKEN}", Cookie=cookie).headers["set-cookie"]
+    cookie = inside.partition(";")[0]
+    form = re.search(r'name="csrf" value="([^"]+)"', guarded("GET", "/", Cookie=cookie).body.decode())
+    assert form is not None
+    answer = post(guarded, "/workflow/done/cancel", f"csrf={form[1]}", Cookie=cookie)
+    assert answer.location == "/workflow/done"
+    said = "what is recorded stays"
+    for headers, found in (({"HX-Request": "true"}, False), ({}, True), ({}, False)):
+        page = guarded("GET", answer.location, Cookie=cookie, **headers)
+        assert (said in page.body.decode()) is found
+
+
 def test_what_one_session_has_is_good_in_no_other(guarded: Api) -> None:
     (_, csrf), (cookie, _) = entered(guarded), entered(guarded)
     assert post(guarded, "/login", f"csrf={csrf}&token={TOKEN}", Cookie=cookie).status == 403

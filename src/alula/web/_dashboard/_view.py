@@ -152,7 +152,11 @@ class View:
         facts
             What it shows, beside `view`, `tabs` and `tab`.
         """
-        notices, self.session.notices = self.session.notices, []
+        notices: list[Notice] = []
+        if (
+            "hx-request" not in self.request.headers
+        ):  # a page that is being left must not take those of the next
+            notices, self.session.notices = self.session.notices, []
         known = {"view": self, "tabs": self.board.tabs, "tab": tab, "notices": notices}
         return HTMLResponse(render(template, {**known, **facts}), status)
 
