@@ -268,6 +268,17 @@ def test_a_rule_holds_for_the_key_and_the_copy_too(filled: None, page: Page) -> 
         assert om.datasets.resolve("points@mine").version == 1
 
 
+def test_what_is_fetched_anew_takes_no_notice_from_the_next_page(site: str, page: Page) -> None:
+    page.goto(f"{site}/script/clean")
+    token = page.locator("[name=csrf]").first.get_attribute("value") or ""
+    address = f"{site}/tag/script/clean"
+    page.request.post(address, form={"csrf": token, "version": "1", "tag": "seen"}, max_redirects=0)
+    said = "clean v1 is tagged"
+    assert said not in page.request.get(f"{site}/schedules", headers={"HX-Request": "true"}).text()
+    assert said in page.request.get(f"{site}/schedules").text()
+    assert said not in page.request.get(f"{site}/schedules").text()
+
+
 @pytest.fixture(scope="module")
 def reading(filled: None, shared_home: Path) -> Iterator[Api]:
     """A dashboard on which everything may be seen and nothing be done; its server is nowhere."""

@@ -153,9 +153,7 @@ class View:
             What it shows, beside `view`, `tabs` and `tab`.
         """
         notices: list[Notice] = []
-        if (
-            "hx-request" not in self.request.headers
-        ):  # a page that is being left must not take those of the next
+        if "hx-request" not in self.request.headers:  # of which a part is taken, and that without notices
             notices, self.session.notices = self.session.notices, []
         known = {"view": self, "tabs": self.board.tabs, "tab": tab, "notices": notices}
         return HTMLResponse(render(template, {**known, **facts}), status)
