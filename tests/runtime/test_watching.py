@@ -1,6 +1,7 @@
 """What people see of tasks: in a real kernel, in a terminal, and where there is neither."""
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import nbformat
@@ -95,6 +96,40 @@ def drawn(lines: list[Line]) -> str:
     with _watching._live(Console(file=file, force_terminal=True, width=80, no_color=True)) as show:
         show(lines)
     return file.getvalue()
+
+
+class Told:
+    """A task that ends when it is told to, and counts who looks at it."""
+
+    title, progress = "told", None
+
+    def __init__(self, n: int) -> None:
+        self.id, self.looks, self.over = f"{n}", 0, False
+
+    @property
+    def status(self) -> str:
+        self.looks += 1
+        return "SUCCESS" if self.over else "STARTED"
+
+    def when_done(self, tell: Callable[[Any], object]) -> None:
+        self.tell = tell
+
+    def end(self) -> None:
+        self.over = True
+        self.tell(self)
+
+
+def test_of_very_many_only_the_first_that_have_not_ended_are_looked_at() -> None:
+    tasks = [Told(n) for n in range(1000)]
+    looks = _watching._Looks(tasks)
+    assert len(looks.lines()) == 1000
+    assert sum(task.looks for task in tasks) == 20
+    for task in tasks[:990]:
+        task.end()
+    looks.wait()
+    assert looks.left == 10
+    assert [line.status for line in looks.lines()] == ["SUCCESS"] * 990 + ["STARTED"] * 10
+    assert sum(task.looks for task in tasks) == 20 + 990 + 10
 
 
 def test_in_a_terminal_each_task_has_a_line_and_all_have_a_sum() -> None:

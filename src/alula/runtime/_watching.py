@@ -5,7 +5,7 @@ Where nobody could see a line change, as in a file, each change is a line of its
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -86,36 +86,59 @@ def watch(results: Sequence[Watched], timeout: float | None) -> None:
     GetTimeoutError
         If they have not in time; they go on.
     """
-    ended: SimpleQueue[Any] = SimpleQueue()
-    for result in results:
-        result.when_done(ended.put)
-    began, left, over = monotonic(), len(results), dict[str, Line]()
+    looks = _Looks(results)
     with _shown() as show:
         while True:
-            lines = [_line(result, over, began) for result in results]
-            show(lines)
-            if not left:
+            show(looks.lines())
+            if not looks.left:
                 return
-            if timeout is not None and monotonic() - began > timeout:
-                raise GetTimeoutError(f"{left} of {len(results)} tasks", timeout)
-            try:
-                ended.get(timeout=_GLANCE)
-                left -= 1
-                while True:  # others that have ended meanwhile
-                    ended.get_nowait()
-                    left -= 1
-            except Empty:
-                pass
+            if timeout is not None and looks.seconds > timeout:
+                raise GetTimeoutError(f"{looks.left} of {len(results)} tasks", timeout)
+            looks.wait()
 
 
-def _line(result: Watched, over: dict[str, Line], began: float) -> Line:
-    """Look at a task, once more after it has ended and not again."""
-    if (known := over.get(result.id)) is not None:
-        return known
-    line = Line(result.id, result.title, result.status, result.progress, monotonic() - began)
-    if line.ended:
-        over[result.id] = line
-    return line
+class _Looks:
+    """Looks at tasks, and hears of their ends; at many of them it does not look each time.
+
+    Attributes
+    ----------
+    left
+        How many have not ended.
+    """
+
+    def __init__(self, results: Sequence[Watched]) -> None:
+        self._results, self._began = results, monotonic()
+        self.left = len(results)
+        self._news: SimpleQueue[Watched] = SimpleQueue()
+        self._ended: dict[str, Line] = {}
+        for result in results:
+            result.when_done(self._news.put)
+
+    @property
+    def seconds(self) -> float:
+        """For how long this has been going on."""
+        return monotonic() - self._began
+
+    def lines(self) -> Lines:
+        """Look at the first of those that have not ended; of the others nothing is known."""
+        waiting = [result for result in self._results if result.id not in self._ended]
+        now = self._ended | {result.id: self._look(result) for result in waiting[:_MOST]}
+        unknown = {each.id: Line(each.id, "", "PENDING", None, self.seconds) for each in waiting[_MOST:]}
+        return [(now | unknown)[result.id] for result in self._results]
+
+    def wait(self) -> None:
+        """Wait for the end of one, or for the time of the next look."""
+        with suppress(Empty):
+            self._over(self._news.get(timeout=_GLANCE))
+            while True:  # others that have ended meanwhile
+                self._over(self._news.get_nowait())
+
+    def _over(self, result: Watched) -> None:
+        self._ended[result.id] = self._look(result)
+        self.left -= 1
+
+    def _look(self, result: Watched) -> Line:
+        return Line(result.id, result.title, result.status, result.progress, self.seconds)
 
 
 @contextmanager
@@ -191,7 +214,7 @@ def _plain(console: "Console") -> Iterator[Show]:
     last: dict[str, tuple[Line, float]] = {}
 
     def show(lines: Lines) -> None:
-        for each in lines:
+        for each in (line for line in lines if line.title):  # of what has not begun there is no news
             before, when = last.get(each.id, (None, -_PAUSE))
             changed = before is None or before.status != each.status
             moved = before is not None and before.progress != each.progress
