@@ -110,7 +110,8 @@ def test_forwarded_results_come_by_name_or_by_the_task() -> None:
         return previous + add
 
     def third(om: Any) -> Any:
-        task = current_task()
+        task = om.runtime.current_task()  # as the module's own
+        assert task is current_task()
         assert task is not None
         return task.previous
 

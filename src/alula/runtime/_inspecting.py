@@ -10,6 +10,7 @@ from ..futures import Function, TaskOptions
 from ..objects import Catalogs
 from ..store import ExecutorInfo
 from . import _bodies as bodies
+from ._current import TaskContext, current_task
 from ._orders import Order
 from ._results import AsyncResult
 from ._site import Site
@@ -28,6 +29,10 @@ class Inspecting:
     _catalogs: Catalogs
     _tasks: Tasks
     _wish: Wish
+
+    def current_task(self) -> TaskContext | None:
+        """Give the task whose code this is, as `alula.runtime.current_task`; None outside of any."""
+        return current_task()
 
     def labels(self) -> dict[str, list[str]]:
         """Give the labels of the executors that live, by their names; this process has one of them."""
