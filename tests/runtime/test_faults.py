@@ -87,11 +87,12 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.timeout(120)  # Ray and a kernel begin in it
 @pytest.mark.usefixtures("ray_is_installed")
 def test_the_same_program_runs_on_ray(
     spawn: Callable[..., Child], monkeypatch: pytest.MonkeyPatch, home: Path
 ) -> None:
     monkeypatch.setenv("ALULA_ENGINE", "ray")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["src", "."]))
-    out, err = spawn(ON_RAY).communicate(timeout=ENOUGH)
+    out, err = spawn(ON_RAY).communicate(timeout=2 * ENOUGH)
     assert out.endswith("2\n[2, 4]\nin a kernel [7]\n"), err
