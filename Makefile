@@ -21,6 +21,7 @@ demo: $(VENV)/.lab ## run the main job, end to end, on real data
 	@$(BIN)/alula demo
 
 test: check ## all checks, then all tests
+	@$(BIN)/python -m compileall -q src tests # or each of a thousand processes would, where none may write
 	$(BIN)/python -m pytest --numprocesses $(WORKERS)
 
 docs: $(VENV)/.all ## the documentation as a site, in build/site
