@@ -7,7 +7,7 @@ import pytest
 from alula._core._gates import GATES
 from tests.faults.matrix import CELLS, Cell, run
 
-ELSEWHERE = ("ahead.", "artifacts.", "environment.", "executor.", "journal.", "store.")
+ELSEWHERE = ("ahead.", "artifacts.", "environment.", "executor.", "journal.", "output.", "store.")
 """How the gates of the other layers begin; `test_workflow` kills there."""
 
 

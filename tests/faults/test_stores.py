@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 from sqlalchemy import Connection, text
 
-from alula import workflow
+from alula import remote, workflow
 from alula.errors import FencedError, StoreUnavailableError
 from alula.graph import Graph
 from alula.store import Store, _postgres
@@ -182,6 +182,36 @@ def test_who_was_taken_for_dead_can_write_nothing_more(
     turnstile.let()
     assert taken.result(30) == 6
     assert tally.counts() == {"last": 1}
+
+
+@remote(max_retries=0)
+def failing_at_first(tally: Tally, turnstile: Turnstile) -> int:
+    first = not tally.counts()
+    tally.mark("ran")
+    turnstile.wait()
+    if first:
+        raise ValueError("this one was taken for dead")
+    return 6
+
+
+def test_who_was_taken_for_dead_fails_nothing_that_is_another_s(
+    open_executor: Open, records: str, turnstile: Turnstile, tally: Tally
+) -> None:
+    silent, heir = open_executor(), open_executor()
+    handle = silent.submit(Graph.of(failing_at_first.bind(tally, turnstile)), id="w")
+    turnstile.arrived()
+    store = Store.open(records)
+    with store.transaction() as connection:
+        connection.execute(
+            text("UPDATE executor_beats SET expires = 0 WHERE name = :name"), {"name": silent.lease.name}
+        )
+    store.close()
+    taken = heir.resume("w")
+    turnstile.arrived()
+    turnstile.let()
+    with pytest.raises(FencedError):
+        handle.result(30)
+    assert taken.result(30) == 6
 
 
 @workflow.transaction

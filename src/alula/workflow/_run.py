@@ -243,11 +243,20 @@ class Run:
         noted = [Failure(key, found, self._place.spans.get(key)) for key, found in failed.items()]
 
         def told(refused: BaseException | None) -> None:
-            self._settle(Failed(raised))
+            self._settle(Failed(self._lost(refused) or raised))
             if isinstance(refused, StoreUnavailableError):
                 self._let_go()
 
         self._journal.fail(key, error, noted, told)
+
+    def _lost(self, refused: BaseException | None) -> BaseException | None:
+        """Say how the workflow was lost, if that is why its failure was not recorded: it may yet succeed."""
+        if not isinstance(refused, FencedError):
+            return None
+        try:
+            return self._journal.lost()
+        except StoreUnavailableError:
+            return refused
 
     def _settle(self, outcome: Done[Output] | Failed) -> None:
         with self._settling:
