@@ -38,10 +38,11 @@ settings.load_profile("alula")
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_of_this_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test reads the settings, or writes to the home, of whoever runs it."""
+    """No test reads the settings, writes to the home, or is as wide as the terminal, of whoever runs it."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("ALULA_")]:
             patch.delenv(name)
+        patch.delenv("COLUMNS", raising=False)
         patch.setenv("ALULA_HOME", str(tmp_path_factory.mktemp("home")))
         yield
 

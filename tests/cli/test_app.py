@@ -3,6 +3,7 @@ import os
 import socket
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def alula(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
 
 def test_the_version_is_printed() -> None:
     done = alula("--version")
-    assert (done.returncode, done.stdout) == (0, "alula 0.1.0\n")
+    assert (done.returncode, done.stdout) == (0, f"alula {version('alula')}\n")
 
 
 def test_d_to_declare_all_commands_loads_nothing_heavy() -> None:
