@@ -67,6 +67,24 @@ def test_a_stop_ends_also_the_wait_for_a_restart(tmp_path: Path) -> None:
     assert supervised.run() == 0
 
 
+ORPHAN = """
+import os, signal, socket
+from alula.daemon._supervise import inherited
+parent, watch = socket.socketpair()
+os.environ["ALULA_SUPERVISED"] = str(watch.detach())
+child = inherited()
+child.say_ready()
+parent.close()
+child.follow()
+signal.pause()
+"""
+
+
+def test_a_child_whose_parent_died_before_it_heard_that_all_is_ready_ends() -> None:
+    done = subprocess.run([sys.executable, "-c", ORPHAN], timeout=50, check=False)
+    assert done.returncode == -signal.SIGTERM
+
+
 # ---------------------------------------------------------------------------------- the real server
 
 

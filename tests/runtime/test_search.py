@@ -212,7 +212,7 @@ def test_who_goes_on_after_a_crash_fits_only_what_is_not_recorded(
         metadata = om.runtime.result(task)
     fits = path.read_text().split("\n")[:-1]
     assert sorted(fits[:5]) == sorted({*fits[:5]})
-    assert fits[4] == fits[5] or sorted(fits[5:7]) >= [fits[4]]
+    assert fits[4] in fits[5:7]  # again, and beside the sixth if there are two workers
     assert len(fits) == 8
     assert fits[-1] == "3 150"
     assert metadata.attributes["gridsearch"][0]["best_params"] == {"value": 3}

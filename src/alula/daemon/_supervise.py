@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -213,8 +214,9 @@ class Inherited:
         """End this process, as SIGTERM does, when the parent is gone."""
 
         def wait() -> None:
-            while self._watch.recv(1):
-                pass
+            with suppress(OSError):  # it died before it had read that we are ready
+                while self._watch.recv(1):
+                    pass
             os.kill(os.getpid(), signal.SIGTERM)
 
         Thread(target=wait, name="alula-parent", daemon=True).start()
