@@ -126,7 +126,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 @given(program=programs(), seed=SEEDS)
-@settings(FIXED, max_examples=2000 if LONG else 10)
+@settings(FIXED, max_examples=2000 if LONG else 6)
 @LIMIT
 def test_after_each_commit_a_program_goes_on_to_a_right_answer(
     count: Count, program: Step, seed: int
@@ -136,7 +136,7 @@ def test_after_each_commit_a_program_goes_on_to_a_right_answer(
 
 
 @given(program=programs(), seed=SEEDS)
-@settings(FIXED, max_examples=500 if LONG else 3)
+@settings(FIXED, max_examples=500 if LONG else 2)
 @LIMIT
 def test_after_each_commit_on_postgres_as_well(
     count: Count, postgres: Postgres, program: Step, seed: int
