@@ -13,7 +13,7 @@ from alula.errors import FencedError, StoreUnavailableError
 from alula.graph import Graph
 from alula.store import Store, _postgres
 from alula.testing import Turnstile, faults
-from alula.workflow import _patience
+from alula.workflow import Executor, _patience
 from tests.conftest import Open
 from tests.faults.races import race_for_ids
 from tests.postgres import Postgres
@@ -162,18 +162,21 @@ def test_processes_that_claim_at_once_run_each_workflow_once(open_executor: Open
     assert tally.counts() == {f"w{n}": 1 for n in range(20)}
 
 
+def take_for_dead(executor: Executor, records: str) -> None:
+    store = Store.open(records)
+    expire = text("UPDATE executor_beats SET expires = 0 WHERE name = :name")
+    with store.transaction() as connection:
+        connection.execute(expire, {"name": executor.lease.name})
+    store.close()
+
+
 def test_who_was_taken_for_dead_can_write_nothing_more(
     open_executor: Open, records: str, turnstile: Turnstile, tally: Tally
 ) -> None:
     silent, heir = open_executor(), open_executor()
     handle = silent.submit(Graph.of(noted.bind(tally, "last", held.bind(turnstile, 5))), id="w")
     turnstile.arrived()
-    store = Store.open(records)
-    with store.transaction() as connection:
-        connection.execute(
-            text("UPDATE executor_beats SET expires = 0 WHERE name = :name"), {"name": silent.lease.name}
-        )
-    store.close()
+    take_for_dead(silent, records)
     assert heir.status("w") == "RESUMABLE"
     taken = heir.resume("w")
     turnstile.let()
@@ -200,12 +203,7 @@ def test_who_was_taken_for_dead_fails_nothing_that_is_another_s(
     silent, heir = open_executor(), open_executor()
     handle = silent.submit(Graph.of(failing_at_first.bind(tally, turnstile)), id="w")
     turnstile.arrived()
-    store = Store.open(records)
-    with store.transaction() as connection:
-        connection.execute(
-            text("UPDATE executor_beats SET expires = 0 WHERE name = :name"), {"name": silent.lease.name}
-        )
-    store.close()
+    take_for_dead(silent, records)
     taken = heir.resume("w")
     turnstile.arrived()
     turnstile.let()
@@ -231,9 +229,7 @@ def test_who_was_taken_for_dead_commits_no_transaction(
     node = entered_late.options(**workflow.options(timeout=None)).bind(turnstile)
     handle = silent.submit(Graph.of(node), id="w")
     turnstile.arrived()
-    expire = text("UPDATE executor_beats SET expires = 0 WHERE name = :name")
-    with store.transaction() as connection:
-        connection.execute(expire, {"name": silent.lease.name})
+    take_for_dead(silent, records)
     taken = heir.resume("w")  # whose body waits for what the other has inserted and not committed
     turnstile.let()
     with pytest.raises(FencedError):

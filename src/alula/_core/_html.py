@@ -7,6 +7,8 @@ that comes from outside is escaped.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
+from ._durations import duration
+
 __all__ = ["Listing", "Raw", "bar", "card", "grid", "seconds", "short", "status"]
 
 T = TypeVar("T")
@@ -121,15 +123,7 @@ def bar(fraction: float, text: str) -> Raw:
 
 def seconds(count: float | None) -> str:
     """Write a span of time; empty for None."""
-    if count is None:
-        return ""
-    if count < 1:
-        return f"{count * 1e3:.0f} ms"
-    if count < 60:
-        return f"{count:.1f} s"
-    minutes, rest = divmod(int(count), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+    return "" if count is None else duration(count)
 
 
 def short(text: str) -> Raw:

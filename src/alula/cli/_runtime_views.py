@@ -7,6 +7,7 @@ from typing import Any, Final
 from rich.console import RenderableType
 from rich.text import Text
 
+from .._core._durations import duration
 from ..runtime import TaskInfo
 from ._object_views import moment, plain_table
 
@@ -34,7 +35,7 @@ def tasks_view(found: Sequence[TaskInfo]) -> RenderableType:
         table.columns[column].no_wrap = True
     for each in found:
         mark, style = _LOOKS[each.status]
-        took = "" if each.started is None or each.ended is None else _seconds(each.ended - each.started)
+        took = "" if each.started is None or each.ended is None else duration(each.ended - each.started)
         does = Text.assemble(each.action, (f" {each.kind} " if each.kind else " ", "dim"), each.name)
         submitted = moment(datetime.fromtimestamp(each.submitted, UTC))
         table.add_row(Text(each.id), Text(f"{mark} {each.status}", style), does, submitted, took)
@@ -63,7 +64,7 @@ def status_view(found: Mapping[str, Mapping[str, Any]]) -> RenderableType:
     for name, facts in found.items():
         load = f"{facts['loadavg'][0]:.1f}"
         running = str(len(facts["processes"]))
-        table.add_row(Text(name), Text(", ".join(facts["queues"])), running, load, _span(facts["uptime"]))
+        table.add_row(Text(name), Text(", ".join(facts["queues"])), running, load, duration(facts["uptime"]))
     return table
 
 
@@ -91,19 +92,5 @@ def queues_view(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> RenderableT
         for each in waits:
             takers = Text(", ".join(each["workers"])) if each["workers"] else Text("nobody", style="yellow")
             needs = label if len(each["labels"]) == 1 else " + ".join(each["labels"])
-            table.add_row(Text(needs), f"{each['waiting']:,}", _seconds(each["oldest"]), takers)
+            table.add_row(Text(needs), f"{each['waiting']:,}", duration(each["oldest"]), takers)
     return table
-
-
-def _seconds(seconds: float) -> str:
-    return (
-        f"{seconds * 1e3:.0f} ms" if seconds < 1 else f"{seconds:.1f} s" if seconds < 60 else _span(seconds)
-    )
-
-
-def _span(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

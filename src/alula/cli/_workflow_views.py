@@ -16,6 +16,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from .._core._durations import duration
 from ..errors import TaskError
 from ..workflow import (
     CANCELED,
@@ -81,7 +82,7 @@ def queues_view(loads: Sequence[QueueLoad]) -> RenderableType:
         return Text("no queues", style="dim")
     table = _table("queue", "limits", "waiting", "oldest", "running")
     for load in loads:
-        oldest = "" if load.oldest is None else _seconds(load.oldest)
+        oldest = "" if load.oldest is None else duration(load.oldest)
         limits = Text(str(load.queue), style="dim")
         table.add_row(Text(load.queue.name), limits, f"{load.waiting:,}", oldest, f"{load.running:,}")
     return table
@@ -124,7 +125,7 @@ def tasks_view(tasks: Sequence[TaskInfo], *, every: bool) -> RenderableType:
             *[Text(row.kind, style="dim")] * kinds,
             Text(_reads(first, every=every) if alone else "", style="dim"),
             *[str(first.attempts or "") if alone else ""] * tries,
-            _span(row.started, row.ended),
+            _between(row.started, row.ended),
         )
     folded = Text("\n--all shows each of those that stand together", style="dim")
     return Group(table, *_errors(tasks), *[folded] * (len(rows) < len(tasks)))
@@ -155,7 +156,7 @@ def timeline_view(tasks: Sequence[TaskInfo], width: int, now: float) -> Renderab
         box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", width=min(width, _WIDEST)
     )
     table.add_column("task", no_wrap=True, max_width=width // 2)
-    table.add_column(f"over {_seconds(span)}", ratio=1, no_wrap=True)
+    table.add_column(f"over {duration(span)}", ratio=1, no_wrap=True)
     table.add_column("took", justify="right", no_wrap=True)
     for row in rows:
         mark, style = _LOOKS[row.status]
@@ -165,7 +166,7 @@ def timeline_view(tasks: Sequence[TaskInfo], width: int, now: float) -> Renderab
             least = span / 200  # or nothing would be seen of what is quick
             left = min(row.started - began, span - least)
             bar = Bar(span, left, max(end - began, left + least), color=_BARS.get(style, style))
-        table.add_row(Text.assemble((f"{mark} ", style), _name(row)), bar, _span(row.started, end))
+        table.add_row(Text.assemble((f"{mark} ", style), _name(row)), bar, _between(row.started, end))
     return table
 
 
@@ -187,7 +188,7 @@ def change(task: TaskInfo) -> Text:
     told = " " * 8 if when is None else f"{datetime.fromtimestamp(when):%H:%M:%S}"
     line = Text.assemble((f"{told}  ", "dim"), _status(task.status, 12))
     line.append(task.task_id)
-    if took := _span(task.started, task.ended).plain:
+    if took := _between(task.started, task.ended).plain:
         line.append(f"  {took}", "dim")
     if task.error is not None:
         line.append(f"  {_brief(task.error)}", "red")
@@ -275,22 +276,10 @@ def _started(facts: Mapping[str, Any]) -> Text:
 def _took(facts: Mapping[str, Any]) -> Text:
     stats = facts["stats"]
     now = time.time() if facts["status"] is RUNNING else None
-    return _span(stats.get("start_time"), stats.get("end_time", now))
+    return _between(stats.get("start_time"), stats.get("end_time", now))
 
 
-def _span(started: float | None, ended: float | None) -> Text:
+def _between(started: float | None, ended: float | None) -> Text:
     if started is None or ended is None:
         return Text()
-    return Text(_seconds(max(0.0, ended - started)))
-
-
-def _seconds(seconds: float) -> str:
-    if seconds < 0.0005:
-        return "< 1 ms"
-    if seconds < 0.9995:
-        return f"{seconds * 1e3:.0f} ms"
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+    return Text(duration(max(0.0, ended - started)))

@@ -206,10 +206,9 @@ def _in_order(roots: Iterable[Node[Any]]) -> dict[Node[Any], list[Mark]]:
     A loop instead of recursion, for depth.
     """
     order: dict[Node[Any], list[Mark]] = {}
-    marks: dict[Node[Any], list[Mark]] = {}
     path: dict[Node[Any], None] = {}
     for root in roots:
-        stack: list[tuple[Node[Any], list[Node[Any]]]] = []
+        stack: list[tuple[Node[Any], list[Mark], list[Node[Any]]]] = []
         node: Node[Any] | None = root
         while True:
             if node is not None and node not in order:
@@ -217,16 +216,16 @@ def _in_order(roots: Iterable[Node[Any]]) -> dict[Node[Any], list[Mark]]:
                     around = [*path][[*path].index(node) :]
                     raise CycleError([n.label for n in (*around, node)])
                 path[node] = None
-                marks[node] = _marks_of(node)
-                stack.append((node, [mark for mark in reversed(marks[node]) if isinstance(mark, Node)]))
+                marks = _marks_of(node)
+                stack.append((node, marks, [mark for mark in reversed(marks) if isinstance(mark, Node)]))
             if not stack:
                 break
-            top, left = stack[-1]
+            top, marks, left = stack[-1]
             if left:
                 node = left.pop()
             else:
                 stack.pop()
                 path.pop(top)
-                order[top] = marks[top]
+                order[top] = marks
                 node = None
     return order

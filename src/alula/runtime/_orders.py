@@ -2,7 +2,7 @@
 
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from functools import lru_cache
 from typing import Any, Final
 
@@ -78,18 +78,9 @@ class Order:
 
 
 _USUAL: Final[dict[str, Any]] = {
-    "kind": "",
-    "name": "",
-    "result": None,
-    "args": (),
-    "kwargs": {},
-    "run": None,
-    "logging": None,
-    "previous": None,
-    "results": None,
-    "options": {},
-    "cached": False,
-    "retry_of": None,
+    each.name: each.default if each.default_factory is MISSING else each.default_factory()
+    for each in fields(Order)
+    if each.name not in ("settings", "task", "action")
 }
 
 

@@ -723,7 +723,8 @@ class Executor(Ending):
             nonlocal other
             if guard is not None:
                 guard(connection)
-            row = self.records.workflow_or_none(connection, given.id)
+            known = self.records.is_known(connection, given.id)
+            row = self.records.workflow_or_none(connection, given.id) if known else None
             if row is not None and on_conflict != "resume":
                 self._make_way(connection, row, on_conflict)
                 row = None

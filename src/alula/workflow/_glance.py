@@ -13,11 +13,11 @@ from sqlalchemy import Connection, select
 from .._core._settings import Settings
 from ..errors import ArtifactNotFoundError, SealError, WorkflowNotFoundError
 from ..graph import Mark, fill
-from ..store import Executors, Store
+from ..store import Store
 from ._logical import CALL
 from ._records import Records
 from ._rows import one_task
-from ._tables import TASKS, ensure_tables
+from ._tables import TASKS
 from ._vault import Link, Mentions, Split, Stored, Vault, artifacts_of
 
 __all__ = ["Glance", "Hidden", "Stand", "glance"]
@@ -90,9 +90,8 @@ def glance(
     WorkflowNotFoundError
         If there is no such workflow, or no task of that id in it.
     """
-    ensure_tables(store)
     vault = Vault.of(settings)
-    records = Records(store, Executors(store), vault, lambda row: None)
+    records = Records.alone(store, vault)
     c = TASKS.c
     with store.reading() as connection:
         row = records.workflow(connection, workflow_id)

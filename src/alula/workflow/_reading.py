@@ -10,12 +10,12 @@ from .._core._settings import Settings
 from ..errors import WorkflowNotFoundError, WorkflowOutputNotReady
 from ..futures import Function, TaskOptions
 from ..graph import Node
-from ..store import Executors, Store
+from ..store import Store
 from ._logical import CALL
 from ._patience import pauses
 from ._records import Records
 from ._rows import one_task
-from ._tables import TASKS, ensure_tables
+from ._tables import TASKS
 from ._vault import Stored, Unpacker, Vault
 
 __all__ = ["read_node", "read_output"]
@@ -41,9 +41,8 @@ def read_output(store: Store, settings: Settings, workflow_id: str, *, waits: bo
     WorkflowOutputNotReady
         If it has not ended, or its output was not recorded.
     """
-    ensure_tables(store)
     vault = Vault.of(settings)
-    records = Records(store, Executors(store), vault, lambda row: None)
+    records = Records.alone(store, vault)
     for pause in (*(pauses() if waits else ()), None):
         found = records.output(workflow_id)
         if isinstance(found, Stored):
@@ -71,9 +70,8 @@ def read_node(store: Store, settings: Settings, workflow_id: str, task_id: str |
     SealError
         If what is stored was damaged.
     """
-    ensure_tables(store)
     vault = Vault.of(settings)
-    records = Records(store, Executors(store), vault, lambda row: None)
+    records = Records.alone(store, vault)
     c = TASKS.c
     with store.reading() as connection:
         row = records.workflow(connection, workflow_id)

@@ -8,6 +8,8 @@ import time
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from ..._core._durations import duration
+
 __all__ = [
     "FILTERS",
     "TONES",
@@ -80,21 +82,7 @@ def _roughly(seconds: float) -> str:
 
 def took(seconds: float | None) -> str:
     """Say how long something took."""
-    if seconds is None:
-        return _NONE
-    if seconds < 0.0005:
-        return "< 1 ms"
-    if seconds < 0.9995:
-        return f"{seconds * 1e3:.0f} ms"
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours >= 48:
-        return f"{hours // 24} d {hours % 24} h"
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    return _NONE if seconds is None else duration(seconds)
 
 
 def count(number: float | None) -> str:
