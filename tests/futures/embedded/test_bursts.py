@@ -161,6 +161,17 @@ def test_each_knows_its_own_id_and_the_children_are_its_own() -> None:
     assert get([child for _, child in found]) == [5] * 100
 
 
+def test_what_a_result_lends_does_not_overtake_it() -> None:
+    """A child may end while the result that names it still waits for others."""
+
+    @remote
+    def parent() -> ObjectRef[int]:
+        return same.remote(5)
+
+    for _ in range(50):
+        assert get(get([parent.remote() for _ in range(100)]), timeout=30) == [5] * 100
+
+
 def test_a_task_that_waits_gives_back_the_others() -> None:
     @remote
     def nested(i: int) -> int:

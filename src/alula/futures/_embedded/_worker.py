@@ -314,11 +314,20 @@ class Worker(Embedded):
     def _flush(self) -> None:
         if self._series is not None and self._series.values:
             self._collect(self._series)
-        for peer, results in self._results.items():
-            gate("results.sending")
-            self.send(peer, ("result", results.items, results.seconds, results.bursts), results.fds)
-            gate("results.sent")
-        self._results.clear()
+        while self._results:
+            self._send_results(next(iter(self._results)))
+
+    def _send_results(self, peer: Peer) -> None:
+        results = self._results.pop(peer)
+        gate("results.sending")
+        self.send(peer, ("result", results.items, results.seconds, results.bursts), results.fds)
+        gate("results.sent")
+
+    def send(self, peer: Peer, message: Message, fds: Sequence[Descriptor] = ()) -> None:
+        """Send a message behind the results that wait to go there, which may lend what it settles."""
+        if peer in self._results:
+            self._send_results(peer)
+        super().send(peer, message, fds)
 
     # ---------------------------------------------------------------------------------------- bodies
 
