@@ -46,4 +46,4 @@ class TestClient(
     Watches,
     Cancels,
 ):
-    pass
+    many = 300  # some 15 ms each

@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -72,7 +72,15 @@ def each(refs: Any) -> list[Any]:
 
 
 class Streams(Part):
-    """Taking from a stream."""
+    """Taking from a stream.
+
+    Attributes
+    ----------
+    many
+        Values of a long one; fewer do where each takes long to come.
+    """
+
+    many: ClassVar[int] = 3000
 
     def test_a_generator_gives_a_stream(self) -> None:
         stream: Any = count.remote(3)
@@ -136,7 +144,7 @@ class Streams(Part):
         ]
 
     def test_many_values_come_in_their_order(self) -> None:
-        assert each(count.remote(3000)) == list(range(3000))
+        assert each(count.remote(self.many)) == list(range(self.many))
 
     def test_the_references_are_like_any_others(self) -> None:
         stream: Any = count.remote(3)
