@@ -25,9 +25,12 @@ Open: TypeAlias = Callable[..., Executor]
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for the tests that use ONNX Runtime on their own
 
-# Begun in the background of a shell, this process and those that it starts would be deaf to Ctrl-C.
+# Begun in the background of a shell, this process and those that it starts would be deaf to Ctrl-C; and
+# begun by `nohup`, to the end of their terminal.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # A machine that is busy with other work is no reason to fail.
 settings.register_profile(

@@ -17,7 +17,7 @@ def alula(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
         env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **environment},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=150,
         check=False,
     )
 

@@ -27,7 +27,7 @@ def completed(line: str, home: Path) -> list[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=50,
+        timeout=150,
     )
     return done.stdout.split()
 

@@ -15,7 +15,7 @@ PROGRAM = [sys.executable, "-c", "from alula.cli import redis_server; redis_serv
 
 def ended(*words: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [*PROGRAM, *words], input=stdin, capture_output=True, text=True, timeout=50, check=False
+        [*PROGRAM, *words], input=stdin, capture_output=True, text=True, timeout=150, check=False
     )
 
 
@@ -77,4 +77,4 @@ def run_once(tmp_path: Path, kept: list[str], number: signal.Signals, starts: in
             client.execute_command("AI.TENSORSET k UINT8 1")
         server.send_signal(number)
         server.stdout.read()
-        assert server.wait(50) == 0
+        assert server.wait(150) == 0

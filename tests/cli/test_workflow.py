@@ -286,7 +286,7 @@ def test_an_unknown_id_is_one_line_and_a_status(home: Path) -> None:
         env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1"},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=150,
         check=False,
     )
     assert (done.returncode, done.stdout) == (1, "")

@@ -27,7 +27,7 @@ __all__ = [
     "segments",
 ]
 
-LIMIT = 40.0
+LIMIT = 150.0
 """Seconds after which something has failed; nothing that works takes nearly as long."""
 
 ROOT = Path(__file__).parents[2]

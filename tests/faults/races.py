@@ -17,7 +17,7 @@ def race_for_ids(executors: Sequence[Executor], tally: Tally, times: int) -> Non
     def submit(executor: Executor, name: str) -> Any:
         barrier.wait()
         try:
-            return executor.submit(Graph.of(noted.bind(tally, name, 1)), id=name).result(30)
+            return executor.submit(Graph.of(noted.bind(tally, name, 1)), id=name).result(150)
         except RuntimeError as error:
             return str(error)
 

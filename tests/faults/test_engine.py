@@ -102,7 +102,7 @@ import sys, alula
 alula.init(num_cpus=1)
 f = alula.remote(max_retries=int(sys.argv[1]))(lambda: 1)
 try:
-    alula.get(f.remote(), timeout=40)
+    alula.get(f.remote(), timeout=150)
 except alula.errors.WorkerCrashedError as error:
     print(error.attempts)
 alula.shutdown()
@@ -118,7 +118,7 @@ def test_workers_that_die_before_they_answer_lose_nothing() -> None:
 import alula
 alula.init(num_cpus=2)
 square = alula.remote(max_retries=-1)(lambda i: i * i)
-print(sum(alula.get([square.remote(i) for i in range(100)], timeout=40)))
+print(sum(alula.get([square.remote(i) for i in range(100)], timeout=150)))
 alula.shutdown()
 """
     with program(code, environment=fault_environment({"task.finished": 5})) as driver:

@@ -39,19 +39,19 @@ def said(code: str) -> list[str]:
 def test_a_large_result_of_a_worker_without_descriptors_is_an_error_of_its_task() -> None:
     code = """
 try:
-    get(remote(lambda: (exhaust(), large())).remote(), timeout=40)
+    get(remote(lambda: (exhaust(), large())).remote(), timeout=150)
 except ObjectStoreFullError as error:
     print(isinstance(error, TaskError), "ulimit -n" in str(error))
-print(get(remote(lambda: 7).remote(), timeout=40))
+print(get(remote(lambda: 7).remote(), timeout=150))
 """
     assert said(code) == ["True True", "7"]
 
 
 def test_a_worker_that_cannot_take_an_argument_ends_and_another_runs_the_task() -> None:
     code = """
-pid = get(remote(exhaust).remote(), timeout=40)
+pid = get(remote(exhaust).remote(), timeout=150)
 ref = alula.put(large(3.0))
-value, other = get(remote(lambda value: (float(value[-1]), os.getpid())).remote(ref), timeout=40)
+value, other = get(remote(lambda value: (float(value[-1]), os.getpid())).remote(ref), timeout=150)
 print(value, other != pid)
 """
     assert said(code) == ["3.0 True"]
@@ -59,12 +59,12 @@ print(value, other != pid)
 
 def test_a_task_that_must_not_run_twice_says_that_its_worker_had_no_descriptor() -> None:
     code = """
-get(remote(exhaust).remote(), timeout=40)
+get(remote(exhaust).remote(), timeout=150)
 try:
-    get(remote(max_retries=0)(lambda value: 1).remote(alula.put(large())), timeout=40)
+    get(remote(max_retries=0)(lambda value: 1).remote(alula.put(large())), timeout=150)
 except alula.errors.WorkerCrashedError as error:
     print("ulimit -n" in str(error))
-print(get(remote(lambda: 7).remote(), timeout=40))
+print(get(remote(lambda: 7).remote(), timeout=150))
 """
     assert said(code) == ["True", "7"]
 
@@ -74,7 +74,7 @@ def test_a_driver_that_cannot_take_a_result_ends_its_session_and_says_why() -> N
 get(remote(lambda: 1).remote())
 exhaust()
 try:
-    get(remote(large).remote(), timeout=40)
+    get(remote(large).remote(), timeout=150)
 except NodeDiedError as error:
     print("ulimit -n" in str(error))
 """
@@ -91,7 +91,7 @@ cells = []
 try:
     for _ in range(100):
         cells.append(remote(num_cpus=0)(Cell).remote())
-        get(cells[-1].pid.remote(), timeout=40)
+        get(cells[-1].pid.remote(), timeout=150)
 except (ActorDiedError, NodeDiedError) as error:
     print(len(cells) > 5, type(error).__name__, error)
 """

@@ -123,7 +123,7 @@ while caught < 300 or len(refs) < 2000:
         caught += 1
 calm.set()
 thread.join()
-assert get(refs, timeout=30) == list(range(len(refs)))
+assert get(refs, timeout=150) == list(range(len(refs)))
 shutdown()
 """
 
@@ -136,7 +136,7 @@ def test_no_message_is_lost_in_a_storm_of_ctrl_c() -> None:
     done = subprocess.run(
         [sys.executable, "-c", STORM],
         env=without_coverage(),
-        timeout=50,
+        timeout=150,
         capture_output=True,
         text=True,
         check=False,
@@ -245,7 +245,7 @@ try:
     alula.get(refs)
 except KeyboardInterrupt:
     turnstile.let()
-    print(alula.get(refs, timeout=40), flush=True)
+    print(alula.get(refs, timeout=150), flush=True)
 """
     )
     with program(code, tmp_path, environment=without_coverage()) as child:

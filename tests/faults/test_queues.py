@@ -70,11 +70,11 @@ def test_limits_hold_over_executors_that_race_and_die(start: Start, tmp_path: Pa
             node, ticket = logged.bind(log, f"{key}-{n}"), Ticket(queue="q", key=key)
             with pytest.warns(UserWarning, match="no living executor"):
                 handles.append(client.submit(Graph.of(node), where="queue", ticket=ticket))
-        assert start({"executor.claimed": 2}).wait(40) == -signal.SIGKILL
+        assert start({"executor.claimed": 2}).wait(150) == -signal.SIGKILL
         assert client.records.list(workflow.Search(statuses=frozenset({workflow.RESUMABLE})))
         for _ in range(2):
             start()
-        results = [handle.result(40) for handle in handles]
+        results = [handle.result(150) for handle in handles]
     assert results == [f"{key}-{n}" for n, key in enumerate(KEYS)]
     running: set[str] = set()
     for word, name in map(str.split, log.read_text().splitlines()):

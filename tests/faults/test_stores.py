@@ -45,7 +45,7 @@ def test_a_run_goes_on_when_its_database_comes_back(
     turnstile.arrived()
     restart(postgres)
     turnstile.let()
-    assert handle.result(40) == 4
+    assert handle.result(150) == 4
     assert tally.counts() == {"first": 1, "last": 1}
 
 
@@ -62,7 +62,7 @@ def test_a_restart_around_any_commit_is_not_seen(
 
     with faults({gate: strike}):
         handle = executor.submit(Graph.of(build(tally, SAMPLE, {})), id="w")
-        assert handle.result(50) == evaluate(SAMPLE)
+        assert handle.result(150) == evaluate(SAMPLE)
     assert set(tally.counts().values()) == {1}
 
 
@@ -85,10 +85,10 @@ def test_what_a_server_that_stays_away_has_ended_is_resumed(
     try:
         turnstile.let()
         with pytest.raises(StoreUnavailableError, match=r"no server answers there.*resume\('w'\)"):
-            handle.result(40)
+            handle.result(150)
     finally:
         postgres.start()
-    assert executor.resume("w").result(40) == 4
+    assert executor.resume("w").result(150) == 4
     assert tally.counts()["last"] == 1
 
 
@@ -110,9 +110,9 @@ def test_a_server_that_is_away_for_longer_than_a_connection_waits_is_waited_for(
     run._journal.later = noted
     postgres.stop()
     turnstile.let()
-    assert refused.wait(20)
+    assert refused.wait(150)
     postgres.start()
-    assert handle.result(40) == 1
+    assert handle.result(150) == 1
 
 
 # ----------------------------------------------------------------------------------- two that want one
@@ -139,7 +139,7 @@ with Executor.open(Settings.load(), claims=True) as executor:
     while claimed := executor.claim(3):
         handles += claimed
     for handle in handles:
-        handle.result(40)
+        handle.result(150)
     print(len(handles), flush=True)
 alula.shutdown()
 """
@@ -157,7 +157,7 @@ def test_processes_that_claim_at_once_run_each_workflow_once(open_executor: Open
     for racer in racers:
         assert racer.stdout is not None
         assert racer.stdout.readline() == "ready\n"
-    counts = [int(racer.communicate("\n", timeout=50)[0]) for racer in racers]
+    counts = [int(racer.communicate("\n", timeout=150)[0]) for racer in racers]
     assert sum(counts) == 20
     assert tally.counts() == {f"w{n}": 1 for n in range(20)}
 
@@ -181,9 +181,9 @@ def test_who_was_taken_for_dead_can_write_nothing_more(
     taken = heir.resume("w")
     turnstile.let()
     with pytest.raises(FencedError):
-        handle.result(30)
+        handle.result(150)
     turnstile.let()
-    assert taken.result(30) == 6
+    assert taken.result(150) == 6
     assert tally.counts() == {"last": 1}
 
 
@@ -208,8 +208,8 @@ def test_who_was_taken_for_dead_fails_nothing_that_is_another_s(
     turnstile.arrived()
     turnstile.let()
     with pytest.raises(FencedError):
-        handle.result(30)
-    assert taken.result(30) == 6
+        handle.result(150)
+    assert taken.result(150) == 6
 
 
 @workflow.transaction
@@ -233,9 +233,9 @@ def test_who_was_taken_for_dead_commits_no_transaction(
     taken = heir.resume("w")  # whose body waits for what the other has inserted and not committed
     turnstile.let()
     with pytest.raises(FencedError):
-        handle.result(30)
+        handle.result(150)
     turnstile.let()
-    assert taken.result(30) == "done"
+    assert taken.result(150) == "done"
     with store.reading() as connection:
         assert connection.scalar(text("SELECT count(*) FROM entries")) == 1
     store.close()
@@ -259,4 +259,4 @@ def test_two_that_write_for_one_owner_come_one_after_the_other(
     one.close()
     other.close()
     turnstile.let()
-    assert handle.result(30) == 5
+    assert handle.result(150) == 5

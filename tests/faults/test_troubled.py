@@ -54,7 +54,7 @@ def test_a_short_trouble_is_not_noticed(open_executor: Open, tally: Tally) -> No
     executor = open_executor()
     node = noted.bind(tally, "last", noted.bind(tally, "first", 1))
     with faults({"journal.commit": failing(2, 3, 5)}):
-        assert executor.submit(Graph.of(node), id="w").result(20) == 3
+        assert executor.submit(Graph.of(node), id="w").result(150) == 3
     assert tally.counts() == {"first": 1, "last": 1}
     assert executor.status("w") == "SUCCESSFUL"
 
@@ -66,9 +66,9 @@ def test_nor_is_one_of_a_failure_or_of_a_continuation(open_executor: Open, tally
 
     executor = open_executor()
     with faults({"journal.commit": failing(2, 4)}):
-        assert executor.submit(Graph.of(grows.bind(tally)), id="w").result(20) == 1
+        assert executor.submit(Graph.of(grows.bind(tally)), id="w").result(150) == 1
     with faults({"journal.commit": failing(2)}), pytest.raises(WorkflowExecutionError):
-        executor.submit(Graph.of(add.bind("no number")), id="v").result(20)
+        executor.submit(Graph.of(add.bind("no number")), id="v").result(150)
     assert executor.status("v") == "FAILED"
 
 
@@ -79,7 +79,7 @@ def test_nor_one_of_a_chain_in_place(open_executor: Open) -> None:
 
     executor = open_executor()
     with faults({"store.before_commit": failing(3, 5)}):
-        assert executor.submit(Graph.of(down.options(**INPLACE).bind(3)), id="w").result(20) == "end"
+        assert executor.submit(Graph.of(down.options(**INPLACE).bind(3)), id="w").result(150) == "end"
 
 
 def test_one_who_holds_the_file_locked_is_waited_for(
@@ -101,7 +101,7 @@ def test_one_who_holds_the_file_locked_is_waited_for(
 
     run._journal.later = released
     turnstile.let()
-    assert handle.result(20) == 1
+    assert handle.result(150) == 1
     other.close()
 
 
@@ -111,7 +111,7 @@ def test_an_answer_that_was_lost_after_the_commit_is_no_second_result(
     executor = open_executor()
     node = noted.bind(tally, "last", noted.bind(tally, "first", 1))
     with faults({"store.committed": failing(2, 3)}):
-        assert executor.submit(Graph.of(node), id="w").result(20) == 3
+        assert executor.submit(Graph.of(node), id="w").result(150) == 3
     assert executor.status("w") == "SUCCESSFUL"
 
 
@@ -162,11 +162,11 @@ def test_a_long_one_leaves_the_workflow_to_be_resumed(
     with trouble():
         turnstile.let()
         with pytest.raises(StoreUnavailableError, match=rf"{why}.*resume\('w'\) goes on with it"):
-            handle.result(20)
+            handle.result(150)
     assert executor.status("w") == "RESUMABLE"
     assert eventually(lambda: other.status("w") == "RESUMABLE")  # for whom its owner lives
     turnstile.let()
-    assert other.resume("w").result(20) == 4
+    assert other.resume("w").result(150) == 4
     assert tally.counts() == {"first": 1, "last": 1}
 
 
@@ -176,7 +176,7 @@ def test_a_failure_that_cannot_be_written_leaves_it_to_be_resumed(open_executor:
         faults({"journal.commit": failing(*range(2, 20))}),
         pytest.raises(WorkflowExecutionError),
     ):
-        executor.submit(Graph.of(add.bind("no number")), id="v").result(20)
+        executor.submit(Graph.of(add.bind("no number")), id="v").result(150)
     assert executor.status("v") == "RESUMABLE"
 
 
@@ -195,9 +195,9 @@ def test_large_values_that_cannot_be_written_leave_it_to_be_resumed(open_executo
     with no_room_for_large_values():
         handle = executor.submit(Graph.of(large.options(**INPLACE).bind()), id="w")
         with pytest.raises(StoreUnavailableError, match="No space left on device"):
-            handle.result(20)
+            handle.result(150)
     assert executor.status("w") == "RESUMABLE"
-    assert len(executor.resume("w").result(20)) == 10**6
+    assert len(executor.resume("w").result(150)) == 10**6
 
 
 def test_what_would_be_claimed_again_at_once_fails_if_it_can_be_said(open_executor: Open) -> None:
@@ -205,7 +205,7 @@ def test_what_would_be_claimed_again_at_once_fails_if_it_can_be_said(open_execut
     with no_room_for_large_values():
         handle = executor.submit(Graph.of(large.options(**INPLACE).bind()), id="w", requeue=True)
         with pytest.raises(WorkflowExecutionError) as caught:
-            handle.result(20)
+            handle.result(150)
     assert isinstance(caught.value.__cause__, StoreUnavailableError)
     assert executor.status("w") == "FAILED"
 
@@ -217,11 +217,11 @@ def test_and_goes_back_to_the_queue_if_not(open_executor: Open, turnstile: Turns
     with gone():
         turnstile.let()
         with pytest.raises(StoreUnavailableError):
-            handle.result(20)
+            handle.result(150)
     assert eventually(lambda: executor.status("w") == "PENDING")
     turnstile.let()
     [claimed] = executor.claim()
-    assert claimed.result(20) == 1
+    assert claimed.result(150) == 1
 
 
 # ------------------------------------------------------------------------------------ whose it is
@@ -234,11 +234,11 @@ def test_a_store_that_the_code_of_a_task_uses_is_its_own_business(open_executor:
 
     executor = open_executor()
     with pytest.raises(WorkflowExecutionError) as caught:
-        executor.submit(Graph.of(opens.bind()), id="w").result(20)
+        executor.submit(Graph.of(opens.bind()), id="w").result(150)
     assert isinstance(caught.value.__cause__, StoreUnavailableError)
     assert executor.status("w") == "FAILED"
     catching = opens.options(**workflow.options(catch_exceptions=True)).bind()
-    value, error = executor.submit(Graph.of(catching)).result(20)
+    value, error = executor.submit(Graph.of(catching)).result(150)
     assert value is None
     assert isinstance(error, StoreUnavailableError)
 

@@ -89,7 +89,7 @@ def test_a_driver_killed_at_any_gate_leaves_a_workflow_that_goes_on(
     gate: str, passage: int, start: Start, tally: Tally
 ) -> None:
     child = start(RUN, {gate: passage})
-    _, errors = child.communicate(timeout=30)
+    _, errors = child.communicate(timeout=150)
     assert child.returncode == -signal.SIGKILL, errors
     recorded, before = _recorded(), tally.counts()
     assert workflow.list_all() == [("w", workflow.RESUMABLE)]
@@ -100,7 +100,7 @@ def test_a_driver_killed_at_any_gate_leaves_a_workflow_that_goes_on(
 
 def test_a_driver_killed_before_the_entry_is_written_leaves_no_workflow(start: Start, tally: Tally) -> None:
     child = start(RUN, {"journal.commit": 1})
-    assert child.wait(30) == -signal.SIGKILL
+    assert child.wait(150) == -signal.SIGKILL
     assert workflow.list_all() == []
     assert tally.counts() == {}
 
@@ -110,7 +110,7 @@ def test_workers_killed_on_their_way_are_replaced(gate: str, start: Start, tally
     # Each worker dies at its sixth passage; the client, which passes one of these gates itself, does not get
     # that far.
     child = start(RUN, {gate: 6})
-    output, errors = child.communicate(timeout=60)
+    output, errors = child.communicate(timeout=150)
     assert (child.returncode, output.strip()) == (0, str(evaluate(SAMPLE))), errors
 
 
@@ -139,7 +139,7 @@ def test_functions_of_a_killed_main_program_go_on_in_another_one(
         child.kill()
         child.wait()
         turnstile.let()
-        output, errors = start('print(workflow.resume("w"))').communicate(timeout=30)
+        output, errors = start('print(workflow.resume("w"))').communicate(timeout=150)
     assert output == "top\n", errors
     assert tally.counts() == {f"climb{n}": 1 for n in range(1, 10)} | {"climb0": 2}
 
@@ -148,7 +148,7 @@ def test_a_client_that_exits_says_what_it_leaves(start: Start, tmp_path: Path) -
     with Turnstile(tmp_path, "steps") as turnstile:
         (tmp_path / "turnstile").write_bytes(pickle.dumps(turnstile))
         child = start(IN_MAIN + 'workflow.run_async(climb.bind(0), workflow_id="w")')
-        _, errors = child.communicate(timeout=30)
+        _, errors = child.communicate(timeout=150)
         assert child.returncode == 0
         assert errors == "unfinished, and to be continued by alula.workflow.resume(id): w\n"
         assert workflow.get_status("w") == "RESUMABLE"
@@ -195,7 +195,7 @@ def test_the_effect_of_a_transaction_is_there_once_whoever_dies(
 ) -> None:
     once = tmp_path / "once"  # the first of all processes that gets there dies, and no other
     once.touch()
-    output, errors = start(ENTER, {gate: passage}, once).communicate(timeout=60)
+    output, errors = start(ENTER, {gate: passage}, once).communicate(timeout=150)
     assert not once.exists()
     if output != "last\n":  # it was the driver
         assert workflow.resume("w") == "last", errors
@@ -204,7 +204,7 @@ def test_the_effect_of_a_transaction_is_there_once_whoever_dies(
 
 @ON_BOTH
 def test_and_no_other_process_repeats_it(start: Start, tally: Tally) -> None:
-    assert start(ENTER, {"store.before_commit": 6}).wait(30) == -signal.SIGKILL
+    assert start(ENTER, {"store.before_commit": 6}).wait(150) == -signal.SIGKILL
     assert workflow.resume("w") == "last"
     assert _entries() == ["e0", "e1", "e2", "last"]
 
@@ -214,7 +214,7 @@ from alula._core._settings import Settings
 from alula.workflow import Executor
 
 with Executor.open(Settings.load(), recover=True) as executor:
-    print(executor.find("w").result(30), flush=True)
+    print(executor.find("w").result(150), flush=True)
 """
 
 
@@ -229,7 +229,7 @@ def test_an_executor_that_recovers_takes_what_a_killed_one_had(
         child.wait()
         turnstile.arrived()
         turnstile.let()
-        assert executor.find("w").result(30) == "top"
+        assert executor.find("w").result(150) == "top"
     assert tally.counts() == {"climb3": 1, "climb2": 1, "climb1": 1, "climb0": 2}
 
 
@@ -237,10 +237,10 @@ def test_an_executor_that_recovers_takes_what_a_killed_one_had(
 def test_one_that_is_killed_while_it_recovers_is_followed_by_another(
     gate: str, passage: int, start: Start, tally: Tally
 ) -> None:
-    assert start(RUN, {"journal.recorded": 3}).wait(30) == -signal.SIGKILL
+    assert start(RUN, {"journal.recorded": 3}).wait(150) == -signal.SIGKILL
     recorded, before = _recorded(), tally.counts()
-    assert start(RECOVER, {gate: passage}).wait(30) == -signal.SIGKILL
-    output, errors = start(RECOVER).communicate(timeout=60)
+    assert start(RECOVER, {gate: passage}).wait(150) == -signal.SIGKILL
+    output, errors = start(RECOVER).communicate(timeout=150)
     assert output == f"{evaluate(SAMPLE)}\n", errors
     again = {name for name, count in tally.counts().items() if count > before[name] > 0}
     assert not again & recorded

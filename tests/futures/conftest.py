@@ -14,7 +14,7 @@ import pytest
 os.environ.setdefault("RAY_core_worker_internal_heartbeat_ms", "100")
 
 
-LIMIT = 150.0
+LIMIT = 400.0
 """Seconds after which a test on Ray hangs. It starts processes by the dozen, which each import Ray, and on a
 busy machine that takes ten times as long as on another."""
 

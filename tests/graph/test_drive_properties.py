@@ -164,7 +164,7 @@ def test_answers_from_other_threads_give_what_a_plain_loop_gives(
     ended: Future[Outcome] = Future()
     then = partial(Future.set_result, ended)  # raises if it is called twice
     Drive(program.graph(), world, scope, world if recorded else None, then=then).start()
-    outcome = ended.result(timeout=10)
+    outcome = ended.result(timeout=150)
     world.close()
     agree(program, outcome)
     assert len(set(world.calls)) == len(world.calls)

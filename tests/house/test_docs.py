@@ -42,7 +42,7 @@ def run(folder: Path, *command: str) -> None:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=50,
+        timeout=150,
     )
     assert done.returncode == 0, done.stdout
 

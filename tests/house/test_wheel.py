@@ -67,7 +67,7 @@ def install(wheel: Path, folder: Path) -> Path:
     return python
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_a_wheel_made_without_git_works_where_nothing_else_of_ours_is(sources: Path, tmp_path: Path) -> None:
     wheel = build(sources, tmp_path / "dist")
     assert wheel.name.startswith("alula-0.0-py3-")

@@ -45,10 +45,10 @@ def test_each_change_rings(catalogs: Catalogs) -> None:
     heard = Event()
     stop = catalogs.store.listen(TOPIC, heard.set)
     catalogs.deployments.put("iris", b"model")
-    assert heard.wait(10)
+    assert heard.wait(150)
     heard.clear()
     catalogs.deployments.drop("iris")
-    assert heard.wait(10)
+    assert heard.wait(150)
     stop()
 
 

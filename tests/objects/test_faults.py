@@ -23,7 +23,7 @@ KILLED = """
 def killed(spawn: Spawn, gate: str, code: str) -> None:
     """Run code in a process that dies at a gate."""
     child = spawn(KILLED + f"    {code}\n", gate)
-    assert child.wait(30) == -signal.SIGKILL
+    assert child.wait(150) == -signal.SIGKILL
 
 
 def test_a_disk_that_is_full_leaves_the_old_version(
@@ -42,7 +42,7 @@ def test_a_disk_that_is_full_leaves_the_old_version(
         except StoreUnavailableError as error:
             print(error)
     """
-    output, errors = spawn(code).communicate(timeout=60)
+    output, errors = spawn(code).communicate(timeout=150)
     assert "File too large" in output, errors
     assert catalogs.datasets.get("d", force_python=True) == [{"a": 1}]
     assert artifacts() == before
@@ -114,7 +114,7 @@ def test_two_processes_that_put_a_model_at_once_make_two_versions(catalogs: Cata
     for child in children:
         child.stdin.write("!")
         child.stdin.flush()
-    said = [child.communicate(timeout=60)[0].split() for child in children]
+    said = [child.communicate(timeout=150)[0].split() for child in children]
     assert sorted(version for version, _ in said) == ["1", "2"]
     for who, (_, commit) in zip("ab", said, strict=True):
         assert catalogs.models.get(f"m@{commit}") == [who] * 1000

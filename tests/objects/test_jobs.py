@@ -113,7 +113,7 @@ def test_a_function_travels_with_its_code(scripts: Catalog, spawn: Callable[...,
     assert (made.kind, made.kind_meta["function"]) == ("virtualobj.dill", "double")
     assert "return 2 * x" in made.kind_meta["source"]
     code = "print(catalogs.scripts.get('double')(None, 21))"
-    assert spawn(code).communicate(timeout=30) == ("42\n", "")
+    assert spawn(code).communicate(timeout=150) == ("42\n", "")
 
 
 def test_what_a_function_takes_along_is_said(scripts: Catalog) -> None:

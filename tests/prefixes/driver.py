@@ -36,7 +36,7 @@ def start(
 
 def answer_of(process: "subprocess.Popen[bytes]") -> Answer | None:
     """Wait for the answer of a process; None if it was killed, or there is no such workflow."""
-    said, errors = process.communicate(timeout=60)
+    said, errors = process.communicate(timeout=150)
     if process.returncode == -9:
         return None
     assert process.returncode == 0, errors.decode()

@@ -87,7 +87,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.timeout(120)  # Ray and a kernel begin in it
+@pytest.mark.timeout(400)  # Ray and a kernel begin in it
 @pytest.mark.usefixtures("ray_is_installed")
 def test_the_same_program_runs_on_ray(
     spawn: Callable[..., Child], monkeypatch: pytest.MonkeyPatch, home: Path

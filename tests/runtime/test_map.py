@@ -118,7 +118,7 @@ def test_a_client_that_dies_between_loses_nothing(spawn: Callable[..., Child]) -
         om.runtime.job("part").map(["x"], task_group="g")
         """
     )
-    assert child.wait(60) == 3
+    assert child.wait(150) == 3
     assert om.runtime.job("part").status("g")["status"].tolist() == ["UNKNOWN"]
     [result] = om.runtime.job("part").restart("g").get(ENOUGH)
     assert shown(result) == "x\n"

@@ -50,7 +50,7 @@ def test_who_comes_from_outside_is_told_what_to_do_and_who_has_the_password_is_l
         pytest.skip("this machine has no address but its own")
     for config, begin in ((Config(), b"-DENIED "), (Config(requirepass="x"), b"-NOAUTH ")):
         with background(Server("0.0.0.0", 0, config=config)) as server:
-            with socket.create_connection((host, server.port), timeout=20) as client:
+            with socket.create_connection((host, server.port), timeout=150) as client:
                 if config.requirepass:
                     client.sendall(request("PING"))
                 assert client.recv(8) == begin

@@ -118,7 +118,7 @@ def prepare(wire: Wire) -> None:
 
 def throw(server: Server, stream: bytes, cuts: list[int]) -> None:
     """Send a stream in pieces and hang up, having read what there was to read."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as made:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=150) as made:
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with suppress(OSError):  # the server has closed it before all was sent
             for start, stop in zip([0, *cuts], [*cuts, len(stream)], strict=True):
@@ -213,7 +213,7 @@ def test_every_truncation_of_every_sample(
     unharmed(server, bystander, caplog)
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(400)
 def test_nothing_grows(server: Server, bystander: Wire, caplog: pytest.LogCaptureFixture) -> None:
     """After many damaged clients there are no more objects than after a few."""
     streams = [request(sample)[:-3] for sample in SAMPLES] + [b"*1\r\n$1000\r\n" + b"x" * 500]

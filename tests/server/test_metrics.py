@@ -26,7 +26,7 @@ def server() -> Iterator[Server]:
 
 def ask(port: int | None, path: str) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as reply:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=150) as reply:
             return reply.status, reply.read().decode()
     except urllib.error.HTTPError as error:
         with error:

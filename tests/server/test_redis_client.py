@@ -109,10 +109,10 @@ def test_messages(client: Any) -> None:
     with client.pubsub() as channel:
         channel.subscribe("c")
         channel.psubscribe("d*")
-        assert [channel.get_message(timeout=20)["data"] for _ in range(2)] == [1, 2]
+        assert [channel.get_message(timeout=150)["data"] for _ in range(2)] == [1, 2]
         assert client.publish("c", "x") == 1
         assert client.publish("dd", "y") == 1
-        assert [channel.get_message(timeout=20)["data"] for _ in range(2)] == [b"x", b"y"]
+        assert [channel.get_message(timeout=150)["data"] for _ in range(2)] == [b"x", b"y"]
 
 
 def test_what_the_client_asks_of_the_server(client: Any) -> None:

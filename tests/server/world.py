@@ -26,7 +26,7 @@ class Wire:
     """A connection on which nothing is interpreted: replies are the bytes that came."""
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=150)
         self.file = self.socket.makefile("rb")
 
     def send(self, data: bytes) -> None:

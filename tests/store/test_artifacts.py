@@ -148,7 +148,7 @@ def test_a_kill_while_writing_leaves_nothing_under_the_digest(
         Artifacts.open(sys.argv[2]).put(seal(list(range(1000)), key=b"key"))
     """
     child = spawn(code, str(tmp_path / "a"), faults="artifacts.written=kill")
-    assert child.wait(30) == -signal.SIGKILL
+    assert child.wait(150) == -signal.SIGKILL
     sealed = seal(list(range(1000)), key=KEY)
     artifacts = Artifacts.open(str(tmp_path / "a"))
     assert not artifacts.exists(sealed.digest)

@@ -109,7 +109,7 @@ def test_a_death_between_lock_and_record_costs_nothing(
     executors: Executors, spawn: Callable[..., Any]
 ) -> None:
     child = spawn("die_at('store.before_commit')" + REGISTER, "worker")
-    assert child.wait(30) == -signal.SIGKILL
+    assert child.wait(150) == -signal.SIGKILL
     assert executors.list() == []
     assert executors.register(["gpu"], name="worker").epoch == 1
 

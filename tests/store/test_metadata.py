@@ -96,7 +96,7 @@ def test_many_processes_write_at_once_and_nothing_is_lost(numbers: Store, spawn:
     """
     children = [spawn(code, str(first)) for first in (0, 100, 200)]
     for child in children:
-        assert child.communicate(timeout=60)[1] == ""
+        assert child.communicate(timeout=150)[1] == ""
     assert kept(numbers) == list(range(300))
 
 
@@ -115,7 +115,7 @@ def test_a_kill_loses_exactly_what_was_not_committed(
     numbers: Store, spawn: Callable[..., Any], gate: str, survives: list[int]
 ) -> None:
     child = spawn(WRITE, "7", gate)
-    output, _ = child.communicate(timeout=30)
+    output, _ = child.communicate(timeout=150)
     assert (child.returncode, output) == (-signal.SIGKILL, "")
     assert kept(numbers) == survives
     with numbers.transaction() as connection:  # and its lock died with it

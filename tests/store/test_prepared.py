@@ -67,7 +67,7 @@ def test_more_threads_read_at_once_than_connections_are_kept(numbers: Store) -> 
 
     def read(_: int) -> object:
         with numbers.reading() as connection:
-            together.wait(10)
+            together.wait(150)
             return connection.scalar(text("SELECT 1"))
 
     with ThreadPoolExecutor(12) as pool:

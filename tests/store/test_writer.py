@@ -67,7 +67,7 @@ def test_patient_pieces_wait_for_one_that_is_not(numbers: Store, commits: list[i
     for n in range(5):
         numbers.post(adding(n), Told(), patient=True)
     numbers.post(adding(5), lambda *_: done.set())
-    assert done.wait(30)
+    assert done.wait(150)
     assert kept(numbers) == [0, 1, 2, 3, 4, 5]
     assert len(commits) == 1
 
@@ -78,7 +78,7 @@ def test_patient_pieces_wait_until_they_are_enough(numbers: Store, commits: list
     for n in range(63):
         numbers.post(adding(n), Told(), patient=True)
     numbers.post(adding(63), lambda *_: done.set(), patient=True)
-    assert done.wait(30)
+    assert done.wait(150)
     assert kept(numbers) == list(range(64))
     assert len(commits) == 1
 
@@ -94,7 +94,7 @@ def test_patient_pieces_do_not_outlive_the_store(numbers: Store) -> None:
 def test_patient_pieces_wait_for_a_moment_only(numbers: Store) -> None:
     done = Event()
     numbers.post(adding(1), lambda *_: done.set(), patient=True)
-    assert done.wait(30)
+    assert done.wait(150)
 
 
 @pytest.mark.parametrize("lasting", [True, False])
@@ -199,7 +199,7 @@ def test_a_callback_may_post_again_and_close_the_store(numbers: Store) -> None:
         closed.set()
 
     numbers.post(adding(1), lambda value, error: numbers.post(adding(2), close))
-    assert closed.wait(10)
+    assert closed.wait(150)
 
 
 @pytest.mark.parametrize(("gate", "survives"), [("store.before_commit", []), ("store.committed", [1])])
@@ -213,7 +213,7 @@ def test_a_kill_during_group_commit_loses_only_what_nobody_was_told(
         Event().wait()
     """
     child = spawn(code, gate)
-    assert child.communicate(timeout=30)[0] == ""
+    assert child.communicate(timeout=150)[0] == ""
     assert kept(numbers) == survives
 
 

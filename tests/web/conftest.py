@@ -42,7 +42,7 @@ class Api:
 
     def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """Send a request; a path without a leading slash is below the version of the API."""
-        connection = HTTPConnection(urlsplit(self.url).netloc, timeout=30)
+        connection = HTTPConnection(urlsplit(self.url).netloc, timeout=150)
         sent = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path if path.startswith("/") else f"/api/v1/{path}", sent, named)
@@ -66,7 +66,7 @@ def serving(*words: str, **environment: str) -> Iterator[Api]:
             yield Api(line.split()[1].removesuffix("/api/v1"), process)
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(150)
 
 
 @pytest.fixture(scope="module")

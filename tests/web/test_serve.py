@@ -104,7 +104,7 @@ def test_a_name_that_somebody_lets_point_here_is_not_this_server(api: Api) -> No
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_read(guarded: Api) -> None:
     parts = urlsplit(guarded.url)
-    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=20) as client:
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=150) as client:
         head = f"PUT /api/v1/dataset/d HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {OPS}\r\n"
         client.sendall(f"{head}Content-Length: 99999999\r\n\r\n".encode())
         assert client.recv(12) == b"HTTP/1.1 413"
@@ -112,7 +112,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(guarded: Api) -> 
 
 def test_a_body_that_does_not_say_its_size_is_counted(guarded: Api) -> None:
     parts = urlsplit(guarded.url)
-    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=20) as client:
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=150) as client:
         head = f"PUT /api/v1/dataset/d HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {OPS}\r\n"
         client.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())
         client.sendall(b"100001\r\n" + b" " * 0x100001 + b"\r\n")
@@ -158,7 +158,7 @@ def refused(*words: str, **environment: str) -> str:
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=150,
         check=False,
     )
     assert done.returncode == 1

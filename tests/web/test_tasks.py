@@ -116,7 +116,7 @@ def test_at_the_end_whoever_waits_is_told_where_the_result_will_be(
         other.process.terminate()
         answer = waiting.result()
         assert answer.status == 202
-        assert other.process.wait(20) == 0
+        assert other.process.wait(150) == 0
     with pytest.warns(UserWarning, match="waits in the queue"):
         assert om.runtime.result(answer.json["task_id"], wait=False).status == "PENDING"
     held.let()

@@ -37,13 +37,13 @@ def queued(taker: Executor) -> Iterator[Queued]:
 def test_what_is_queued_is_claimed_at_the_ring_of_the_bell(taker: Executor, queued: Queued) -> None:
     with Claims(taker, room=2, look=NEVER):
         handles = [queued(add.bind(n)) for n in range(3)]
-        assert [handle.result(20) for handle in handles] == [0, 1, 2]
+        assert [handle.result(150) for handle in handles] == [0, 1, 2]
 
 
 def test_what_waited_before_is_claimed_at_the_start(taker: Executor, queued: Queued) -> None:
     handle = queued(add.bind(1))
     with Claims(taker, room=2, look=NEVER):
-        assert handle.result(20) == 1
+        assert handle.result(150) == 1
 
 
 def test_what_there_is_no_room_for_is_left_to_others(
@@ -55,7 +55,7 @@ def test_what_there_is_no_room_for_is_left_to_others(
         turnstile.arrived()
         assert len(other.claim(5)) == 3
         turnstile.let()
-        assert [handle.result(20) for handle in handles] == list(range(5))
+        assert [handle.result(150) for handle in handles] == list(range(5))
 
 
 def test_the_end_of_a_task_makes_room_for_the_next(
@@ -64,7 +64,7 @@ def test_the_end_of_a_task_makes_room_for_the_next(
     handles = [queued(held.bind(turnstile, n)) for n in range(5)]
     with Claims(taker, room=1, look=NEVER):
         turnstile.let()
-        assert [handle.result(20) for handle in handles] == list(range(5))
+        assert [handle.result(150) for handle in handles] == list(range(5))
 
 
 def test_workflows_that_wait_take_no_room(taker: Executor, queued: Queued) -> None:
@@ -73,14 +73,14 @@ def test_workflows_that_wait_take_no_room(taker: Executor, queued: Queued) -> No
     last = queued(workflow.wait_for_signal("go"))
     with Claims(taker, room=1, look=NEVER):
         taker.signal(last.id, "go", "gone")
-        assert last.result(20) == "gone"
+        assert last.result(150) == "gone"
         for id_, _ in taker.records.list(Search(statuses=frozenset({workflow.RUNNING}))):
             taker.cancel(id_)
 
 
 def test_nothing_is_claimed_after_the_close(taker: Executor, queued: Queued) -> None:
     with Claims(taker, room=1, look=NEVER):
-        assert queued(add.bind(1)).result(20) == 1
+        assert queued(add.bind(1)).result(150) == 1
     assert queued(add.bind(1)).status == "PENDING"
 
 
@@ -102,7 +102,7 @@ def test_what_fails_is_said_once_and_tried_again(
         Claims(executor, room=1, look=0.001),
         Executor.open(Settings.load()) as client,
     ):
-        assert client.submit(Graph.of(add.bind(1)), where="queue").result(20) == 1
+        assert client.submit(Graph.of(add.bind(1)), where="queue").result(150) == 1
     [said] = caplog.records
     assert "cannot claim" in said.getMessage()
     assert "a bad start" in said.getMessage()

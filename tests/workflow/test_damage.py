@@ -71,13 +71,13 @@ def test_records_of_a_newer_alula_are_not_touched() -> None:
 def test_a_clock_set_back_makes_who_sleeps_wait_and_nothing_else(open_timed: Open, clock: Clock) -> None:
     executor = open_timed()
     asleep = executor.submit(Graph.of(workflow.sleep(60)), id="asleep")
-    executor.output("asleep", task_id="workflow.sleep.due").result(timeout=30)
+    executor.output("asleep", task_id="workflow.sleep.due").result(timeout=150)
     clock.jump(-500)
-    assert executor.submit(Graph.of(alula.remote(abs).bind(-1)), id="w").result(timeout=30) == 1
+    assert executor.submit(Graph.of(alula.remote(abs).bind(-1)), id="w").result(timeout=150) == 1
     clock.advance(60)
     assert not asleep.done()
     clock.advance(500)
-    assert asleep.result(timeout=30) is None
+    assert asleep.result(timeout=150) is None
 
 
 def test_a_deadline_is_by_the_clock_and_no_record_is_before_its_time(open_timed: Open, clock: Clock) -> None:
@@ -85,5 +85,5 @@ def test_a_deadline_is_by_the_clock_and_no_record_is_before_its_time(open_timed:
     late: Any = executor.submit(Graph.of(workflow.sleep(60)), id="late", timeout=30)
     clock.jump(31)
     with pytest.raises(TimeoutError):
-        late.result(timeout=30)
+        late.result(timeout=150)
     assert executor.status("late") == "FAILED"

@@ -47,10 +47,10 @@ def test_each_record_is_rung_for_who_follows_and_for_nobody_else(home: Path, tur
         assert eventually(lambda: runner._runs._followed.wanted)
         third = runner.submit(Graph.of(held.bind(turnstile, held.bind(turnstile))), id="w", where="here")
         turnstile.let(1)
-        rings.get(timeout=20)
+        rings.get(timeout=150)
         turnstile.let()
-        third.result(20)
-        unheard.result(20)
+        third.result(150)
+        unheard.result(150)
         stop()
 
 

@@ -173,11 +173,11 @@ def _expected(program: Program, first: str) -> set[str]:
 def test_any_program_may_be_forked_anywhere(program: Program, data: st.DataObject) -> None:
     with TemporaryDirectory() as folder, Executor.open(Settings.load(home=folder)) as executor:
         tally = Tally(Path(folder, "tally"))
-        executor.submit(Graph.of(build(tally, program, {})), id="w").result(30)
+        executor.submit(Graph.of(build(tally, program, {})), id="w").result(150)
         for n in range(2):  # a fork of a fork is one of both
             first = data.draw(st.sampled_from(sorted(names(program))))
             before = dict(tally.counts())
             fork = executor.fork("w" if n == 0 else "fork0", first, f"fork{n}")
-            assert fork.result(30) == evaluate(program)
+            assert fork.result(150) == evaluate(program)
             assert again(tally, before) == _expected(program, first)
-            assert executor.find("w").result(30) == evaluate(program)
+            assert executor.find("w").result(150) == evaluate(program)

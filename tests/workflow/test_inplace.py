@@ -277,7 +277,7 @@ workflow.run(count.bind(Tally(Path(sys.argv[1])), 30, HERE), workflow_id="w")
 def test_a_worker_killed_at_any_gate_has_its_chain_go_on(tmp_path: Path, tally: Tally, gate: str) -> None:
     environment = {**os.environ, "ALULA_FAULTS": f"{gate}=kill@12:{tmp_path / 'once'}"}
     (tmp_path / "once").touch()
-    subprocess.run([sys.executable, "-c", DRIVER, str(tally.path)], env=environment, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", DRIVER, str(tally.path)], env=environment, check=True, timeout=150)
     counts = tally.counts()
     assert set(counts) == set(map(str, range(31)))
     assert sum(counts.values()) <= 32

@@ -76,7 +76,7 @@ def answer(ask: Callable[[Callable[[BaseException | None], None]], None]) -> Bas
         done.set()
 
     ask(then)
-    assert done.wait(10)
+    assert done.wait(150)
     return answers[0]
 
 

@@ -73,7 +73,7 @@ def open_executor(home: Path) -> Iterator[Open]:
 def test_it_gets_its_arguments_opened_in_a_thread_of_its_own(open_executor: Open) -> None:
     desk = Desk(at_once=True)
     node = asked(1, add.bind(2, 3), key=[add.bind(4)])
-    (args, kwargs) = open_executor(desk).submit(Graph.of(node)).result(10)
+    (args, kwargs) = open_executor(desk).submit(Graph.of(node)).result(150)
     assert args == (1, 5)
     assert isinstance(kwargs["key"][0], ObjectRef)
     assert all(name.startswith("alula-workflow-aside") for name in desk.threads)
@@ -95,10 +95,10 @@ def test_its_value_is_recorded_before_its_reader_starts_and_it_is_not_asked_agai
     desk.arrived.acquire(timeout=10)
     desk.given[0][-1](Done("news"))
     with pytest.raises(WorkflowExecutionError):
-        handle.result(10)
-    assert executor.output("w", task_id="asked").result(10) == "news"
+        handle.result(150)
+    assert executor.output("w", task_id="asked").result(150) == "news"
     (tmp_path / "flag").touch()
-    assert executor.resume("w").result(10) == "news"
+    assert executor.resume("w").result(150) == "news"
     assert len(desk.given) == 1
 
 
@@ -108,9 +108,9 @@ def test_one_that_has_no_answer_yet_is_asked_again_after_a_resume(open_executor:
     executor.submit(Graph.of(asked(noted.bind(tally, "input"))), id="w")
     first.arrived.acquire(timeout=10)
     executor.close()
-    assert first.let_go.wait(10)
+    assert first.let_go.wait(150)
     second = Desk(at_once=True)
-    assert open_executor(second).resume("w").result(10) == ((1,), {})
+    assert open_executor(second).resume("w").result(150) == ((1,), {})
     [(task, *_)] = second.given
     assert (task.kind, task.facts, task.metadata) == ("ask", {"loud": True}, {"who": "me"})
     assert tally.counts() == {"input": 1}
@@ -122,7 +122,7 @@ def test_an_error_fails_the_workflow(open_executor: Open) -> None:
     desk.arrived.acquire(timeout=10)
     desk.given[0][-1](Failed(ValueError("no")))
     with pytest.raises(WorkflowExecutionError, match="'asked'") as caught:
-        handle.result(10)
+        handle.result(150)
     assert isinstance(caught.value.__cause__, ValueError)
 
 
@@ -132,8 +132,8 @@ def test_a_cancelled_workflow_lets_go_of_it_and_ignores_what_comes_later(open_ex
     desk.arrived.acquire(timeout=10)
     handle.cancel()
     with pytest.raises(WorkflowCancellationError):
-        handle.result(10)
-    assert desk.let_go.wait(10)
+        handle.result(150)
+    assert desk.let_go.wait(150)
     desk.given[0][-1](Done("late"))
     assert handle.status == "CANCELED"
 
@@ -144,7 +144,7 @@ def test_a_value_that_cannot_be_stored_fails_it(open_executor: Open) -> None:
     desk.arrived.acquire(timeout=10)
     desk.given[0][-1](Done(threading.Lock()))
     with pytest.raises(WorkflowExecutionError) as caught:
-        handle.result(10)
+        handle.result(150)
     assert isinstance(caught.value.__cause__, TypeError)
 
 
@@ -153,13 +153,13 @@ def test_one_that_is_not_recorded_reaches_its_reader(open_executor: Open, tally:
     node = asked(1)
     volatile: Node[Any] = Node(node.fn, node.args, {}, workflow.options(checkpoint=False)["metadata"])
     handle = open_executor(desk).submit(Graph.of(noted.bind(tally, "reader", size.bind(volatile))))
-    assert handle.result(10) == 3
+    assert handle.result(150) == 3
 
 
 def test_a_kind_that_is_not_known_here_is_named(open_executor: Open) -> None:
     handle = open_executor(None).submit(Graph.of(asked()))
     with pytest.raises(WorkflowExecutionError) as caught:
-        handle.result(10)
+        handle.result(150)
     assert isinstance(caught.value.__cause__, WorkflowNotResumableError)
     assert "the kind 'ask'" in str(caught.value.__cause__)
 
@@ -167,6 +167,6 @@ def test_a_kind_that_is_not_known_here_is_named(open_executor: Open) -> None:
 def test_metadata_name_the_kind(open_executor: Open) -> None:
     desk = Desk(at_once=True)
     executor = open_executor(desk)
-    executor.submit(Graph.of(asked()), id="w").result(10)
+    executor.submit(Graph.of(asked()), id="w").result(150)
     found = executor.records.task_metadata("w", "asked")
     assert (found["task_options"]["task_type"], found["user_metadata"]) == ("ASK", {"who": "me"})

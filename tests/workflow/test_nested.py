@@ -19,4 +19,4 @@ def test_tasks_that_hold_every_core_can_wait_for_workflows(turnstile: Turnstile)
     turnstile.arrived()
     turnstile.arrived()  # both cores are taken before either asks for more
     turnstile.let()
-    assert alula.get(refs, timeout=50) == [1, 2]
+    assert alula.get(refs, timeout=150) == [1, 2]

@@ -18,10 +18,10 @@ def test_an_end_and_what_is_put_into_the_queue_are_news(open_executor: Open, sto
     rings: Queue[None] = Queue()
     stop = listen(store, lambda: rings.put(None))
     executor: Executor = open_executor()
-    executor.submit(Graph.of(add.bind(1)), id="w", where="here").result(20)
-    rings.get(timeout=20)
+    executor.submit(Graph.of(add.bind(1)), id="w", where="here").result(150)
+    rings.get(timeout=150)
     executor.submit(Graph.of(add.bind(1)), id="q", where="queue", quiet=True)
-    rings.get(timeout=20)
+    rings.get(timeout=150)
     stop()
 
 
@@ -37,8 +37,8 @@ def test_each_record_of_what_is_attended_to_rings(
     assert eventually(lambda: executor._runs._followed.wanted)
     stop = listen(store, lambda: rings.put(None))
     turnstile.let()
-    rings.get(timeout=20)
-    handle.result(20)
+    rings.get(timeout=150)
+    handle.result(150)
     assert attend(store, "w") != before
     stop()
 

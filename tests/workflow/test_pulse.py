@@ -27,7 +27,7 @@ def test_what_runs_and_what_waits_is_counted(open_executor: Open, store: Store, 
     assert (waiting.labels, waiting.count, waiting.takers) == (("gpu",), 2, ("taker",))
     assert 0 <= waiting.oldest < 60
     turnstile.let()
-    held_one.result(20)
+    held_one.result(150)
     assert sum(pulse(store).ended) == 1
     assert taker.claim(2)
 
@@ -35,7 +35,7 @@ def test_what_runs_and_what_waits_is_counted(open_executor: Open, store: Store, 
 @ON_BOTH
 def test_tasks_are_counted_in_the_step_in_which_they_ended(open_executor: Open, store: Store) -> None:
     executor: Executor = open_executor()
-    executor.submit(Graph.of(add.bind(add.bind(1), 2)), id="w", where="here").result(20)
+    executor.submit(Graph.of(add.bind(add.bind(1), 2)), id="w", where="here").result(150)
     beat = pulse(store, window=1000, steps=10)
     assert beat.ended == (0,) * 9 + (2,)
     assert (beat.step, beat.rate) == pytest.approx((100, 2 / 1000))
@@ -47,7 +47,7 @@ def test_of_very_many_the_newest_tell_the_rate(
     monkeypatch.setattr("alula.workflow._pulse._NEWEST", 2)
     executor: Executor = open_executor()
     for i in range(4):
-        executor.submit(Graph.of(add.bind(i)), id=f"w{i}", where="here").result(20)
+        executor.submit(Graph.of(add.bind(i)), id=f"w{i}", where="here").result(150)
     created = executor.records.describe("w1").created
     beat = pulse(store)
     assert beat.since == pytest.approx(min(created, beat.now - 1))

@@ -60,9 +60,9 @@ def test_no_more_run_at_once_than_the_queue_allows_on_all_executors(
     assert ids(second.claim(5)) == ["w1"]
     assert first.claim(5) == []
     turnstile.let()
-    assert [handle.result(20) for handle in handles[:2]] == [0, 1]
+    assert [handle.result(150) for handle in handles[:2]] == [0, 1]
     assert ids(first.claim(5)) == ["w2", "w3"]
-    assert [handle.result(20) for handle in handles[2:]] == [2, 3]
+    assert [handle.result(150) for handle in handles[2:]] == [2, 3]
 
 
 @ON_BOTH
@@ -73,7 +73,7 @@ def test_each_key_has_a_limit_of_its_own(worker: Executor, turnstile: Turnstile)
     assert ids(worker.claim(9)) == ["w0", "w2", "w4"]
     assert worker.claim(9) == []
     turnstile.let()
-    worker.find("w2").result(20)
+    worker.find("w2").result(150)
     assert "w3" in ids(worker.claim(9))
 
 
@@ -108,7 +108,7 @@ def test_priority_goes_first_then_who_came_first(worker: Executor) -> None:
     order = []
     while claimed := worker.claim(9):
         order += ids(claimed)
-        claimed[0].result(20)
+        claimed[0].result(150)
     assert order == ["w3", "w1", "w2", "w0"]
 
 
@@ -163,17 +163,17 @@ def test_the_end_of_a_delay_wakes_an_executor(worker: Executor, clock: Clock) ->
     with Claims(worker, room=9, look=NEVER):
         handle = put(worker, "later", delay=60)
         clock.advance(60)
-        assert handle.result(20) == 1
+        assert handle.result(150) == 1
 
 
 def test_the_end_of_a_period_wakes_an_executor(worker: Executor, clock: Clock) -> None:
     worker.queues.put(Queue("q", limit=1, period=60))
     with Claims(worker, room=9, look=NEVER):
         handles = [put(worker, f"w{n}") for n in range(2)]
-        assert handles[0].result(20) == 1
+        assert handles[0].result(150) == 1
         assert str(worker.status("w1")) == "PENDING"
         clock.advance(60)
-        assert handles[1].result(20) == 1
+        assert handles[1].result(150) == 1
 
 
 def test_a_larger_limit_wakes_an_executor(worker: Executor, turnstile: Turnstile) -> None:
@@ -195,7 +195,7 @@ def test_a_slot_that_gets_free_wakes_the_other_executors(open_timed: Open, turns
     turnstile.arrived()
     with Claims(second, room=9, look=NEVER):
         turnstile.let()
-        assert [handle.result(20) for handle in handles] == [0, 1, 2]
+        assert [handle.result(150) for handle in handles] == [0, 1, 2]
 
 
 # ------------------------------------------------------------------------------------ the client's
@@ -209,7 +209,7 @@ def test_a_client_runs_what_it_submits_where_nobody_else_does(open_timed: Open, 
     assert other.claim(9) == []
     assert statuses(other) == {"w0": "RUNNING", "w1": "PENDING"}
     turnstile.let()
-    assert [handle.result(20) for handle in handles] == [0, 1]
+    assert [handle.result(150) for handle in handles] == [0, 1]
 
 
 def test_what_a_client_leaves_is_to_be_resumed(
@@ -227,8 +227,8 @@ def test_what_a_client_leaves_is_to_be_resumed(
         heir.output("w1")
     handle = heir.resume("w1")
     turnstile.let()
-    assert handle.result(20) == 1
-    assert [handle.result(20) for handle in heir.resume_all()] == [0, 2]
+    assert handle.result(150) == 1
+    assert [handle.result(150) for handle in heir.resume_all()] == [0, 2]
 
 
 @ON_BOTH
@@ -244,7 +244,7 @@ def test_what_a_client_leaves_is_claimed_by_one_who_takes_from_the_queue(
     worker = open_timed(claims=True)
     assert ids(worker.claim(9)) == ["w0"]
     turnstile.let()
-    assert worker.find("w0").result(20) == 0
+    assert worker.find("w0").result(150) == 0
     assert ids(worker.claim(9)) == ["w1"]
 
 
@@ -255,7 +255,7 @@ def test_the_slot_of_a_dead_client_is_free_for_another(open_timed: Open, turnsti
     turnstile.arrived()
     client._executors.release(client.lease)  # as its death does
     other = open_timed()
-    assert put(other, "w").result(20) == 1
+    assert put(other, "w").result(150) == 1
     assert str(other.status("dead")) == "RESUMABLE"
 
 
@@ -264,7 +264,7 @@ def test_an_id_that_waits_or_runs_in_the_queue_gives_that_workflow(worker: Execu
     put(worker, "w")
     again = put(worker, "w")
     assert ids(worker.claim(9)) == ["w"]
-    assert again.result(20) == 1
+    assert again.result(150) == 1
     put(worker, "x")
     with pytest.raises(RuntimeError, match="PENDING"):
         put(worker, "x", on_conflict="fail")
@@ -287,7 +287,7 @@ def test_of_one_deduplication_id_one_waits_or_runs(worker: Executor, turnstile: 
     worker.submit(Graph.of(add.bind(1)), id="elsewhere", ticket=Ticket(queue="r", deduplication_id="d"))
     assert set(statuses(worker)) == {"first", "other", "elsewhere"}
     turnstile.let()
-    worker.find("first").result(20)
+    worker.find("first").result(150)
     put(worker, "second", deduplication_id="d")
 
 
@@ -321,15 +321,15 @@ def test_who_is_resumed_waits_for_its_turn(worker: Executor, turnstile: Turnstil
     put(worker, "failed", fail_unless.bind(tmp_path / "flag", 7))
     put(worker, "next", HELD.bind(turnstile))
     with pytest.raises(WorkflowExecutionError):
-        worker.claim()[0].result(20)
+        worker.claim()[0].result(150)
     assert ids(worker.claim(9)) == ["next"]
     (tmp_path / "flag").touch()
     handle = worker.resume("failed", code="current")
     assert worker.claim(9) == []
     turnstile.let()
-    worker.find("next").result(20)
+    worker.find("next").result(150)
     assert ids(worker.claim(9)) == ["failed"]
-    assert handle.result(20) == 7
+    assert handle.result(150) == 7
     runs = worker.records.workflow_metadata("failed")["attempts"]
     assert [str(run["status"]) for run in runs] == ["FAILED", "SUCCESSFUL"]
 
@@ -344,9 +344,9 @@ def test_a_fork_waits_in_the_queue_of_the_first_one(worker: Executor, turnstile:
     described = worker.records.workflow_metadata("fork")
     assert described["queue"] == {"name": "q", "key": "ada", "priority": 3}
     turnstile.let()
-    worker.find("w").result(20)
+    worker.find("w").result(150)
     assert ids(worker.claim(9)) == ["fork"]
-    assert handle.result(20) == 1
+    assert handle.result(150) == 1
 
 
 def test_one_whose_time_is_over_fails_where_it_waits(
@@ -367,7 +367,7 @@ def test_one_whose_time_is_over_fails_where_it_waits(
     clock.advance(61)
     for handle in handles:
         with pytest.raises(WorkflowTimeoutError):
-            handle.result(20)
+            handle.result(150)
 
 
 def test_what_ended_is_deleted_and_pruned(worker: Executor, clock: Clock) -> None:
@@ -375,7 +375,7 @@ def test_what_ended_is_deleted_and_pruned(worker: Executor, clock: Clock) -> Non
     put(worker, "w")
     with pytest.raises(WorkflowError, match="active"):
         worker.delete("w")
-    worker.claim()[0].result(20)
+    worker.claim()[0].result(150)
     clock.advance(60)
     assert worker.prune(30, frozenset([workflow.SUCCESSFUL])) == 1
 
@@ -391,7 +391,7 @@ def test_schedules_put_their_workflows_into_a_queue(worker: Executor, clock: Clo
         clock.advance(60)
         worker._runs.write(worker.schedules.fire)
     [first] = worker.claim(9)
-    assert first.result(20) == 1
+    assert first.result(150) == 1
     assert len(worker.claim(9)) == 1
 
 

@@ -66,7 +66,7 @@ def test_of_two_that_recover_one_takes_it(open_executor: Open, turnstile: Turnst
     first.close()
     turnstile.arrived()
     turnstile.let()
-    assert executors[0].find("w").result(10) == 2
+    assert executors[0].find("w").result(150) == 2
     assert tally.counts() == {"last": 1}
     with pytest.raises(TimeoutError):
         turnstile.arrived(0)
@@ -96,7 +96,7 @@ def test_limits_hold_for_what_is_recovered(open_executor: Open, turnstile: Turns
     executor = open_executor(recover=True, limits=Limits(1, 0))
     assert [str(executor.status(f"w{n}")) for n in range(3)] == ["RUNNING", "PENDING", "PENDING"]
     turnstile.let()
-    assert [executor.find(f"w{n}").result(10) for n in range(3)] == [0, 1, 2]
+    assert [executor.find(f"w{n}").result(150) for n in range(3)] == [0, 1, 2]
 
 
 def test_what_could_not_be_taken_is_taken_the_next_time(open_executor: Open, turnstile: Turnstile) -> None:
@@ -109,7 +109,7 @@ def test_what_could_not_be_taken_is_taken_the_next_time(open_executor: Open, tur
     assert x.status("w") == "RESUMABLE"
     recovery._look()
     turnstile.let()
-    assert x.find("w").result(10) == 5
+    assert x.find("w").result(150) == 5
 
 
 # --------------------------------------------------------------------------------------- deaths
@@ -137,7 +137,7 @@ def test_deaths_are_counted_until_something_is_recorded(
     third = open_executor(recover=True)
     assert fact(third, "deaths") == 1
     turnstile.let()
-    assert third.find("w").result(10) == 2
+    assert third.find("w").result(150) == 2
     assert tally.counts() == {"between": 1}
 
 
@@ -162,5 +162,5 @@ def test_after_too_many_deaths_it_fails_and_may_be_resumed_all_the_same(
     assert isinstance(caught.value.__cause__, WorkflowNotResumableError)
     assert f"{MOST_DEATHS} executors have died" in str(caught.value.__cause__)
     turnstile.let()
-    assert executor.resume("w").result(10) == 5
+    assert executor.resume("w").result(150) == 5
     assert fact(executor, "deaths") == 0

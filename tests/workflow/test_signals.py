@@ -132,7 +132,7 @@ def test_the_time_for_a_signal_does_not_begin_anew(open_timed: Open, clock: Cloc
 def recorded(executor: Executor, id_: str, *names: str) -> None:
     """Wait until tasks have their values."""
     for name in names:
-        executor.output(id_, task_id=name).result(20)
+        executor.output(id_, task_id=name).result(150)
 
 
 def test_of_two_that_wait_the_one_without_a_signal_is_late(open_timed: Open, clock: Clock) -> None:
@@ -147,7 +147,7 @@ def test_of_two_that_wait_the_one_without_a_signal_is_late(open_timed: Open, clo
     recorded(executor, "w", "workflow.wait_for_signal.due", "workflow.wait_for_signal.due_1")
     executor.signal("w", "n", 5)
     clock.advance(60)
-    pairs = sorted(handle.result(20), key=str)
+    pairs = sorted(handle.result(150), key=str)
     assert [value for value, _ in pairs] == [5, None]
     assert isinstance(pairs[1][1], WorkflowTimeoutError)
 
@@ -155,7 +155,7 @@ def test_of_two_that_wait_the_one_without_a_signal_is_late(open_timed: Open, clo
 def test_another_process_may_send_it(home: Path) -> None:
     ref = workflow.run_async(workflow.wait_for_signal("go"), workflow_id="w")
     code = "from alula import workflow; workflow.signal('w', 'go', 5)"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=150)
     assert alula.get(ref) == 5
 
 

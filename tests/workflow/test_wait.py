@@ -326,7 +326,7 @@ def test_after_the_timeout_it_takes_what_there_is(
     clock.advance(59)
     assert not handle.done()
     clock.advance(2)
-    assert handle.result(30) == ([], 2)
+    assert handle.result(150) == ([], 2)
 
 
 def test_a_timeout_of_nothing_takes_what_is_there_at_once(turnstile: Turnstile) -> None:
@@ -336,7 +336,7 @@ def test_a_timeout_of_nothing_takes_what_is_there_at_once(turnstile: Turnstile) 
 
 def test_a_timeout_that_is_not_needed_holds_nobody_up(timed: Executor) -> None:
     handle = timed.submit(Graph.of(sizes.bind(workflow.wait([add.bind(1)], timeout=60))))
-    assert handle.result(30) == ([1], 0)
+    assert handle.result(150) == ([1], 0)
 
 
 # ---------------------------------------------------------------------------------------- recovery
@@ -371,8 +371,8 @@ def test_a_wait_that_was_cut_off_waits_again_under_its_id(
     executor.close()
     turnstile.let()
     with Executor.open(Settings.load()) as other:
-        assert other.resume("w").result(30) == ([1, 2], 0)
-        assert other.output("w", task_id="workflow.wait").result(10) == ([1, 2], [])
+        assert other.resume("w").result(150) == ([1, 2], 0)
+        assert other.output("w", task_id="workflow.wait").result(150) == ([1, 2], [])
     assert tally.counts() == {"t0": 1, "t1": 1}
 
 

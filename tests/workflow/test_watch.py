@@ -46,14 +46,14 @@ def test_news_make_it_look_again(watch: Watch, store: Store, news: str) -> None:
     question.answer = Failed(ValueError("no"))
     store.ring(TOPIC) if news == "ring" else watch.poke()
     with pytest.raises(ValueError, match="no"):
-        future.result(10)
+        future.result(150)
 
 
 def test_it_looks_without_news_as_well(watch: Watch) -> None:
     question = Question()
     future = watch.ask(question)
     question.asked.clear()
-    assert question.asked.wait(10)
+    assert question.asked.wait(150)
     assert not future.done()
 
 
@@ -62,11 +62,11 @@ def test_a_question_that_fails_is_answered_with_its_error(watch: Watch) -> None:
         raise OSError("no disk")
 
     with pytest.raises(OSError, match="no disk"):
-        watch.ask(broken).result(10)
+        watch.ask(broken).result(150)
 
 
 def test_what_is_open_at_the_end_fails(watch: Watch) -> None:
     future = watch.ask(Question())
     watch.close()
     with pytest.raises(WorkflowError, match="closed"):
-        future.result(10)
+        future.result(150)

@@ -28,7 +28,7 @@ from alula.testing.conformance._part import LIMIT
 from alula.workflow import Executor
 from tests.futures.cluster.conftest import processes_of
 
-pytestmark = pytest.mark.timeout(120)  # a dozen processes start, on as few cores as there are
+pytestmark = pytest.mark.timeout(400)  # a dozen processes start, on as few cores as there are
 
 SIZE = 200_000  # numbers of an array that is too large to travel inside messages
 AWAY: Any = {"resources": {"away": 1}, "num_cpus": 0}  # what only the machines that come and go have

@@ -68,7 +68,7 @@ def test_arguments_and_values_of_every_kind_in_one_burst() -> None:
 def test_nobody_waits_behind_a_long_one(turnstile: Turnstile) -> None:
     refs = with_one_that_stops(turnstile, COUNT // 2)
     others = refs[: COUNT // 2] + refs[COUNT // 2 + 1 :]
-    assert len(wait(others, num_returns=len(others), timeout=30)[0]) == COUNT - 1
+    assert len(wait(others, num_returns=len(others), timeout=150)[0]) == COUNT - 1
     turnstile.let()
     assert get(refs) == list(range(COUNT))
 
@@ -169,7 +169,7 @@ def test_what_a_result_lends_does_not_overtake_it() -> None:
         return same.remote(5)
 
     for _ in range(50):
-        assert get(get([parent.remote() for _ in range(100)]), timeout=30) == [5] * 100
+        assert get(get([parent.remote() for _ in range(100)]), timeout=150) == [5] * 100
 
 
 def test_a_task_that_waits_gives_back_the_others() -> None:
@@ -183,7 +183,7 @@ def test_a_task_that_waits_gives_back_the_others() -> None:
 def test_what_was_dropped_is_gone_though_others_run_on(turnstile: Turnstile) -> None:
     refs = with_one_that_stops(turnstile, COUNT - 1)
     gone = weakref.ref(refs[3])
-    wait(refs[:-1], num_returns=COUNT - 1, timeout=30)
+    wait(refs[:-1], num_returns=COUNT - 1, timeout=150)
     del refs[:-1]
     eventually(lambda: gc.collect() >= 0 and gone() is None)
 
@@ -198,4 +198,4 @@ def test_what_needs_a_failed_one_settles_though_no_answer_comes() -> None:
     for _ in range(20):
         refs = [same.remote(failed) for _ in range(50)]
         with pytest.raises(ValueError, match="here"):
-            get(refs[-1], timeout=30)
+            get(refs[-1], timeout=150)

@@ -14,7 +14,7 @@ from alula.errors import NodeDiedError
 from alula.futures._embedded._loop import Loop
 from alula.futures._embedded._wire import Channel
 
-LIMIT = 30.0
+LIMIT = 150.0
 
 
 class World:

@@ -167,6 +167,6 @@ def test_no_ctrl_c_is_lost_and_none_comes_twice() -> None:
     """
     plain = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     done = subprocess.run(
-        [sys.executable, "-c", STORM], env=plain, timeout=50, capture_output=True, text=True, check=False
+        [sys.executable, "-c", STORM], env=plain, timeout=150, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr

@@ -266,7 +266,7 @@ class Meddler:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for thread in self._threads:
-            thread.join(20)
+            thread.join(150)
 
 
 def test_if_somebody_else_is_faster_each_is_carried_out_alone(

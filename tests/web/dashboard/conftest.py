@@ -41,7 +41,7 @@ def running(home: Path, *words: str, **environment: str) -> Iterator[str]:
             yield said[-1].split()[1]
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(150)
 
 
 @pytest.fixture(scope="session")

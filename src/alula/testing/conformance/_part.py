@@ -17,7 +17,7 @@ __all__ = ["LIMIT", "Notes", "Part", "ended", "needs", "value"]
 
 T = TypeVar("T")
 
-LIMIT = 100.0
+LIMIT = 150.0
 """Seconds after which something hangs.
 
 Nothing that works takes nearly as long, also where a process takes twenty to start: on a busy machine, when
