@@ -197,3 +197,14 @@ def test_what_is_not_there_is_a_page_that_says_so(api: Api) -> None:
     assert api("GET", "/workflows?status=ODD").status == 422
     assert api("GET", "/workflows?since=yesterday").status == 422
     assert api("GET", "/live").status == 422
+
+
+@pytest.mark.parametrize("path", ["/", "/workflows", "/nowhere", "/static/app.css"])
+def test_head_says_what_get_would(api: Api, path: str) -> None:
+    whole, head = api("GET", path), api("HEAD", path)
+    assert (head.status, head.body) == (whole.status, b"")
+    assert head.headers["content-type"] == whole.headers["content-type"]
+
+
+def test_a_stream_has_no_head(api: Api) -> None:
+    assert api("HEAD", "/live?topic=workflows").status == 405

@@ -40,6 +40,7 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+_LIVE: Final = "/live"
 _KEPT: Final = "public, max-age=31536000, immutable"  # an address changes with the content
 
 
@@ -52,7 +53,7 @@ def make_dashboard(site: Site) -> ASGIApp:
     app.add_api_route("/login", show_login, methods=["GET"])
     app.add_api_route("/login", log_in, methods=["POST"])
     app.add_api_route("/logout", log_out, methods=["POST"])
-    app.add_api_route("/live", live, methods=["GET"])
+    app.add_api_route(_LIVE, live, methods=["GET"])
     app.mount("/static", StaticFiles(directory=STATIC))
     for kind in (Refused, AlulaError, Exception):
         app.add_exception_handler(kind, _show_error)
@@ -164,6 +165,8 @@ class _Headers:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["method"] == "HEAD" and scope["path"] != _LIVE:  # the server leaves out what would follow
+            scope = {**scope, "method": "GET"}
         request = Request(scope)
         kept = scope["path"].startswith("/static/") and "v" in request.query_params
 
