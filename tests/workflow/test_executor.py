@@ -7,6 +7,7 @@ from queue import Queue
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 import alula
 from alula._core._settings import Settings
@@ -217,6 +218,34 @@ def test_a_workflow_may_be_cancelled_from_anywhere(open_executor: Open, turnstil
     assert other.status("w") == "CANCELED"
     with pytest.raises(WorkflowCancellationError):
         handle.result(150)
+
+
+def test_what_is_not_yet_durable_is_not_taken_for_another_ones(
+    open_executor: Open, turnstile: Turnstile
+) -> None:
+    """Whoever looks for what was taken away must not see what is just being made."""
+    executor = open_executor()
+    store, writing, go_on = executor._store, threading.Event(), threading.Event()
+
+    def hold(connection: Connection) -> None:
+        writing.set()
+        assert go_on.wait(150)
+
+    found: Queue[Any] = Queue()
+    graph = Graph.of(held.bind(turnstile, 1))
+    store.post(hold, lambda *_: None)
+    assert writing.wait(150)
+    caller = threading.Thread(target=lambda: found.put(executor.submit(graph, id="w")))
+    caller.start()
+    while not store._writer._queue:
+        pass
+    store.post(lambda connection: executor._runs.check(), lambda *_: None)  # in the same transaction
+    go_on.set()
+    handle = found.get(timeout=150)
+    caller.join(150)
+    turnstile.arrived()
+    turnstile.let()
+    assert handle.result(150) == 1
 
 
 def test_a_waiting_workflow_may_be_cancelled(open_executor: Open) -> None:

@@ -130,10 +130,12 @@ class Runs:
         return self._active.get(workflow_id)
 
     def check(self) -> None:
-        """Drop what others have taken or cancelled."""
-        for run in self._all():
-            with suppress(StoreUnavailableError):  # then the run's own next write will find out
-                run.check()
+        """Drop what others have taken or cancelled, soon.
+
+        In the writer's thread, which also makes runs: before that is durable, they look like another's.
+        """
+        with suppress(StoreUnavailableError):  # closed: nothing runs here any more
+            self._store.post(_nothing, self._check, fence=_nothing)
 
     def close(self) -> list[Run]:
         """Begin nothing more, and let go of what is unfinished; give that."""
@@ -335,6 +337,11 @@ class Runs:
 
     # ---------------------------------------------------------------------------------------- inside
 
+    def _check(self, *_: object) -> None:
+        for run in self._all():
+            with suppress(StoreUnavailableError):  # then the run's own next write will find out
+                run.check()
+
     def _run(
         self,
         journal: Journal,
@@ -400,3 +407,7 @@ class Runs:
         if row.queue is not None and row.status == WorkflowStatus.PENDING:  # it waits for its turn
             return not self._closed
         return row.id in self._active
+
+
+def _nothing(connection: Connection) -> None:
+    """Write nothing, which nobody need refuse."""
