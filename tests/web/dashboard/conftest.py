@@ -44,8 +44,9 @@ def running(home: Path, *words: str, **environment: str) -> Iterator[str]:
             process.wait(150)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Run a browser for a module, and no longer: as long as there is one, this thread has an event loop."""
     with browsing() as browser:
         yield browser
 

@@ -5,12 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ...errors import ActorDiedError
+from .._engine import ActorExit
+from .._remote import ActorType
 from ._peers import Peer
 from ._producers import Yields
 from ._values import Blob
 from ._wire import Descriptor, Message
 
-__all__ = ["BUFFER", "InputError", "Results", "Work", "split"]
+__all__ = ["BUFFER", "InputError", "Results", "Work", "explained", "split", "stillborn"]
 
 BUFFER: Final = 0.001
 """s for which finished results may wait for others."""
@@ -70,3 +73,19 @@ class InputError(Exception):
     def __init__(self, blob: Blob) -> None:
         super().__init__()
         self.blob = blob
+
+
+def stillborn(cls: ActorType, raised: BaseException) -> ActorDiedError:
+    """Give the error of an actor whose making has failed."""
+    if isinstance(raised, ActorExit):
+        return ActorDiedError(cls.name, "it left by exit_actor() in its __init__")
+    error = ActorDiedError(cls.name, f"its __init__ raised {type(raised).__name__}: {raised}")
+    error.__cause__ = raised if isinstance(raised, Exception) else None
+    return error
+
+
+def explained(error: BaseException) -> BaseException:
+    """Say of an error of a task what does not go without saying."""
+    if isinstance(error, SystemExit):
+        error.add_note("the task called sys.exit(); a task ends by returning")
+    return error

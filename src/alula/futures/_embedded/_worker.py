@@ -44,7 +44,7 @@ from ._tally import Tally
 from ._timeline import LEAST, RECORDED, Span
 from ._values import ERROR, NONE, SEGMENT, Blob, Ref, arguments_of, to_blob
 from ._wire import Descriptor, Message
-from ._work import BUFFER, InputError, Results, Work, split
+from ._work import BUFFER, InputError, Results, Work, explained, split, stillborn
 
 if TYPE_CHECKING:
     import asyncio
@@ -261,7 +261,7 @@ class Worker(Embedded):
             return work.fail(raised.blob)
         if isinstance(raised, ActorExit) and self._actor_type is not None:
             return work.fail(self._leave(ActorDiedError(self._actor_type.name, "it left by exit_actor()")))
-        blob = Blob(ERROR, pack_task_error(_explained(raised), work.name))
+        blob = Blob(ERROR, pack_task_error(explained(raised), work.name))
         return work.stream.spoilt(blob) if work.stream is not None else work.fail(blob)
 
     def ran(self, work: Work) -> None:
@@ -447,7 +447,7 @@ class Worker(Embedded):
                     *[self._value(a) for a in args], **{k: self._value(v) for k, v in kwargs.items()}
                 )
             except BaseException as raised:  # the actor is dead before it lived, and every call says why
-                return [self._leave(_stillborn(cls, raised))]
+                return [self._leave(stillborn(cls, raised))]
             self._begin(cls)
             return [NONE]
 
@@ -766,20 +766,6 @@ class Worker(Embedded):
         traceback.print_exception(error)
         self.tell_node(("failing", f"gave up ({type(error).__name__}: {error})"))
         os._exit(1)
-
-
-def _stillborn(cls: ActorType, raised: BaseException) -> ActorDiedError:
-    if isinstance(raised, ActorExit):
-        return ActorDiedError(cls.name, "it left by exit_actor() in its __init__")
-    error = ActorDiedError(cls.name, f"its __init__ raised {type(raised).__name__}: {raised}")
-    error.__cause__ = raised if isinstance(raised, Exception) else None
-    return error
-
-
-def _explained(error: BaseException) -> BaseException:
-    if isinstance(error, SystemExit):
-        error.add_note("the task called sys.exit(); a task ends by returning")
-    return error
 
 
 def main(
