@@ -62,6 +62,9 @@ def filled(shared_home: Path, engine: Engine) -> None:
             exp.log_artifact({"n": r}, "note")
     exp.start()
     om.runtime.experiment("empty")
+    with (long := om.runtime.experiment("long")):
+        for step in range(1002):  # two more than a chart looks at
+            long.log_metric("loss", step, step=step)
     om.datasets.put(
         pd.DataFrame({"x": range(100), "when": pd.Timestamp("2026-01-02")}), "points", tag="first"
     )
@@ -104,6 +107,15 @@ def test_nothing_on_a_page_is_in_anybodys_way(site: str, page: Page, path: str) 
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": 390, "height": 800})
     assert (barriers(page), sideways(page)) == ([], 0)
+
+
+@pytest.mark.parametrize("path", ["/experiment/{}", "/run/1/{}", "/compare/{}?run=1"])
+def test_a_chart_says_that_it_does_not_show_all(site: str, page: Page, path: str) -> None:
+    notes = [
+        "picked evenly" in page.request.get(site + path.format(name)).text()
+        for name in ("long", "team/first")
+    ]
+    assert notes == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -65,9 +65,7 @@ def _drawn(
 ) -> dict[str, Any] | None:
     series = board.series(key, numbers, x=x, points=max(60, _POINTS // len(numbers)))
     facts = chart_of(series, key, x_label="step" if x == "step" else "seconds since the start")
-    if facts is None:
-        return None
-    return {**facts, "log": log, "whole": all(each.whole for each in series)}
+    return None if facts is None else {**facts, "log": log}
 
 
 def _differing(rows: Sequence[RunRow]) -> list[tuple[str, list[Any], bool]]:

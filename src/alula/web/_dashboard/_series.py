@@ -29,7 +29,8 @@ def chart_of(
         for where, much in each.points:
             values[at[where]] = much if isfinite(much) else None
         lines.append({"label": (labels or {}).get(each.run, f"run {each.run}"), "values": values})
-    return {"x": places, "series": lines, "x_label": x_label, "y_label": metric}
+    whole = all(each.whole for each in series)
+    return {"x": places, "series": lines, "x_label": x_label, "y_label": metric, "whole": whole}
 
 
 def is_line(series: Series) -> bool:
