@@ -50,6 +50,13 @@ def _no_settings_of_this_machine(tmp_path_factory: pytest.TempPathFactory) -> It
         yield
 
 
+@pytest.fixture(autouse=True)
+def _ctrl_c_is_as_it_was() -> Iterator[None]:
+    """Whatever a test does, the program that does it can be interrupted afterwards."""
+    yield
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 @pytest.fixture
 def records(request: pytest.FixtureRequest) -> Iterator[str | None]:
     """Give the URL of an empty store; None is a file in the home, where nobody says otherwise."""

@@ -43,6 +43,13 @@ def test_a_process_serves_until_a_signal_and_returns(
     assert (process.stdout.read(), process.wait()) == (b"over\n", 0)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_program_that_has_served_has_its_handlers_back(number: signal.Signals) -> None:
+    before = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]
+    serve(port=0, ready=lambda port: os.kill(os.getpid(), number))
+    assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)] == before
+
+
 def test_what_keeps_a_server_from_starting_is_raised(server: Server) -> None:
     with pytest.raises(SettingError, match="cannot listen"):
         serve(port=server.port)

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from ..errors import MissingExtraError
 from ._allocator import keep_freed_memory
@@ -15,6 +16,8 @@ from ._load_time import AS_REDISAI, LoadTime
 from ._server import Server
 
 __all__ = ["Deployment", "background", "serve", "serve_until_signal"]
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +91,7 @@ def serve_until_signal(
         If uvloop is not installed.
     """
     keep_freed_memory()
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with _signals_as_before(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_until_signal(server, ready or (lambda port: None), grace))
 
 
@@ -132,6 +135,17 @@ def background(server: Server, *, grace: float = 5.0) -> Iterator[Server]:
         thread.join()
 
 
+@contextmanager
+def _signals_as_before() -> Iterator[None]:
+    """Give a program back its handlers, which a loop of uvloop takes and keeps."""
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     try:
         import uvloop
@@ -142,7 +156,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 async def _until_signal(server: Server, ready: Callable[[int], None], grace: float) -> None:
     over = server.asked
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, over.set)
     await server.start()
     try:
