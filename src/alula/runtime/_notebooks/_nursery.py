@@ -7,12 +7,15 @@ input, each answered by a process id. The end of that input is the end of the wo
 every kernel is killed.
 """
 
+import atexit
 import gc
 import json
 import os
 import shutil
 import signal
 import sys
+import threading
+import traceback
 from contextlib import suppress
 from importlib import import_module
 from typing import Any, Final, NoReturn
@@ -39,7 +42,7 @@ def main() -> None:
         with suppress(ImportError):  # of a version that has it elsewhere, or there are only other kernels
             import_module(module)
     gc.collect()
-    gc.freeze()  # so that a fork does not copy what it only counts
+    gc.freeze()  # so that a fork does not copy what it only counts, and no collection looks at it again
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # a kernel that has ended is nobody's zombie
     started: dict[int, str] = {}
     for line in sys.stdin.buffer:
@@ -68,11 +71,28 @@ def _become(request: dict[str, Any]) -> NoReturn:
     argv = request["argv"]
     if argv[0] != sys.executable or _LAUNCHER not in argv:
         os.execvpe(argv[0], argv, os.environ)
-    gc.unfreeze()
     sys.argv = [_LAUNCHER, *argv[argv.index(_LAUNCHER) + 1 :]]
     application: Any = import_module("ipykernel.kernelapp").IPKernelApp
-    application.launch_instance(sys.argv[1:])
-    sys.exit()
+    status = 0
+    try:
+        application.launch_instance(sys.argv[1:])
+    except SystemExit as asked:
+        status = asked.code if isinstance(asked.code, int) else int(asked.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    _end(status)
+
+
+def _end(status: int) -> NoReturn:
+    """End as the interpreter would, up to the point where it takes apart all that was ever loaded.
+
+    In a fork that means to copy every page of it first, which costs more than most notebooks do.
+    """
+    for step in (threading._shutdown, atexit._run_exitfuncs, sys.stdout.flush, sys.stderr.flush):  # type: ignore[attr-defined]
+        with suppress(Exception):
+            step()
+    os._exit(status)
 
 
 def _redirect(log: str) -> None:
