@@ -29,7 +29,6 @@ _LOADED: Final = (  # what a kernel imports until it is ready for its first cell
     "ipykernel.subshell_manager",
     "IPython.core.completerlib",
     "IPython.extensions.storemagic",
-    "matplotlib_inline.config",
     "sqlite3",
     "tornado.platform.asyncio",
 )
