@@ -589,6 +589,7 @@ def test_there_may_be_more_large_values_than_descriptors(body: str) -> None:
 
 
 NONE_LEFT = """
+alula.get(alula.remote(lambda: None).remote())  # from now on nothing with a descriptor is on its way
 kept = [alula.put(np.ones(50_000)) for _ in range(5)]
 opened = []
 try:

@@ -1,12 +1,14 @@
 """The store is in trouble while a workflow runs: for a moment, or for longer; and whose failure that is."""
 
 import resource
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import make_url
 
 import alula
 from alula import workflow
@@ -88,15 +90,14 @@ def test_one_who_holds_the_file_locked_is_waited_for(
     executor = open_executor()
     handle = executor.submit(Graph.of(held.bind(turnstile, 1)), id="w")
     turnstile.arrived()
-    other = Store.open(Settings.load().store)
-    holding = other.transaction()
-    holding.__enter__()
+    other = sqlite3.connect(make_url(Settings.load().store).database or "", check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
     [run] = executor._runs._all()
     later = run._journal.later
     assert later is not None
 
     def released(seconds: float, again: Callable[[], None]) -> object:
-        holding.__exit__(None, None, None)
+        other.rollback()
         return later(seconds, again)
 
     run._journal.later = released

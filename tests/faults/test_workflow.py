@@ -83,8 +83,14 @@ KILLS = [
 ]
 
 
-@ON_BOTH
-@pytest.mark.parametrize(("gate", "passage"), KILLS)
+ONE_OF_EACH = dict(KILLS).items()
+
+
+@pytest.mark.parametrize(
+    ("records", "gate", "passage"),
+    [*(("sqlite", *kill) for kill in KILLS), *(("postgres", *kill) for kill in ONE_OF_EACH)],
+    indirect=["records"],
+)
 def test_a_driver_killed_at_any_gate_leaves_a_workflow_that_goes_on(
     gate: str, passage: int, start: Start, tally: Tally
 ) -> None:

@@ -82,7 +82,7 @@ def test_programs_on_the_embedded_engine() -> None:
     alula.init(num_cpus=2)
     engine: Any = current()
     try:
-        _run(EmbeddedPrograms, programs=12, steps=25)
+        _run(EmbeddedPrograms, programs=8, steps=25)
         pids = [engine._node.pid, *_children(engine._node.pid)]
     finally:
         alula.shutdown()

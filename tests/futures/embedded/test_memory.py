@@ -361,7 +361,7 @@ class Model:
 
 
 @pytest.mark.usefixtures("engine")
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(STEPS)
 def test_memory_holds_what_may_be_seen_and_nothing_else(steps: list[Step]) -> None:
     model = Model()

@@ -77,7 +77,7 @@ def _become(request: dict[str, Any]) -> NoReturn:
         application.launch_instance(sys.argv[1:])
     except SystemExit as asked:
         status = asked.code if isinstance(asked.code, int) else int(asked.code is not None)
-    except BaseException:
+    except BaseException:  # as the interpreter does
         traceback.print_exc()
         status = 1
     _end(status)
@@ -88,8 +88,9 @@ def _end(status: int) -> NoReturn:
 
     In a fork that means to copy every page of it first, which costs more than most notebooks do.
     """
-    for step in (threading._shutdown, atexit._run_exitfuncs, sys.stdout.flush, sys.stderr.flush):  # type: ignore[attr-defined]
-        with suppress(Exception):
+    interpreter: tuple[Any, Any] = threading, atexit  # of which these two steps are no public part
+    for step in (interpreter[0]._shutdown, interpreter[1]._run_exitfuncs, sys.stdout.flush, sys.stderr.flush):
+        with suppress(Exception):  # there is nobody left to be told
             step()
     os._exit(status)
 
