@@ -7,6 +7,7 @@ the records say it runs, agree.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from threading import Event, Lock, get_ident
 from typing import Any, TypeVar, cast
 
@@ -132,7 +133,7 @@ class Runs:
     def check(self) -> None:
         """Drop what others have taken or cancelled, soon.
 
-        In the writer's thread, which also makes runs: before that is durable, they look like another's.
+        Only those are looked at that the writer has made by now: until they are durable, they look lost.
         """
         with suppress(StoreUnavailableError):  # closed: nothing runs here any more
             self._store.post(_nothing, self._check, fence=_nothing)
@@ -338,9 +339,8 @@ class Runs:
     # ---------------------------------------------------------------------------------------- inside
 
     def _check(self, *_: object) -> None:
-        for run in self._all():
-            with suppress(StoreUnavailableError):  # then the run's own next write will find out
-                run.check()
+        with suppress(RuntimeError):  # closed, likewise
+            self._aside.soon(partial(_look_at, self._all()))  # there may be very many
 
     def _run(
         self,
@@ -411,3 +411,9 @@ class Runs:
 
 def _nothing(connection: Connection) -> None:
     """Write nothing, which nobody need refuse."""
+
+
+def _look_at(runs: Sequence[Run]) -> None:
+    for run in runs:
+        with suppress(StoreUnavailableError):  # then the run's own next write will find out
+            run.check()
