@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 LOCK   := requirements/lock.txt
 PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(LOCK)
 BESIDE  = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade
-# Two more than there are cores: half of the time tests wait for processes that they have started.
+# Two more than there are cores: much of the time tests wait for processes that they have started.
 WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores + 2 : 5)))
 OLD     = [ -x "$$(command -v $(PYTHON))" ] && $(PYTHON) --version 2>&1 || echo "not here"
 

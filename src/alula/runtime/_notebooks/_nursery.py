@@ -88,8 +88,8 @@ def _end(status: int) -> NoReturn:
 
     In a fork that means to copy every page of it first, which costs more than most notebooks do.
     """
-    interpreter: tuple[Any, Any] = threading, atexit  # of which these two steps are no public part
-    for step in (interpreter[0]._shutdown, interpreter[1]._run_exitfuncs, sys.stdout.flush, sys.stderr.flush):
+    threads: Any = threading  # what it does at the end has no public name
+    for step in (threads._shutdown, atexit._run_exitfuncs, sys.stdout.flush, sys.stderr.flush):
         with suppress(Exception):  # there is nobody left to be told
             step()
     os._exit(status)
